@@ -1,0 +1,66 @@
+"""The errors a caller may catch.
+
+```
+NerccTuneError
+├── SpecError          a study file or an override that cannot be meant
+├── WorkloadError      a model or a data set that cannot be used
+│   └── DataMissingError   …because its files are not there
+├── OutputError        model outputs that are not finite or of the wrong shape
+├── HomeError          a home directory that belongs to something else
+├── StorageError       Optuna's storage cannot be reached or read
+├── TrackingError      the MLflow tracking store cannot be reached or read
+└── TableError         a table that cannot be trusted or served from
+```
+
+A wrong argument to a function is a plain `ValueError`. Each message says what is wrong and how to mend it, in one line.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DataMissingError",
+    "HomeError",
+    "NerccTuneError",
+    "OutputError",
+    "SpecError",
+    "StorageError",
+    "TableError",
+    "TrackingError",
+    "WorkloadError",
+]
+
+
+class NerccTuneError(Exception):
+    """The root of all errors that nercc_tune raises for a caller to catch."""
+
+
+class SpecError(NerccTuneError):
+    """A study file or an override cannot be meant."""
+
+
+class WorkloadError(NerccTuneError):
+    """A model or a data set cannot be used."""
+
+
+class DataMissingError(WorkloadError):
+    """A data set or a weights file is not where it should be."""
+
+
+class OutputError(NerccTuneError):
+    """Model outputs are not finite or not of the expected shape."""
+
+
+class HomeError(NerccTuneError):
+    """The home directory holds something that this study must not overwrite."""
+
+
+class StorageError(NerccTuneError):
+    """Optuna's storage cannot be reached or read."""
+
+
+class TrackingError(NerccTuneError):
+    """The MLflow tracking store cannot be reached or read."""
+
+
+class TableError(NerccTuneError):
+    """A table cannot be trusted or served from."""

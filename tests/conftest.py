@@ -1,0 +1,20 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Return the folder of the real data sets, laid out as `MNIST/raw`, `cifar10/…`, `imagenet-sample/…`, `weights/…`."""
+    named = os.environ.get("NERCC_TUNE_DATA")
+    if not named:
+        pytest.skip("NERCC_TUNE_DATA does not name a folder of real data")
+    root = Path(named)
+    if not (root / "MNIST" / "raw").is_dir():
+        pytest.skip(f"no real data under {root}")
+    return root
