@@ -49,8 +49,10 @@ def landscape(stragglers: int, lambda_enc: float, lambda_dec: float) -> float:
         position = math.log10(smoothing) if smoothing else -18.0
         return 0.05 * math.tanh((position - valley) / 4) ** 2 + 1 / (1 + math.exp(-2.0 * (position - valley - 3.5)))
 
-    floor = 2e-3 * math.exp(stragglers / 25)
-    return floor * (1 + excess(lambda_enc, -7 + stragglers / 60) + 8 * excess(lambda_dec, -8 + stragglers / 40))
+    floor, depth = 2e-3 * math.exp(stragglers / 25), 0.3 + stragglers / 80
+    return floor * (
+        1 + depth * (excess(lambda_enc, -7 + stragglers / 60) + 8 * excess(lambda_dec, -8 + stragglers / 40))
+    )
 
 
 def score(mse: float, *, rel_acc: float | None = 0.98) -> Score:

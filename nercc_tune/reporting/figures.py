@@ -1,0 +1,91 @@
+"""All figures of a study, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from nercc_tune.export.table import TunedTable
+from nercc_tune.records import StudyHistory
+from nercc_tune.reporting.coded_queries import figure_coded_queries
+from nercc_tune.reporting.convergence import figure_history
+from nercc_tune.reporting.landscape import figure_landscape
+from nercc_tune.reporting.smoothing import figure_smoothing
+from nercc_tune.reporting.stragglers import figure_stragglers
+
+__all__ = ["CodedQueries", "FigureFormat", "draw_figures", "write_figures"]
+
+FigureFormat = Literal["png", "svg", "pdf"]
+
+CodedQueries = tuple[NDArray[np.floating], Mapping[str, NDArray[np.floating]]]
+"""The arguments of `figure_coded_queries`."""
+
+# Nothing that differs between two runs: no dates, no versions.
+_METADATA: dict[str, dict[str, str | None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+_HASH_SALT = "nercc_tune"  # without one the identifiers in an SVG are random
+
+
+def draw_figures(
+    history: StudyHistory, table: TunedTable | None, *, coded: CodedQueries | None = None
+) -> dict[str, Callable[[], Figure]]:
+    """Return the figures that apply, by name, each as a function that draws it.
+
+    Without a table, which an unfinished study has not, there is no `stragglers`; without a trial that has a score no
+    `smoothing`, `landscape` and `history`; without `coded` no `coded_queries`.
+    """
+    figures: dict[str, Callable[[], Figure]] = {}
+    if table is not None and table.entries:
+        figures["stragglers"] = lambda: figure_stragglers(table)
+    if any(cell.best is not None for cell in history.cells):
+        figures["smoothing"] = lambda: figure_smoothing(history)
+        figures["landscape"] = lambda: figure_landscape(history)
+        figures["history"] = lambda: figure_history(history)
+    if coded is not None:
+        figures["coded_queries"] = lambda: figure_coded_queries(*coded)
+    return figures
+
+
+def write_figures(
+    history: StudyHistory,
+    table: TunedTable | None,
+    folder: str | Path,
+    *,
+    coded: CodedQueries | None = None,
+    formats: Sequence[FigureFormat] = ("png",),
+) -> list[Path]:
+    """Write all figures that apply into a folder, and return the files: equal results give equal bytes.
+
+    Args:
+        history: The study, finished or not.
+        table: Its table; None for an unfinished study.
+        folder: Made where it does not exist; files of the same names are replaced.
+        coded: The queries of one group, and by name of the code what is sent to the workers.
+        formats: `png`, `svg` or `pdf`.
+
+    Raises:
+        ValueError: If a format is none of them, or as for `figure_coded_queries`.
+    """
+    for suffix in formats:
+        if suffix not in _METADATA:
+            raise ValueError(f"`formats` must be of {', '.join(_METADATA)}, but got {suffix!r}.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, draw in draw_figures(history, table, coded=coded).items():
+        figure = draw()
+        for suffix in formats:
+            path = folder / f"{name}.{suffix}"
+            with mpl.rc_context({"svg.hashsalt": _HASH_SALT}):
+                figure.savefig(path, format=suffix, metadata=_METADATA[suffix])
+            written.append(path)
+    return written

@@ -1,0 +1,106 @@
+"""What each of the two smoothing parameters does to the MSE."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from nercc_tune.records import CellHistory, StudyHistory
+from nercc_tune.reporting.lambda_scale import LambdaScale
+from nercc_tune.reporting.mse_scale import set_mse_scale
+from nercc_tune.reporting.style import CHOSEN, CODES, dress, legend_above, new_figure, write_inside
+
+__all__ = ["figure_smoothing"]
+
+_ZERO_STRIP = "#f3f3f3"
+_HEADROOM = 2.0  # times the worst baseline: over-smoothing costs so much that the valley would vanish
+_REFERENCES: dict[str, Literal["--", ":"]] = {"nercc_ag": "--", "bacc": ":"}
+
+
+def figure_smoothing(history: StudyHistory) -> Figure:
+    """Draw the MSE on the tuning draws against λ_dec (left) and λ_enc (right), a row for each cell.
+
+    Left: the profile of the cell's best trial, at its λ_enc. Right: for the λ_enc of every trial the least MSE over
+    λ_dec. 0 has a grey strip of its own; the horizontal lines are NeRCC^Ag, which is (0, 0), and BACC; a star marks the
+    pair chosen, or the best so far. The axis ends at twice the worse baseline, which over-smoothing exceeds.
+
+    Reference:
+        Moradi & Maddah-Ali 2024, figures 4 and 5.
+    """
+    figure = new_figure(0.5 + 1.9 * len(history.cells))
+    decoder = LambdaScale.around(history.decoder_grid)
+    encoder = LambdaScale.around(trial.lambda_enc for cell in history.cells for trial in cell.trials)
+    for (left, right), cell in zip(figure.subplots(len(history.cells), 2, squeeze=False), history.cells, strict=True):
+        profiles = _decoder_profile(cell, history.decoder_grid), _encoder_profile(cell)
+        for axes, profile, scale in zip((left, right), profiles, (decoder, encoder), strict=True):
+            _draw(axes, profile, cell=cell)
+            scale.apply(axes, "x")
+            axes.axvspan(*scale.zero_edges, color=_ZERO_STRIP, linewidth=0, zorder=0)
+        references = [cell.baselines[name].mse for name in _REFERENCES if name in cell.baselines]
+        shown = [mse for profile in profiles for mse in profile.values()] + references
+        right.sharey(left)
+        set_mse_scale(left, shown, top=_HEADROOM * max(references, default=math.inf))
+        best = cell.best
+        at = f", λ$_{{enc}}$ = {best.lambda_enc:.3g}" if best else ""
+        label = f"MSE ({cell.cell.decode_space})"
+        dress(left, x="λ$_{dec}$", y=label, title=f"S = {cell.cell.stragglers}{at}")
+        dress(right, x="λ$_{enc}$", title=f"S = {cell.cell.stragglers}, best λ$_{{dec}}$ for each")
+        _mark_chosen(left, right, cell=cell)
+    legend_above(figure, _handles(history), columns=4)
+    return figure
+
+
+def _decoder_profile(cell: CellHistory, grid: tuple[float, ...]) -> dict[float, float]:
+    best = cell.best
+    return dict(zip(grid, best.profile, strict=True)) if best and best.profile else {}
+
+
+def _encoder_profile(cell: CellHistory) -> dict[float, float]:
+    least: dict[float, float] = {}
+    for trial in sorted(cell.trials, key=lambda trial: trial.lambda_enc):
+        if trial.score is not None:
+            mse = min((*trial.profile, trial.score.mse))
+            least[trial.lambda_enc] = min(mse, least.get(trial.lambda_enc, mse))
+    return least
+
+
+def _draw(axes: Axes, profile: Mapping[float, float], *, cell: CellHistory) -> None:
+    style = CODES["tuned"]
+    if not profile:
+        write_inside(axes, "no completed trial")
+    for name, dashes in _REFERENCES.items():
+        if name in cell.baselines:
+            axes.axhline(cell.baselines[name].mse, color=CODES[name].colour, linestyle=dashes, linewidth=1.4)
+    positive = [smoothing for smoothing in profile if smoothing > 0]
+    axes.plot(
+        positive, [profile[value] for value in positive], color=style.colour, marker=".", markersize=4, linewidth=1
+    )
+    if 0.0 in profile:
+        axes.plot([0.0], [profile[0.0]], color=style.colour, marker=".", markersize=6, linestyle="none")
+
+
+def _mark_chosen(left: Axes, right: Axes, *, cell: CellHistory) -> None:
+    chosen = cell.entry or cell.best
+    score = cell.entry.tuning if cell.entry else cell.best.score if cell.best else None
+    if chosen is None or score is None:
+        return
+    for axes, smoothing in ((left, chosen.lambda_dec), (right, chosen.lambda_enc)):
+        axes.add_line(CHOSEN.at([(smoothing, score.mse)], label="chosen", zorder=5))
+
+
+def _handles(history: StudyHistory) -> list[Line2D]:
+    tuned = CODES["tuned"].colour
+    lines = [
+        Line2D([], [], color=CODES[name].colour, linestyle=dashes, label=CODES[name].label)
+        for name, dashes in _REFERENCES.items()
+    ]
+    return [
+        Line2D([], [], color=tuned, marker=".", label="NeRCC"),
+        CHOSEN.at([], label="chosen" if history.is_finished else "best so far"),
+        *lines,
+    ]
