@@ -1,0 +1,241 @@
+"""What a run says: names, tags, parameters, metrics and the note, as plain values computed from a `StudyHistory`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nercc_tune.records import Cell, CellHistory, Heldout, Policy, StudyHistory, TrialRecord, TunedEntry, WorkloadInfo
+from nercc_tune.tracking.reachability import redact
+
+UID = "nercc_tune.uid"
+"""Tag with the `TrialRecord.uid` of a trial's run, or the name of the cell's."""
+
+KIND = "nercc_tune.kind"
+"""Tag that tells the run of a `cell` from that of a `trial`."""
+
+PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+
+MAX_VALUE = 500
+"""Characters that a tag or a parameter is clipped to, MLflow's limit for parameters before 2.8."""
+
+MAX_DIGEST = 36
+"""Characters of a data set's digest in MLflow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestPoint:
+    """The best completed trial of a cell up to and including a proposal.
+
+    Attributes:
+        time_ms: When the proposal was finished.
+    """
+
+    proposal: int
+    time_ms: int
+    mse: float
+    lambda_enc: float
+    lambda_dec: float
+
+    def metrics(self) -> dict[str, float]:
+        """Return the point's value on each of the curves."""
+        return {"best_mse": self.mse, "best_lambda_enc": self.lambda_enc, "best_lambda_dec": self.lambda_dec}
+
+
+def cell_title(cell: Cell) -> str:
+    """Return the name of a cell's run."""
+    return f"S={cell.stragglers}"
+
+
+def trial_title(cell: Cell, record: TrialRecord) -> str:
+    """Return the name of a trial's run."""
+    return f"S={cell.stragglers} #{record.proposal}"
+
+
+def cell_tags(history: StudyHistory, cell: Cell) -> dict[str, str]:
+    """Return the tags that a cell's run and those of its trials share; the commit is among them once it is known."""
+    search: Any = history.spec.get("search", {})
+    tags = {
+        "study": history.name,
+        "digest": history.digest,
+        "model": cell.model,
+        "data": cell.data,
+        "K": str(cell.queries),
+        "N": str(cell.workers),
+        "S": str(cell.stragglers),
+        "nodes": cell.nodes,
+        "decode_space": cell.decode_space,
+        "strategy": str(search.get("strategy", "")),
+        "weights_source": history.workload.weights_source,
+        "fingerprint": history.workload.fingerprint,
+        "mlflow.source.name": "nercc-tune",
+    }
+    commit = history.provenance.git_commit if history.provenance else None
+    if commit is not None:
+        tags |= {"git_commit": commit, "mlflow.source.git.commit": commit}
+    return {key: clip(redact(value)) for key, value in tags.items() if value}
+
+
+def cell_params(history: StudyHistory, cell: Cell) -> dict[str, str]:
+    """Return the parameters of a cell's run: the cell, the workload, and the study file with dotted keys."""
+    info = history.workload
+    params: dict[str, Any] = {
+        "model": cell.model,
+        "data": cell.data,
+        "K": cell.queries,
+        "N": cell.workers,
+        "S": cell.stragglers,
+        "nodes": cell.nodes,
+        "decode_space": cell.decode_space,
+        "weights_source": info.weights_source,
+        "fingerprint": info.fingerprint,
+        "uncoded_accuracy": info.uncoded_accuracy,
+        **dict(_flatten(history.spec)),
+    }
+    return {key: clip(redact(_written(value))) for key, value in params.items() if value is not None}
+
+
+def trial_params(record: TrialRecord) -> dict[str, str]:
+    """Return the parameters of a trial's run; floats are written so that they are read back exactly."""
+    return {
+        "lambda_enc": repr(record.lambda_enc),
+        "lambda_dec": repr(record.lambda_dec),
+        "proposal": str(record.proposal),
+        "proposed_for": str(record.proposed_for),
+    }
+
+
+def trial_tags(record: TrialRecord) -> dict[str, str]:
+    """Return the tags that only a trial's run has."""
+    tags = {UID: record.uid, KIND: "trial", "optuna_trial": str(record.number)}
+    return tags if record.reason is None else tags | {"reason": clip(redact(record.reason))}
+
+
+def best_so_far(history: CellHistory) -> tuple[BestPoint, ...]:
+    """Return the curve of the best trial over the proposals, a point for each completed trial."""
+    points: list[BestPoint] = []
+    best: TrialRecord | None = None
+    for trial in sorted(history.trials, key=lambda trial: trial.proposal):
+        if trial.score is None:
+            continue
+        if best is None or best.score is None or trial.score.mse < best.score.mse:
+            best = trial
+        points.append(best_point(best, at=trial))
+    return tuple(points)
+
+
+def best_point(best: TrialRecord, *, at: TrialRecord) -> BestPoint:
+    """Return the point of the curve at which `at` was the latest proposal and `best` the best trial.
+
+    Raises:
+        ValueError: If `best` has no score.
+    """
+    if best.score is None:
+        raise ValueError(f"`best` must be a completed trial, but got the failed {best.uid}.")
+    return BestPoint(
+        proposal=at.proposal,
+        time_ms=at.finished_ms,
+        mse=best.score.mse,
+        lambda_enc=best.lambda_enc,
+        lambda_dec=best.lambda_dec,
+    )
+
+
+def cell_metrics(history: CellHistory, policy: Policy | None) -> dict[str, float]:
+    """Return the figures of a cell: the baselines, and what the choice is worth once it is made."""
+    metrics = {
+        f"baseline_{name}_{figure}": value
+        for name, score in history.baselines.items()
+        for figure, value in score.metrics().items()
+    }
+    metrics["failed_trials"] = float(sum(not trial.is_complete for trial in history.trials))
+    if history.entry is not None:
+        metrics |= _entry_metrics(history.entry)
+    if policy is not None:
+        metrics |= _policy_metrics(policy, history.cell.stragglers)
+    return metrics
+
+
+def dataset(info: WorkloadInfo) -> dict[str, str]:
+    """Return the fields of MLflow's data set entity, whose digest is the start of the workload's fingerprint."""
+    shape = [-1, *info.query_shape]
+    features = [{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": shape}}]
+    return {
+        "name": clip(info.data),
+        "digest": info.fingerprint[:MAX_DIGEST],
+        "source_type": "nercc_tune",
+        "source": json.dumps({"data": info.data, "fingerprint": info.fingerprint}),
+        "schema": json.dumps({"mlflow_tensorspec": {"features": json.dumps(features), "targets": None}}),
+        "profile": json.dumps(
+            {"outputs": info.outputs, "uncoded_accuracy": info.uncoded_accuracy, "model": info.model}
+        ),
+    }
+
+
+def clip(text: str) -> str:
+    """Shorten a text to what a tag or a parameter may hold."""
+    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+
+
+def _entry_metrics(entry: TunedEntry) -> dict[str, float]:
+    metrics = {
+        "tuned_lambda_enc": entry.lambda_enc,
+        "tuned_lambda_dec": entry.lambda_dec,
+        "df_enc": entry.df_enc,
+        "df_dec": entry.df_dec,
+        "trials": float(entry.trials),
+        "forwards": float(entry.forwards),
+        **{f"tuned_{figure}": value for figure, value in entry.tuning.metrics().items()},
+        **_heldout_metrics("heldout", entry.heldout),
+    }
+    for name, heldout in entry.baselines.items():
+        metrics |= _heldout_metrics(f"heldout_{name}", heldout)
+    for name, difference in entry.mse_minus.items():
+        metrics |= {
+            f"mse_minus_{name}": difference.mean,
+            f"mse_minus_{name}_low": difference.low,
+            f"mse_minus_{name}_high": difference.high,
+        }
+    return metrics
+
+
+def _heldout_metrics(prefix: str, heldout: Heldout) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for figure, interval in vars(heldout).items():
+        if interval is not None:
+            metrics |= {
+                f"{prefix}_{figure}": interval.mean,
+                f"{prefix}_{figure}_low": interval.low,
+                f"{prefix}_{figure}_high": interval.high,
+            }
+    return metrics
+
+
+def _policy_metrics(policy: Policy, stragglers: int) -> dict[str, float]:
+    for entry in policy.entries:
+        if entry.stragglers == stragglers:
+            return {
+                "policy_lambda_enc": policy.lambda_enc,
+                "policy_lambda_dec": entry.lambda_dec,
+                **_heldout_metrics("policy_heldout", entry.heldout),
+            }
+    return {}
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence):
+        return json.dumps(list(value), ensure_ascii=False)
+    return repr(value)

@@ -1,0 +1,263 @@
+"""Writes a study into MLflow, one call after the other."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from nercc_tune.errors import TrackingError
+from nercc_tune.records import Cell, CellHistory, StudyHistory, TrialRecord
+from nercc_tune.tracking import content
+from nercc_tune.tracking.content import KIND, NOTE, PARENT, UID
+from nercc_tune.tracking.note import cell_note
+from nercc_tune.tracking.reachability import is_server
+from nercc_tune.tracking.runs import FoundRun, find_runs
+from nercc_tune.tracking.silent import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from nercc_tune.tracking.store import fold_log, open_client, translated
+from nercc_tune.tracking.views import experiment_note, view_tags
+
+Status = Literal["FINISHED", "KILLED", "FAILED"]
+
+_PARAMS_A_CALL = 100
+_METRICS_A_CALL = 900
+"""MLflow accepts 100 parameters and 1000 metrics a call."""
+
+
+class Projection:
+    """A study in MLflow, kept level with its `StudyHistory`; every method may be called again and adds nothing twice.
+
+    Not for several threads at a time. Two processes that project one study at the same time may each add a run that
+    the other is about to add.
+
+    Args:
+        url: The tracking store.
+        artifacts: Folder of the files that belong to runs; a server keeps them where it likes.
+
+    Raises:
+        TrackingError: If the store cannot be reached or read; so does every method.
+    """
+
+    def __init__(self, url: str, artifacts: Path | None) -> None:
+        self._url = url
+        self._artifacts = artifacts
+        self._client = open_client(url, artifacts)
+        self._inputs: list[DatasetInput] = []
+        self._tags: dict[str, dict[str, str]] = {}
+        self._experiment_id = ""
+        self._parents: dict[str, str] = {}
+        self._open: set[str] = set()
+        self._best: dict[str, float] = {}
+        self._trials: set[tuple[str, int]] = set()
+
+    @property
+    def trials(self) -> frozenset[tuple[str, int]]:
+        """The trials that the store holds, by uid and start."""
+        return frozenset(self._trials)
+
+    def open_study(self, history: StudyHistory, *, resume: bool = True) -> int:
+        """Find what the store holds of the study, and add the experiment and the cells' runs that it lacks.
+
+        What an interrupted projection left half-written is completed from the records, or closed as KILLED.
+
+        Args:
+            history: The study as far as it has come.
+            resume: Whether the search goes on, so that the cells' runs that were terminated are running again.
+
+        Returns:
+            The number of runs that an interrupted projection had left running.
+        """
+        with translated(self._url):
+            self._experiment_id = self._open_experiment(history)
+            self._inputs = [
+                DatasetInput(Dataset(**content.dataset(history.workload)), [InputTag("mlflow.data.context", "tuning")])
+            ]
+            self._tags = {cell.cell.name: content.cell_tags(history, cell.cell) for cell in history.cells}
+            found = list(find_runs(self._client, self._experiment_id, history.digest))
+            cells = {run.uid: run for run in found if not run.is_trial}
+            for cell in history.cells:
+                self._open_cell(history, cell, cells.get(cell.cell.name), resume=resume)
+            self._settle_trials(history, [run for run in found if run.is_trial])
+        self.log_result(history)
+        return sum(run.is_running for run in found)
+
+    def log_trial(self, cell: Cell, record: TrialRecord) -> None:
+        """Add the run of a trial, and a point to its cell's curve if it is the best so far."""
+        key = (record.uid, record.started_ms)
+        if key in self._trials:
+            return
+        parent = self._parent(cell)
+        with translated(self._url):
+            run = self._client.create_run(
+                self._experiment_id,
+                start_time=record.started_ms,
+                run_name=content.trial_title(cell, record),
+                tags=self._tags[cell.name] | content.trial_tags(record) | {PARENT: parent},
+            )
+            self._complete(run.info.run_id, record, has_metrics=False)
+            self._trials.add(key)
+            if record.score is not None and record.score.mse < self._best[cell.name]:
+                self._best[cell.name] = record.score.mse
+                self._log(parent, _curve(content.best_point(record, at=record), record.finished_ms))
+
+    def log_result(self, history: StudyHistory) -> None:
+        """Bring the cells' runs up to date: baselines, the best so far, and what the choice is worth."""
+        with translated(self._url):
+            for cell in history.cells:
+                run_id = self._parent(cell.cell)
+                run = self._client.get_run(run_id)
+                metrics = content.cell_metrics(cell, history.policy)
+                points = [
+                    Metric(name, value, _now_ms(), 0)
+                    for name, value in metrics.items()
+                    if run.data.metrics.get(name) != value
+                ]
+                tags = content.cell_tags(history, cell.cell)
+                if cell.entry is not None:
+                    tags[NOTE] = cell_note(history, cell.cell, cell.entry)
+                new_tags = {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
+                self._log(run_id, points + self._missing_curve(run_id, cell), tags=new_tags)
+                self._tags[cell.cell.name] = content.cell_tags(history, cell.cell)
+
+    def log_artifacts(self, paths: Sequence[Path], *, cell: Cell | None = None) -> None:
+        """Copy files and folders to the run of a cell, or of every cell; what is there under the same name is replaced.
+
+        Raises:
+            TrackingError: Also if one of the paths does not exist.
+        """
+        missing = [path for path in paths if not path.exists()]
+        if missing:
+            raise TrackingError(f"cannot store the artifact `{missing[0]}`: there is no such file.")
+        runs = self._parents.values() if cell is None else [self._parent(cell)]
+        with translated(self._url):
+            for run_id in runs:
+                for path in paths:
+                    if path.is_dir():
+                        self._client.log_artifacts(run_id, str(path), artifact_path=path.name)
+                    else:
+                        self._client.log_artifact(run_id, str(path))
+
+    def close(self, *, status: Status, end_ms: int | None = None) -> None:
+        """Terminate the cells' runs that are not terminated, so that none is left running.
+
+        Args:
+            status: How the study ended; KILLED after an interruption.
+            end_ms: When, in Unix milliseconds; now by default.
+        """
+        with translated(self._url):
+            for name in sorted(self._open):
+                self._client.set_terminated(self._parents[name], status, end_ms)
+                self._open.remove(name)
+        fold_log(self._url)
+
+    def _open_experiment(self, history: StudyHistory) -> str:
+        experiment = self._client.get_experiment_by_name(history.name)
+        if experiment is None:
+            experiment_id = self._client.create_experiment(history.name, self._artifact_location(history.name))
+            known = {}
+        else:
+            experiment_id, known = experiment.experiment_id, experiment.tags
+            if experiment.lifecycle_stage == "deleted":
+                self._client.restore_experiment(experiment_id)
+        for name, value in (view_tags() | {NOTE: experiment_note(experiment_id)}).items():
+            if known.get(name) != value:
+                self._client.set_experiment_tag(experiment_id, name, value)
+        return experiment_id
+
+    def _artifact_location(self, name: str) -> str | None:
+        if self._artifacts is None or is_server(self._url):
+            return None
+        return (self._artifacts.absolute() / re.sub(r"[^\w-]", "_", name)).as_uri()
+
+    def _open_cell(self, history: StudyHistory, cell: CellHistory, run: FoundRun | None, *, resume: bool) -> None:
+        name = cell.cell.name
+        known: set[str] = set()
+        if run is None:
+            run_id = self._client.create_run(
+                self._experiment_id,
+                start_time=min((trial.started_ms for trial in cell.trials), default=None),
+                run_name=content.cell_title(cell.cell),
+                tags=self._tags[name] | {UID: name, KIND: "cell"},
+            ).info.run_id
+        else:
+            run_id = run.run_id
+            known = set(self._client.get_run(run_id).data.params)
+            if resume and not run.is_running:
+                self._client.update_run(run_id, status="RUNNING")
+        if run is None or resume or run.is_running or (history.is_finished and run.status != "FINISHED"):
+            self._open.add(name)
+        self._parents[name] = run_id
+        self._best[name] = min((trial.score.mse for trial in cell.trials if trial.score), default=float("inf"))
+        params = content.cell_params(history, cell.cell)
+        self._log(run_id, params={key: value for key, value in params.items() if key not in known})
+        self._client.log_inputs(run_id, self._inputs)
+
+    def _settle_trials(self, history: StudyHistory, found: Sequence[FoundRun]) -> None:
+        """Put the trials' runs below those of their cells; complete or kill the ones that were left running."""
+        records = {
+            (trial.uid, trial.started_ms): (self._parent(cell.cell), trial)
+            for cell in history.cells
+            for trial in cell.trials
+        }
+        for run in found:
+            key = (run.uid, run.started_ms)
+            self._trials.add(key)
+            if key not in records:
+                if run.is_running:
+                    self._client.set_terminated(run.run_id, "KILLED")
+                continue
+            parent, record = records[key]
+            if run.parent != parent:
+                self._client.set_tag(run.run_id, PARENT, parent)
+            if run.is_running:
+                self._complete(run.run_id, record, has_metrics=run.has_metrics)
+
+    def _parent(self, cell: Cell) -> str:
+        if cell.name not in self._parents:
+            raise ValueError(f"`cell` must be one of the study that was opened, but got `{cell.name}`.")
+        return self._parents[cell.name]
+
+    def _complete(self, run_id: str, record: TrialRecord, *, has_metrics: bool) -> None:
+        metrics: list[Metric] = []
+        if record.score is not None and not has_metrics:
+            metrics = [Metric(name, value, record.finished_ms, 0) for name, value in record.score.metrics().items()]
+        self._log(run_id, metrics, params=content.trial_params(record))
+        self._client.log_inputs(run_id, self._inputs)
+        self._client.set_terminated(run_id, "FINISHED" if record.is_complete else "FAILED", record.finished_ms)
+
+    def _missing_curve(self, run_id: str, cell: CellHistory) -> list[Metric]:
+        """Return the points of the curve that the run lacks; one that was overtaken is written anew, as of now."""
+        points = content.best_so_far(cell)
+        if not points:
+            return []
+        known = {metric.step: metric.value for metric in self._client.get_metric_history(run_id, "best_mse")}
+        missing = [point for point in points if known.get(point.proposal) != point.mse]
+        return [
+            metric
+            for point in missing
+            for metric in _curve(point, _now_ms() if point.proposal in known else point.time_ms)
+        ]
+
+    def _log(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        *,
+        params: dict[str, str] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        entities = [Param(name, value) for name, value in (params or {}).items()]
+        labels = [RunTag(name, value) for name, value in (tags or {}).items()]
+        while metrics or entities or labels:
+            self._client.log_batch(run_id, metrics[:_METRICS_A_CALL], entities[:_PARAMS_A_CALL], labels)
+            metrics, entities, labels = metrics[_METRICS_A_CALL:], entities[_PARAMS_A_CALL:], []
+
+
+def _curve(point: content.BestPoint, time_ms: int) -> list[Metric]:
+    return [Metric(name, value, time_ms, point.proposal) for name, value in point.metrics().items()]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

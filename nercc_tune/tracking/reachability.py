@@ -1,0 +1,173 @@
+"""Whether a tracking store can be used, found out within seconds and without importing MLflow."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import socket
+import sqlite3
+import urllib.error
+import urllib.parse
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+
+from nercc_tune.errors import TrackingError
+
+_SQLITE_HEADER = b"SQLite format 3\x00"
+_SERVER_PATHS = ("/health", "/api/2.0/mlflow/experiments/search?max_results=1")
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+
+
+def redact(text: str) -> str:
+    """Return the text with the password of every URL in it replaced by `***`.
+
+    >>> redact("cannot reach postgresql://ann:secret@db/mlflow")
+    'cannot reach postgresql://ann:***@db/mlflow'
+    """
+    hidden = re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:***@", text)
+    return re.sub(r"([?&](?:password|token)=)[^&\s]*", r"\1***", hidden)
+
+
+def check_tracking(url: str, *, timeout_s: float = 5.0) -> None:
+    """Check that a tracking store can be reached, before anything is written to it.
+
+    An SQLite file must be absent, or MLflow's; a server must answer; a database must accept a connection on its port.
+
+    Raises:
+        TrackingError: If the store cannot be reached, belongs to something else, or is of an unknown kind.
+    """
+    kind = _kind(url)
+    if kind == "sqlite":
+        _check_file(sqlite_path(url))
+    elif kind in ("http", "https"):
+        _check_server(url, timeout_s)
+    elif kind in _PORTS:
+        _check_port(url, _PORTS[kind], timeout_s)
+    else:
+        raise TrackingError(
+            f"the tracking URL must be `sqlite:///FILE`, `http(s)://HOST` or a database's, but got `{redact(url)}`."
+        )
+
+
+def is_server(url: str) -> bool:
+    """Whether the URL names an MLflow server rather than a database."""
+    return _kind(url) in ("http", "https")
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether the URL names an SQLite file."""
+    return _kind(url) == "sqlite"
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file of an `sqlite:///` URL.
+
+    Raises:
+        TrackingError: If the URL names no file.
+
+    >>> sqlite_path("sqlite:////home/ann/mlflow.db").as_posix()
+    '/home/ann/mlflow.db'
+    """
+    _, found, name = url.partition(":///")
+    name = name.partition("?")[0]
+    if not found or name in ("", ":memory:"):
+        raise TrackingError(f"the tracking URL must name a file, `sqlite:///FILE`, but got `{url}`.")
+    return Path(name)
+
+
+def owner_of(tables: set[str]) -> str | None:
+    """Tell whose database this is: `MLflow`, `Optuna`, `another program`, or None while it is empty."""
+    if not tables - {"alembic_version"}:
+        return None
+    if {"experiments", "runs"} <= tables:
+        return "MLflow"
+    return "Optuna" if {"studies", "trials"} <= tables else "another program"
+
+
+def refuse_foreign(url: str, tables: set[str]) -> None:
+    """Refuse a database that is not MLflow's.
+
+    Raises:
+        TrackingError: If the tables are Optuna's or another program's.
+    """
+    owner = owner_of(tables)
+    if owner not in (None, "MLflow"):
+        raise TrackingError(f"the tracking store `{redact(url)}` is a database of {owner}; give MLflow one of its own.")
+
+
+def _kind(url: str) -> str:
+    return url.partition(":")[0].partition("+")[0].lower()
+
+
+def _check_file(path: Path) -> None:
+    where = f"the tracking store `{path}`"
+    if path.is_dir():
+        raise TrackingError(f"{where} is a folder; give a file.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise TrackingError(f"{where} cannot be written: `{folder}` is not a folder that may be written to.")
+    if not path.exists():
+        return
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise TrackingError(f"{where} may not be read and written; change its permissions, or give another file.")
+    with path.open("rb") as file:
+        header = file.read(len(_SQLITE_HEADER))
+    if header and header != _SQLITE_HEADER:
+        raise TrackingError(f"{where} is not an SQLite database; move it away, and `nercc-tune sync` builds it anew.")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error as error:
+        raise TrackingError(
+            f"{where} cannot be read ({error}); move it away, and `nercc-tune sync` builds it anew."
+        ) from error
+    refuse_foreign(f"sqlite:///{path}", tables)
+
+
+def _check_server(url: str, timeout_s: float) -> None:
+    """Ask the server for its health, and where a proxy hides that, for an experiment."""
+    statuses = [_status(url, path, timeout_s) for path in _SERVER_PATHS[:1]]
+    if statuses[0] not in (200, 401, 403):
+        statuses.append(_status(url, _SERVER_PATHS[1], timeout_s))
+    if statuses[-1] not in (200, 401, 403):
+        raise TrackingError(
+            f"`{redact(url)}` does not answer as an MLflow server (HTTP {statuses[-1]}); check the tracking URL."
+        )
+
+
+def _status(url: str, path: str, timeout_s: float) -> int:
+    parts = urllib.parse.urlsplit(url)
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
+    request = urllib.request.Request(bare + path)  # noqa: S310 - the caller has seen that the scheme is http(s)
+    if parts.username is not None:
+        pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+        request.add_header("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - as above
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise _unreachable(url, reason) from error
+
+
+def _check_port(url: str, default: int, timeout_s: float) -> None:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, port = parts.hostname, parts.port or default
+        if host is None:  # a local socket or a service name; only the driver knows where
+            return
+        socket.create_connection((host, port), timeout=timeout_s).close()
+    except (OSError, ValueError) as error:
+        raise _unreachable(url, error) from error
+
+
+def _unreachable(url: str, reason: object) -> TrackingError:
+    return TrackingError(
+        f"the tracking store `{redact(url)}` cannot be reached ({redact(str(reason))}); "
+        "start it, or change the tracking URL."
+    )

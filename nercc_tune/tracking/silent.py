@@ -1,0 +1,60 @@
+"""MLflow, imported so that it neither prints, nor reports home, nor waits for minutes.
+
+Everything that nercc_tune changes in the process for MLflow's sake is in this module; each setting that the user made
+in the environment stands. The rest of `nercc_tune.tracking` takes MLflow from here.
+
+- `MLFLOW_DISABLE_TELEMETRY` is set while MLflow is imported, which is when it decides, and put back afterwards.
+- MLflow reads its other settings from the environment at each use, so the *defaults* of its variables are changed and
+  the environment is left alone.
+- One deprecation warning of SQLAlchemy 2.1 about MLflow's own tables is ignored, by its text.
+- Its loggers are silenced unless `MLFLOW_LOGGING_LEVEL` is set: what goes wrong is raised as a `TrackingError` anyway.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+
+_TELEMETRY = "MLFLOW_DISABLE_TELEMETRY"
+
+warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated", category=DeprecationWarning)
+
+_before = os.environ.get(_TELEMETRY)
+os.environ.setdefault(_TELEMETRY, "true")
+try:
+    from mlflow import MlflowClient, environment_variables
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+finally:
+    if _before is None:
+        os.environ.pop(_TELEMETRY, None)
+
+__all__ = [
+    "Dataset",
+    "DatasetInput",
+    "InputTag",
+    "Metric",
+    "MlflowClient",
+    "MlflowException",
+    "Param",
+    "Run",
+    "RunTag",
+    "SqlAlchemyStore",
+]
+
+_DEFAULTS: dict[str, bool | int] = {
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": True,
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": 20,  # seconds; MLflow's 120 outlast anybody's patience at the end of a study
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": 2,  # with waits of a few seconds; MLflow's 7 wait four minutes
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": 1,
+}
+
+for _name, _value in _DEFAULTS.items():
+    getattr(environment_variables, _name).default = _value
+
+if "MLFLOW_LOGGING_LEVEL" not in os.environ:
+    for _logger in ("mlflow", "alembic"):
+        logging.getLogger(_logger).setLevel(logging.CRITICAL)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it warns of each retry

@@ -1,0 +1,102 @@
+"""Opens a tracking store, and turns whatever goes wrong there into one line."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import sqlalchemy
+from alembic.util import CommandError
+from requests import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from nercc_tune.errors import TrackingError
+from nercc_tune.tracking.reachability import (
+    check_tracking,
+    is_server,
+    is_sqlite,
+    redact,
+    refuse_foreign,
+    sqlite_path,
+)
+from nercc_tune.tracking.silent import MlflowClient, MlflowException, SqlAlchemyStore
+
+_REASON_LENGTH = 300
+"""Characters of a store's own message that are passed on."""
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Raise what MLflow, its database or its server raise inside the block as a `TrackingError` of one line."""
+    try:
+        yield
+    except (
+        MlflowException,
+        SQLAlchemyError,
+        CommandError,
+        RequestException,
+        sqlite3.Error,
+        ImportError,
+        OSError,
+    ) as error:
+        reason = redact(" ".join(str(error).split()))[:_REASON_LENGTH]
+        raise TrackingError(
+            f"the tracking store `{redact(url)}` failed ({reason}); mend it and run `nercc-tune sync`."
+        ) from error
+
+
+def open_client(url: str, artifacts: Path | None) -> MlflowClient:
+    """Return a client of the store, which is made if it is an SQLite file that does not exist.
+
+    Raises:
+        TrackingError: If the store cannot be reached or read, within seconds.
+    """
+    check_tracking(url)
+    with translated(url):
+        if is_sqlite(url):
+            path = sqlite_path(url)
+            if not path.exists():
+                _create_database(path, artifacts or path.parent / "mlartifacts")
+        elif not is_server(url):
+            _check_login(url)
+        return MlflowClient(tracking_uri=url)
+
+
+def fold_log(url: str) -> None:
+    """Write SQLite's write-ahead log back into the database, so that a copy of the one file is complete."""
+    if is_sqlite(url):
+        with translated(url), closing(sqlite3.connect(sqlite_path(url))) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _check_login(url: str) -> None:
+    """Connect once; MLflow itself would try again for a hundred seconds where, for example, the password is wrong."""
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool)
+    refuse_foreign(url, set(sqlalchemy.inspect(engine).get_table_names()))
+
+
+def _create_database(path: Path, artifacts: Path) -> None:
+    """Create an MLflow database in one step, however many processes try and wherever one of them is killed.
+
+    MLflow's migrations take seconds and leave a broken database when they are interrupted or run twice at a time, so
+    they run on a draft beside the file. The write-ahead log makes each commit about three times faster, and lets the
+    dashboard read while a study writes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlflow-") as folder:
+        draft = Path(folder).absolute() / "draft.db"
+        with closing(sqlite3.connect(draft)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        store = SqlAlchemyStore(f"sqlite:///{draft}", artifacts.absolute().as_uri())  # type: ignore[no-untyped-call]  # MLflow leaves it untyped
+        store.engine.dispose()
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return  # another process was faster
+        except OSError:
+            draft.replace(path)  # a file system without hard links

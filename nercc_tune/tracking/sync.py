@@ -1,0 +1,49 @@
+"""Rebuilds the projection of a study from its history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nercc_tune.records import StudyHistory
+from nercc_tune.tracking.projection import Projection
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncReport:
+    """What a rebuild did.
+
+    Attributes:
+        added: Trials whose runs were missing.
+        present: Trials whose runs were there.
+        closed: Runs, of trials or cells, that were left running and are so no longer.
+    """
+
+    added: int
+    present: int
+    closed: int
+
+
+def sync(history: StudyHistory, *, url: str, artifacts: Path | None, files: Sequence[Path] = ()) -> SyncReport:
+    """Bring a tracking store level with a study: add what is missing, close what was left running, double nothing.
+
+    Not to be run while the study is being launched: its runs would look left behind.
+
+    Raises:
+        TrackingError: If the store cannot be reached or read, or one of the files does not exist.
+    """
+    projection = Projection(url, artifacts)
+    records = [(cell.cell, trial) for cell in history.cells for trial in cell.trials]
+    closed = projection.open_study(history, resume=False)
+    present = projection.trials
+    added = [(cell, trial) for cell, trial in records if (trial.uid, trial.started_ms) not in present]
+    for cell, trial in added:
+        projection.log_trial(cell, trial)
+    if files:
+        projection.log_artifacts(files)
+    projection.close(
+        status="FINISHED" if history.is_finished else "KILLED",
+        end_ms=max((trial.finished_ms for _, trial in records), default=None),
+    )
+    return SyncReport(added=len(added), present=len(records) - len(added), closed=closed)

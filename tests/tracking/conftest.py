@@ -1,0 +1,62 @@
+"""A real MLflow store for each test, copied from one that was migrated once."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from nercc_tune.tracking.projection import Projection
+from nercc_tune.tracking.silent import Dataset, MlflowClient, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """A tracking store and what a test wants to see of it."""
+
+    url: str
+    file: Path
+    artifacts: Path
+
+    def projection(self) -> Projection:
+        return Projection(self.url, self.artifacts)
+
+    def client(self) -> MlflowClient:
+        return MlflowClient(tracking_uri=self.url)
+
+    def dataset(self, run: Run) -> Dataset:
+        """Return the one data set that a run was given."""
+        assert run.inputs is not None
+        (given,) = run.inputs.dataset_inputs
+        return given.dataset
+
+    def runs(self, study: str = "lenet5-mnist") -> dict[str, Run]:
+        """Return the runs of a study by name, of which none may occur twice."""
+        experiment = self.client().get_experiment_by_name(study)
+        assert experiment is not None
+        runs = list(self.client().search_runs([experiment.experiment_id], max_results=1000))
+        named = {str(run.info.run_name): run for run in runs}
+        assert len(named) == len(runs)
+        return named
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("migrated")
+    Projection(f"sqlite:///{folder}/mlflow.db", folder / "mlartifacts").close(status="FINISHED")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def store(migrated: Path, tmp_path: Path) -> Store:
+    return copy_of(migrated, tmp_path)
+
+
+def copy_of(migrated: Path, folder: Path) -> Store:
+    """Return an empty store of its own in a folder."""
+    file = folder / "home" / "mlflow.db"
+    file.parent.mkdir()
+    shutil.copy(migrated, file)
+    return Store(url=f"sqlite:///{file}", file=file, artifacts=folder / "home" / "mlartifacts")

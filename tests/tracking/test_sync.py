@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from nercc_tune.errors import TrackingError
+from nercc_tune.records import StudyHistory
+from nercc_tune.tracking.content import trial_tags
+from nercc_tune.tracking.sync import SyncReport, sync
+from tests.tracking.builders import DIGEST, cell, finished, searched, study, trial
+from tests.tracking.conftest import Store
+
+
+def rebuild(store: Store, history: StudyHistory) -> SyncReport:
+    return sync(history, url=store.url, artifacts=store.artifacts)
+
+
+def erase(store: Store, run_id: str) -> None:
+    """Remove a run from the database itself, as nothing in MLflow does."""
+    with closing(sqlite3.connect(store.file)) as connection, connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            if "run_uuid" in columns:
+                connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))  # noqa: S608 - from the schema
+
+
+def leave_running(store: Store, proposal: int, *, parent: str) -> str:
+    """Leave the run of a trial as a process that is killed right after `create_run` does."""
+    record = trial(cell(40), proposal, 0.04)
+    experiment = store.client().get_experiment_by_name("lenet5-mnist")
+    assert experiment is not None
+    return str(
+        store.client()
+        .create_run(
+            experiment.experiment_id,
+            start_time=record.started_ms,
+            run_name=f"S=40 #{proposal}",
+            tags={"digest": DIGEST, "mlflow.parentRunId": parent, **trial_tags(record)},
+        )
+        .info.run_id
+    )
+
+
+def test_a_new_store_gets_everything(store: Store) -> None:
+    history = finished(study())
+    assert rebuild(store, history) == SyncReport(added=8, present=0, closed=0)
+    runs = store.runs()
+    assert {name: run.info.status for name, run in runs.items() if "#" not in name} == {
+        "S=40": "FINISHED",
+        "S=60": "FINISHED",
+    }
+    records = history.cells[0].trials
+    assert runs["S=40"].info.start_time == records[0].started_ms
+    assert runs["S=40"].info.end_time == history.cells[1].trials[-1].finished_ms
+    assert runs["S=40"].data.metrics["heldout_mse"] == 0.042
+
+
+def test_a_second_time_changes_nothing(store: Store) -> None:
+    history = finished(study(searched(40)))
+    rebuild(store, history)
+    before = {name: run.to_dictionary() for name, run in store.runs().items()}
+    assert rebuild(store, history) == SyncReport(added=0, present=4, closed=0)
+    assert {name: run.to_dictionary() for name, run in store.runs().items()} == before
+
+
+@pytest.mark.parametrize("is_erased", [True, False])
+def test_exactly_the_trial_that_is_missing_is_restored(store: Store, is_erased: bool) -> None:
+    history = finished(study(searched(40)))
+    rebuild(store, history)
+    before = store.runs()
+    lost = before["S=40 #1"].info.run_id
+    if is_erased:
+        erase(store, lost)
+    else:
+        store.client().delete_run(lost)
+    assert rebuild(store, history) == SyncReport(added=1, present=3, closed=0)
+    after = store.runs()
+    assert after["S=40 #1"].data.to_dictionary() == before["S=40 #1"].data.to_dictionary()
+    assert {name for name in after if after[name].info.run_id != before[name].info.run_id} == {"S=40 #1"}
+
+
+def test_the_trials_of_a_lost_cell_hang_below_its_new_run(store: Store) -> None:
+    history = study(searched(40))
+    rebuild(store, history)
+    store.client().delete_run(store.runs()["S=40"].info.run_id)
+    assert rebuild(store, history) == SyncReport(added=0, present=4, closed=0)
+    runs = store.runs()
+    parents = {run.data.tags["mlflow.parentRunId"] for name, run in runs.items() if "#" in name}
+    assert parents == {runs["S=40"].info.run_id}
+    assert runs["S=40"].data.metrics["best_mse"] == 0.04
+
+
+def test_a_deleted_experiment_comes_back(store: Store) -> None:
+    history = study(searched(40))
+    rebuild(store, history)
+    experiment = store.client().get_experiment_by_name("lenet5-mnist")
+    assert experiment is not None
+    store.client().delete_experiment(experiment.experiment_id)
+    rebuild(store, history)
+    assert set(store.runs()) == {"S=40", "S=40 #0", "S=40 #1", "S=40 #2", "S=40 #3"}
+
+
+def test_what_a_killed_launch_left_running_is_closed(store: Store) -> None:
+    projection = store.projection()
+    projection.open_study(study(searched(40, mses=())))
+    parent = store.runs()["S=40"].info.run_id
+    leave_running(store, 1, parent=parent)
+    leave_running(store, 9, parent=parent)
+    assert rebuild(store, study(searched(40))) == SyncReport(added=3, present=1, closed=3)
+    runs = store.runs()
+    assert {name: run.info.status for name, run in runs.items()} == {
+        "S=40": "KILLED",
+        "S=40 #0": "FINISHED",
+        "S=40 #1": "FINISHED",
+        "S=40 #2": "FAILED",
+        "S=40 #3": "FINISHED",
+        "S=40 #9": "KILLED",
+    }
+    assert runs["S=40 #1"].data.metrics["mse"] == 0.04
+    assert runs["S=40 #1"].data.params["lambda_enc"] == "1.1e-07"
+    assert store.dataset(runs["S=40 #1"]).name == "mnist"
+
+
+def test_an_unfinished_study_is_killed_until_it_is_finished(store: Store) -> None:
+    rebuild(store, study(searched(40)))
+    assert store.runs()["S=40"].info.status == "KILLED"
+    rebuild(store, finished(study(searched(40))))
+    assert store.runs()["S=40"].info.status == "FINISHED"
+
+
+def test_files_are_added(store: Store) -> None:
+    file = store.file.parent / "table.json"
+    file.write_text("{}")
+    sync(study(searched(40)), url=store.url, artifacts=store.artifacts, files=[file])
+    (kept,) = store.client().list_artifacts(store.runs()["S=40"].info.run_id)
+    assert kept.path == "table.json"
+
+
+def test_a_store_that_is_gone_is_one_line(store: Store) -> None:
+    history = study(searched(40))
+    rebuild(store, history)
+    with closing(sqlite3.connect(store.file)) as connection:
+        connection.execute("DROP TABLE metrics")
+    more = replace(history.cells[0], trials=(*history.cells[0].trials, trial(cell(40), 4, 0.03)))
+    with pytest.raises(TrackingError, match=r"^the tracking store `sqlite:.*mlflow\.db` failed .*`nercc-tune sync`\.$"):
+        rebuild(store, study(more))
