@@ -41,7 +41,7 @@ def figure_history(history: StudyHistory) -> Figure:
     set_mse_scale(axes, shown)
     last = max((trial.proposal for cell in history.cells for trial in cell.trials), default=0)
     axes.set_xlim(-0.5, last + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if has_failed:
         handles.append(Line2D([], [], color=INK, marker="x", linestyle="none", label="failed"))
     legend_above(figure, handles, columns=min(len(handles), 6))

@@ -94,12 +94,18 @@ def _protocol(history: StudyHistory) -> str:
 
     return "\n".join(
         [
-            f"- search: {stated('search', 'strategy')} with the sampler {stated('search', 'sampler')}, "
-            f"seed {stated('search', 'seed')}; {proposals} proposals, {len(trials)} trials of which {failed} failed",
-            f"- tuning draws: {stated('evaluation', 'tuning_groups')} groups of queries, "
-            f"{stated('evaluation', 'tuning_masks')} masks, the same for every trial and baseline",
-            f"- held-out draws: {stated('evaluation', 'heldout_groups')} other groups, "
-            f"{stated('evaluation', 'heldout_masks')} fresh masks",
+            (
+                f"- search: {stated('search', 'strategy')} with the sampler {stated('search', 'sampler')}, "
+                f"seed {stated('search', 'seed')}; {proposals} proposals, {len(trials)} trials of which {failed} failed"
+            ),
+            (
+                f"- tuning draws: {stated('evaluation', 'tuning_groups')} groups of queries, "
+                f"{stated('evaluation', 'tuning_masks')} masks, the same for every trial and baseline"
+            ),
+            (
+                f"- held-out draws: {stated('evaluation', 'heldout_groups')} other groups, "
+                f"{stated('evaluation', 'heldout_masks')} fresh masks"
+            ),
             f"- intervals: 95 %, {stated('evaluation', 'bootstrap')} bootstrap resamples over groups and masks",
             f"- seed of groups and masks: {stated('evaluation', 'seed')}",
         ]

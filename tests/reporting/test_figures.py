@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nercc_tune.records import StudyHistory
+from nercc_tune.reporting import FigureFormat, draw_figures, write_figures
+from tests.reporting.builders import study_history, tuned_table
+
+_CODED = (np.eye(4).reshape(4, 2, 2), {"bacc": np.ones((6, 2, 2))})
+
+
+def test_all_figures_are_written_and_returned(tmp_path: Path) -> None:
+    history, table = study_history(stragglers=(40,)), tuned_table(stragglers=(40,))
+    written = write_figures(history, table, tmp_path / "new", coded=_CODED)
+    names = ["stragglers", "smoothing", "landscape", "history", "coded_queries"]
+    assert written == [tmp_path / "new" / f"{name}.png" for name in names]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+    assert sorted(written) == sorted((tmp_path / "new").iterdir())
+
+
+def test_no_figure_is_left_with_pyplot() -> None:
+    for draw in draw_figures(study_history(stragglers=(40,)), tuned_table(stragglers=(40,))).values():
+        draw()
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or not pyplot.get_fignums()
+
+
+def test_an_unfinished_study_has_no_figure_against_stragglers() -> None:
+    assert list(draw_figures(study_history(is_judged=False), None)) == ["smoothing", "landscape", "history"]
+
+
+def test_a_study_without_scores_has_no_figures() -> None:
+    history = study_history(is_judged=False)
+    cells = tuple(replace(cell, trials=cell.trials[-1:]) for cell in history.cells)
+    assert not draw_figures(replace(history, cells=cells), None)
+    assert not draw_figures(replace(history, cells=()), None)
+
+
+def _write_twice(tmp_path: Path, history: StudyHistory, *formats: FigureFormat) -> list[tuple[bytes, bytes]]:
+    runs = [write_figures(history, None, tmp_path / run, coded=_CODED, formats=formats) for run in ("first", "second")]
+    return [(first.read_bytes(), second.read_bytes()) for first, second in zip(*runs, strict=True)]
+
+
+def test_equal_results_give_equal_vector_figures(tmp_path: Path) -> None:
+    history = study_history(stragglers=(40,))
+    assert all(first == second for first, second in _write_twice(tmp_path, history, "svg"))
+
+
+def test_equal_results_give_equal_bytes_in_every_format(tmp_path: Path) -> None:
+    pairs = _write_twice(tmp_path, replace(study_history(), cells=()), "png", "svg", "pdf")
+    assert len(pairs) == 3
+    for first, second in pairs:
+        assert first == second
+        assert not any(word in first for word in (b"dc:date", b"CreationDate", b"Software"))
+
+
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="`formats` must be of png, svg, pdf, but got 'gif'"):
+        write_figures(study_history(), None, tmp_path / "new", formats=("gif",))  # type: ignore[arg-type]  # the point
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from nercc_tune.export.table import TunedTable
+from nercc_tune.records import BASELINES, Heldout
+from nercc_tune.reporting import CODES, figure_stragglers
+from tests.reporting.builders import heldout, tuned_table
+from tests.reporting.panels import colour, draw, is_inside, legend, panels, points
+
+
+def _heldouts(table: TunedTable, code: str) -> list[Heldout]:
+    if code == "tuned":
+        return [entry.heldout for entry in table.entries]
+    if code == "policy":
+        return [entry.heldout for entry in table.policy.entries]
+    return [entry.baselines[code] for entry in table.entries]
+
+
+def test_every_code_shows_its_held_out_figures() -> None:
+    table = tuned_table()
+    for axes, metric in zip(panels(figure_stragglers(table)), ["mse", "rel_acc", "agreement"], strict=True):
+        for (line, *_), code in zip(axes.containers, CODES, strict=True):
+            means = [getattr(item, metric).mean for item in _heldouts(table, code)]
+            assert points(line) == list(zip([20, 40, 80, 120], means, strict=True))
+            assert colour(line) == CODES[code].colour
+            assert line.get_marker() == CODES[code].marker
+
+
+def test_bars_end_where_the_intervals_do() -> None:
+    table = tuned_table()
+    _, _, (bars,) = panels(figure_stragglers(table))[0].containers[0]
+    for segment, entry in zip(bars.get_segments(), table.entries, strict=True):
+        assert segment[:, 0].tolist() == [entry.stragglers] * 2
+        assert segment[:, 1] == pytest.approx([entry.heldout.mse.low, entry.heldout.mse.high])
+
+
+def test_axes_carry_the_names_of_the_vocabulary() -> None:
+    figure = figure_stragglers(tuned_table())
+    assert [axes.get_ylabel() for axes in panels(figure)] == ["MSE (probabilities)", "RelAcc", "agreement"]
+    assert {axes.get_xlabel() for axes in panels(figure)} == {"stragglers S"}
+    assert list(legend(figure)) == [style.label for style in CODES.values()]
+
+
+def test_everything_lies_within_the_figure() -> None:
+    assert is_inside(draw(figure_stragglers(tuned_table())))
+
+
+def test_rel_acc_has_no_panel_where_it_is_undefined() -> None:
+    figure = draw(figure_stragglers(tuned_table(has_labels=False)))
+    assert [axes.get_ylabel() for axes in panels(figure)] == ["MSE (probabilities)", "agreement"]
+
+
+def test_codes_stand_side_by_side_at_a_single_straggler_count() -> None:
+    figure = draw(figure_stragglers(tuned_table(stragglers=(40,))))
+    lines = [container[0] for container in panels(figure)[0].containers]
+    assert {points(line)[0][0] for line in lines} == {40.0}
+    places = [float(line.get_transform().transform((40.0, 0.1))[0]) for line in lines]
+    assert min(after - before for before, after in itertools.pairwise(places)) > 4
+
+
+def test_an_mse_over_decades_is_logarithmic() -> None:
+    assert panels(figure_stragglers(tuned_table()))[0].get_yscale() == "log"
+
+
+def test_an_mse_of_zero_keeps_its_place() -> None:
+    table = tuned_table()
+    first = replace(table.entries[0], baselines={**table.entries[0].baselines, "replication": heldout(0.0)})
+    axes = panels(draw(figure_stragglers(replace(table, entries=(first, *table.entries[1:])))))[0]
+    assert axes.get_yscale() == "symlog"
+    assert axes.get_ylim()[0] < 0
+    assert 0.0 in axes.get_yticks()
+
+
+def test_equal_mse_is_linear() -> None:
+    table = tuned_table(stragglers=(40,))
+    entry = replace(table.entries[0], heldout=heldout(0.1), baselines={name: heldout(0.2) for name in BASELINES})
+    policy = replace(table.policy, entries=(replace(table.policy.entries[0], heldout=heldout(0.11)),))
+    figure = figure_stragglers(replace(table, entries=(entry,), policy=policy))
+    assert panels(figure)[0].get_yscale() == "linear"
+
+
+def test_a_baseline_that_was_not_judged_is_left_out() -> None:
+    table = tuned_table()
+    entries = tuple(replace(entry, baselines={"bacc": entry.baselines["bacc"]}) for entry in table.entries)
+    figure = figure_stragglers(replace(table, entries=entries))
+    assert list(legend(figure)) == [CODES[name].label for name in ("tuned", "policy", "bacc")]

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+from nercc_tune.export.formats import export_table
+from nercc_tune.reporting import summarise
+from tests.reporting.builders import SPEC, study_history, tuned_table
+
+
+def _toml(report: str) -> dict[str, object]:
+    return tomllib.loads(report.split("```toml\n")[1].split("```", maxsplit=1)[0])
+
+
+def test_a_report_holds_the_table() -> None:
+    report = summarise(study_history(), tuned_table())
+    body = export_table(tuned_table(), format="markdown").decode().split("\n", 1)[1].strip()
+    assert body in report
+
+
+def test_a_report_tells_the_protocol() -> None:
+    report = summarise(study_history(), tuned_table())
+    assert "search: profile with the sampler tpe, seed 3; 11 proposals, 44 trials of which 4 failed" in report
+    assert "tuning draws: 20 groups of queries, 10 masks" in report
+    assert "held-out draws: 30 other groups, 15 fresh masks" in report
+    assert "2000 bootstrap resamples" in report
+    assert "seed of groups and masks: 5" in report
+
+
+def test_a_report_tells_workload_and_versions() -> None:
+    report = summarise(study_history(), tuned_table())
+    for told in (
+        "weights trained, seed 0",
+        "1 × 32 × 32",
+        "uncoded accuracy 0.9890",
+        "f1f1f1",
+        "torch 2.9.0",
+        "abc1234",
+    ):
+        assert told in report
+
+
+def test_a_report_holds_the_study_file_and_the_command() -> None:
+    report = summarise(study_history(), tuned_table())
+    assert "nercc-tune launch lenet5-mnist.toml" in report
+    assert _toml(report) == SPEC
+
+
+def test_the_study_file_leaves_out_what_is_unset_and_where_things_lie() -> None:
+    search = {"lambda_enc": {"low": 1e-14, "high": 1.0}, "note": 'a "quoted" λ'}
+    spec = {
+        "name": "x",
+        "workload": {"checkpoint": None, "pretrained": True},
+        "search": search,
+        "storage": {"url": "postgresql://me:secret@host/db"},
+    }
+    report = summarise(replace(study_history(), spec=spec), tuned_table())
+    assert _toml(report) == {"name": "x", "workload": {"pretrained": True}, "search": search}
+    assert "secret" not in report
+
+
+def test_settings_that_are_not_recorded_are_said_to_be_so() -> None:
+    report = summarise(replace(study_history(), spec={"name": "x"}, provenance=None), tuned_table())
+    assert "seed of groups and masks: not recorded" in report
+    assert "Not recorded yet." in report
+
+
+def test_figures_are_linked_with_captions() -> None:
+    report = summarise(study_history(), tuned_table(), figures=["figures/landscape.svg"])
+    assert "(figures/landscape.svg)\n\n*MSE on the tuning draws over both parameters" in report
+    assert "stragglers.png" not in report
+
+
+def test_figures_are_those_that_are_written_by_default() -> None:
+    report = summarise(study_history(), tuned_table())
+    assert all(f"({name}.png)" in report for name in ("stragglers", "smoothing", "landscape", "history"))
+
+
+def test_an_unfinished_study_lists_its_best_trials() -> None:
+    history = study_history(is_judged=False, stragglers=(20, 40))
+    history = replace(history, cells=(history.cells[0], replace(history.cells[1], trials=())))
+    report = summarise(history, None)
+    assert "not finished" in report
+    assert "| 20 | 11 | 1 | 1.1e-07 | 3.16e-08 | 0.00447 |" in report
+    assert "| 40 | 0 | 0 | – | – | – |" in report
+    assert "stragglers.png" not in report
