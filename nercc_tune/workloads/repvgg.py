@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 __all__ = ["RepVggShape", "build_fused", "build_trainable", "fuse"]
@@ -40,7 +39,7 @@ def _assemble(blocks: list[nn.Module], width: int, outputs: int) -> nn.Sequentia
 
 def build_trainable(shape: RepVggShape, outputs: int) -> nn.Sequential:
     """Build the form that is trained: timm's three-branch blocks, average pooling and a linear head."""
-    from timm.models.byobnet import LayerFn, RepVggBlock  # timm takes seconds to import; serving does without
+    from timm.models.byobnet import LayerFn, RepVggBlock  # noqa: PLC0415 - timm takes seconds to import
 
     layers = LayerFn()
     blocks: list[nn.Module] = [RepVggBlock(a, b, 3, stride=s, layers=layers) for a, b, s in shape.blocks()]
@@ -55,7 +54,7 @@ def build_fused(shape: RepVggShape, outputs: int) -> nn.Sequential:
     return _assemble(blocks, shape.widths[-1], outputs)
 
 
-def fuse(trained: nn.Sequential, shape: RepVggShape, outputs: int) -> nn.Sequential:
+def fuse(shape: RepVggShape, trained: nn.Module, outputs: int) -> nn.Sequential:
     """Turn the trained form into the served one, which computes the same function.
 
     The three branches of a block are linear once batch normalisation is frozen, so their kernels and biases add up.
@@ -63,9 +62,9 @@ def fuse(trained: nn.Sequential, shape: RepVggShape, outputs: int) -> nn.Sequent
     Reference:
         Ding et al. 2021, RepVGG: Making VGG-style ConvNets Great Again, arXiv 2101.03697.
     """
+    from timm.utils.model import reparameterize_model  # noqa: PLC0415 - timm takes seconds to import
+
+    summed = reparameterize_model(trained.eval()).state_dict()
     fused = build_fused(shape, outputs)
-    for index in range(len(shape.blocks())):
-        kernel, bias = trained[index]._get_kernel_bias()  # timm's `reparameterize` would alter the trained model itself
-        fused[index][0].load_state_dict({"weight": kernel, "bias": bias})
-    fused[-1].load_state_dict(trained[-1].state_dict())
+    fused.load_state_dict({name.replace("reparam_conv", "0"): value for name, value in summed.items()})
     return fused.eval()

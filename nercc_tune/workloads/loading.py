@@ -1,0 +1,140 @@
+"""From the workload section of a study file to a workload."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from nercc_tune.errors import WorkloadError
+from nercc_tune.spec.settings import WorkloadSettings
+from nercc_tune.workloads.data_request import DataRequest
+from nercc_tune.workloads.datasets import DATASETS, state_preprocessing
+from nercc_tune.workloads.digest import digest_parts, digest_weights
+from nercc_tune.workloads.image_set import ImageSet
+from nercc_tune.workloads.models import MODELS
+from nercc_tune.workloads.output_check import measure_outputs
+from nercc_tune.workloads.own_model import build_own_model
+from nercc_tune.workloads.preprocessing import PlainPixels, Preprocessing, TimmPreprocessing
+from nercc_tune.workloads.program import SUFFIXES, load_program
+from nercc_tune.workloads.queries import ArrayQueries, ImageQueries
+from nercc_tune.workloads.timm_model import build_timm_model, check_timm_name
+from nercc_tune.workloads.weights import apply_weights, read_weights
+from nercc_tune.workloads.workload import Workload
+
+__all__ = ["load_workload"]
+
+_Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _LoadedModel:
+    name: str
+    model: nn.Module
+    architecture: str
+    preprocessing: Preprocessing
+    weights_source: str
+
+
+def _ignore(text: str) -> None: ...
+
+
+def _load_own(
+    settings: WorkloadSettings, opened: ImageSet | ArrayQueries, *, home: Path, data_dir: Path, notify: _Notify
+) -> _LoadedModel:
+    outputs = int(opened.labels.max()) + 1
+    model, source = build_own_model(settings, outputs=outputs, home=home, data_dir=data_dir, notify=notify)
+    prepare = state_preprocessing(DATASETS[settings.data], MODELS[settings.model])
+    name = settings.model
+    return _LoadedModel(name=name, model=model, architecture=name, preprocessing=prepare, weights_source=source)
+
+
+def _load_timm(settings: WorkloadSettings) -> _LoadedModel:
+    name = settings.model
+    check_timm_name(name, others=list(MODELS))
+    if settings.checkpoint is not None:
+        weights = read_weights(Path(settings.checkpoint).expanduser())
+        model, source = build_timm_model(name, weights=weights), "checkpoint"
+        apply_weights(model, weights, source=settings.checkpoint)
+    elif settings.pretrained:
+        model, source = build_timm_model(name, pretrained=True), "pretrained"
+    elif settings.random_weights:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            model, source = build_timm_model(name), "random"
+    else:
+        raise WorkloadError(
+            f"`{name}` needs weights: give a `checkpoint` file, set `pretrained` to fetch the published ones, "
+            f"or set `random_weights` to measure speed alone."
+        )
+    prepare = TimmPreprocessing.of(model)
+    return _LoadedModel(name=name, model=model, architecture=name, preprocessing=prepare, weights_source=source)
+
+
+def _load_program(settings: WorkloadSettings) -> _LoadedModel:
+    if settings.checkpoint is not None or settings.pretrained or settings.random_weights:
+        raise WorkloadError(
+            "`checkpoint`, `pretrained` and `random_weights` must be left out where `model` is a file with its weights."
+        )
+    path = Path(settings.model).expanduser()
+    model = load_program(path)
+    return _LoadedModel(
+        name=path.name,
+        model=model,
+        architecture="program " + hashlib.sha256(path.read_bytes()).hexdigest(),
+        preprocessing=PlainPixels(),
+        weights_source="exported program",
+    )
+
+
+def load_workload(settings: WorkloadSettings, *, home: Path, data_dir: Path, notify: _Notify = _ignore) -> Workload:
+    """Load the model, its weights and the data that the workload section of a study names.
+
+    `data_dir` holds the data sets, unless the settings name another folder; `home` keeps the weights that were trained;
+    `notify` is told of downloads and trainings. Images go through timm's preprocessing for a model of timm, are resized
+    and normalised by the data set's mean and std for a model of the package, and are divided by 255 for a file.
+
+    Raises:
+        WorkloadError: The model, its weights or the data cannot be used, or do not fit each other.
+        DataMissingError: A file is not there.
+        OutputError: The model does not give one finite vector of logits for each query, with one for each label.
+    """
+    if settings.data not in DATASETS:
+        nearest = difflib.get_close_matches(settings.data, DATASETS, n=1)
+        hint = f"; did you mean `{nearest[0]}`?" if nearest else "."
+        raise WorkloadError(f"`data` must be one of {', '.join(DATASETS)}, but got `{settings.data}`{hint}")
+    root = data_dir if settings.data_dir is None else Path(settings.data_dir).expanduser()
+    opened = DATASETS[settings.data].open(DataRequest(data_dir=root, is_training=False, notify=notify))
+    if settings.model in MODELS:
+        loaded = _load_own(settings, opened, home=home, data_dir=root, notify=notify)
+    elif settings.model.endswith(SUFFIXES):
+        loaded = _load_program(settings)
+    else:
+        loaded = _load_timm(settings)
+    return _assemble(settings, opened, loaded)
+
+
+def _assemble(settings: WorkloadSettings, opened: ImageSet | ArrayQueries, loaded: _LoadedModel) -> Workload:
+    is_image = isinstance(opened, ImageSet)
+    source = ImageQueries(images=opened, preprocessing=loaded.preprocessing) if isinstance(opened, ImageSet) else opened
+    prepared = loaded.preprocessing.description if is_image else "as they are"
+    model = loaded.model.requires_grad_(requires_grad=False)
+    if loaded.weights_source != "exported program":  # an exported program refuses to change its mode
+        model = model.float().eval()
+    shape, outputs = measure_outputs(model, source, model_name=loaded.name)
+    weights = digest_weights(model.state_dict())
+    return Workload(
+        model_name=loaded.name,
+        data_name=settings.data,
+        model=model,
+        data=source,
+        query_shape=shape,
+        outputs=outputs,
+        fingerprint=digest_parts(part.encode() for part in (weights, loaded.architecture, source.identity, prepared)),
+        weights_source=loaded.weights_source,
+    )

@@ -1,0 +1,70 @@
+"""The trainings that the package knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["RECIPES", "Recipe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One training of a model of the package: SGD with Nesterov momentum under a one-cycle learning rate.
+
+    `crop_padding` is the number of pixels by which images are shifted at most, each way; `flip` mirrors half of them.
+    `bfloat16` computes under autocast, and in channels-last layout. `threads` limits those of the CPU, of which a small
+    model gains nothing. A recipe that `is_quick` is trained on the spot where its weights are missing.
+    """
+
+    name: str
+    model: str
+    data: str
+    epochs: int
+    batch: int = 128
+    peak_rate: float
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0
+    crop_padding: int = 0
+    flip: bool = False
+    bfloat16: bool = False
+    threads: int | None = None
+    is_quick: bool = False
+
+
+_ALL = (
+    Recipe(
+        name="lenet5-digits",
+        model="lenet5",
+        data="digits",
+        epochs=16,
+        batch=32,
+        peak_rate=0.04,
+        crop_padding=2,
+        threads=1,
+        is_quick=True,
+    ),
+    Recipe(name="lenet5-mnist", model="lenet5", data="mnist", epochs=12, peak_rate=0.05, crop_padding=2, threads=1),
+    Recipe(
+        name="repvgg-cifar10",
+        model="repvgg_slim",
+        data="cifar10",
+        epochs=15,
+        peak_rate=0.2,
+        label_smoothing=0.1,
+        crop_padding=4,
+        flip=True,
+        bfloat16=True,
+    ),
+    Recipe(
+        name="repvgg-a2-cifar10",
+        model="repvgg_a2_cifar",
+        data="cifar10",
+        epochs=100,
+        peak_rate=0.2,
+        label_smoothing=0.1,
+        crop_padding=4,
+        flip=True,
+        bfloat16=True,
+    ),
+)
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}

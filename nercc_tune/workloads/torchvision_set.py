@@ -1,0 +1,75 @@
+"""Data sets that torchvision knows by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from PIL import Image
+
+from nercc_tune.errors import DataMissingError
+from nercc_tune.workloads.data_request import DataRequest
+from nercc_tune.workloads.image_set import ImageSet
+
+__all__ = ["IndexedImages", "TorchvisionSet"]
+
+
+class IndexedImages(Protocol):
+    """What the constructors of torchvision give: pairs of an image and its label, by number."""
+
+    def __getitem__(self, index: int, /) -> tuple[Image.Image, int]: ...
+
+
+def _construct(kind: str, request: DataRequest, **options: object) -> IndexedImages:
+    from torchvision import datasets  # noqa: PLC0415 - torchvision takes a second to import
+
+    built: IndexedImages = getattr(datasets, kind)(request.data_dir, **options)
+    return built
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchvisionSet:
+    """How to open one of torchvision's classification sets.
+
+    `kind` is its class. `files` says where below the data directory torchvision keeps its files, `has_splits` whether
+    it takes `split="test"` rather than `train=False`, and `labels` which attribute has the labels.
+    """
+
+    name: str
+    kind: str
+    files: str
+    has_splits: bool = False
+    labels: str = "targets"
+    construct: Callable[..., IndexedImages] = _construct
+
+    def open(self, request: DataRequest) -> ImageSet:
+        """Open a split, after fetching it where its files are not there.
+
+        Raises:
+            DataMissingError: The files are neither there nor to be had.
+        """
+        choice: dict[str, object] = {"split": request.split} if self.has_splits else {"train": request.is_training}
+        try:
+            images = self.construct(self.kind, request, **choice, download=False)
+        except (RuntimeError, OSError):
+            images = self._download(request, choice)
+        labels: Sequence[int] = getattr(images, self.labels)
+        return ImageSet(
+            name=self.name,
+            split=request.split,
+            labels=torch.as_tensor(labels, dtype=torch.int64),
+            open=lambda index: images[index][0],
+        )
+
+    def _download(self, request: DataRequest, choice: dict[str, object]) -> IndexedImages:
+        request.notify(f"downloading {self.name} to {request.data_dir}")
+        try:
+            return self.construct(self.kind, request, **choice, download=True)
+        except (RuntimeError, OSError) as error:  # URLError is an OSError
+            reason = str(error).strip().split("\n")[0]
+            raise DataMissingError(
+                f"the data set `{self.name}` is expected at {request.data_dir / self.files}, is not there "
+                f"and cannot be downloaded ({reason}); put its files there, or give `data_dir`."
+            ) from error
