@@ -168,7 +168,7 @@ class TunedEntry(_Strict):
         df_dec: The same of the decoder at its F worker nodes, averaged over the tuning masks.
         tuning: The pair's score on the tuning draws, on which it was chosen.
         baselines: By name of `BASELINES`, on the same held-out draws.
-        mse_minus: Paired difference in held-out MSE to `bacc` and to `nercc_ag`; negative where the tuned pair is better.
+        mse_minus: Paired difference in held-out MSE to `bacc` and `nercc_ag`; negative where the tuned pair is better.
         trials: Completed trials of the cell.
         forwards: Forward passes of the study's tuning groups that the search made, shared by all its cells.
     """
@@ -205,7 +205,7 @@ class PolicyEntry(_Strict):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy(_Strict):
-    """One λ_enc for all listed straggler counts, with a λ_dec for each: what can be deployed when S is not known ahead."""
+    """One λ_enc for all listed straggler counts with a λ_dec for each: deployable when S is not known ahead."""
 
     lambda_enc: float
     df_enc: float
@@ -245,7 +245,7 @@ class Provenance(_Strict):
 
 @dataclass(frozen=True, kw_only=True)
 class CellHistory(_Strict):
-    """One cell: the baselines' scores on the tuning draws, the trials in Optuna's order, and the choice once it is made."""
+    """One cell: the baselines on the tuning draws, the trials in Optuna's order, and the choice once it is made."""
 
     cell: Cell
     baselines: dict[str, Score]

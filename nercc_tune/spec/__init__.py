@@ -1,0 +1,27 @@
+"""Study files: what a user writes, validated once."""
+
+from nercc_tune.spec.loading import build_study, load_study, parse_study
+from nercc_tune.spec.settings import (
+    CacheSettings,
+    CodeSettings,
+    EvaluationSettings,
+    LambdaRange,
+    SearchSettings,
+    UrlSettings,
+    WorkloadSettings,
+)
+from nercc_tune.spec.study import StudySpec
+
+__all__ = [
+    "CacheSettings",
+    "CodeSettings",
+    "EvaluationSettings",
+    "LambdaRange",
+    "SearchSettings",
+    "StudySpec",
+    "UrlSettings",
+    "WorkloadSettings",
+    "build_study",
+    "load_study",
+    "parse_study",
+]

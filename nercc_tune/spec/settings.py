@@ -19,11 +19,12 @@ class Section(BaseModel):
 class WorkloadSettings(Section):
     """What is served: a model, its weights, and the queries it answers.
 
-    `model` is a registered model, a timm name, or the path of a TorchScript (`.pt`) or `torch.export` (`.pt2`) file.
+    `model` is a registered model, a timm name, or the path of a TorchScript (`.pt`) or `torch.export` (`.pt2`)
+    file.
     `data` is a bundled set, a torchvision data set, `folder` (one sub-folder a class) or `npz` (arrays `images`, `labels`).
     `data_dir` is the folder of the data, or the file for `npz`; by default the data directory of the command line.
     `checkpoint` is a weights file (safetensors, or a pickle that loads with `weights_only=True`).
-    `pretrained` lets timm fetch the published weights of the model; `random_weights` runs without any (for speed figures).
+    `pretrained` lets timm fetch the published weights; `random_weights` runs without any (for speed figures).
     `seed` draws the weights of a training or of `random_weights`.
     """
 
@@ -79,8 +80,8 @@ class CodeSettings(Section):
 class LambdaRange(Section):
     """A closed range of a smoothing parameter, searched on a log scale; the value 0 belongs to it as well."""
 
-    low: Annotated[float, Field(gt=0)]
-    high: Annotated[float, Field(gt=0, le=1e12)]
+    low: Annotated[float, Field(gt=0, strict=True)]
+    high: Annotated[float, Field(gt=0, le=1e12, strict=True)]
 
     @model_validator(mode="after")
     def _ordered(self) -> LambdaRange:
@@ -127,7 +128,7 @@ class EvaluationSettings(Section):
 
 
 class CacheSettings(Section):
-    """Where worker outputs are kept: up to `memory_mb` in memory, and on disk in the home directory unless `disk` is false."""
+    """Where worker outputs are kept: up to `memory_mb` in memory, and on disk in the home unless `disk` is false."""
 
     memory_mb: Annotated[int, Field(ge=0, strict=True)] = 512
     disk: bool = True

@@ -1,0 +1,122 @@
+"""What every linear code shares: two matrices, and how they are applied."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+class LinearCode(ABC):
+    """A code whose coded queries mix the queries linearly and whose estimates mix the answers linearly.
+
+    Sub-classes give the two matrices in float64. They are cast once, when they are applied: to the data's dtype, or
+    for 16-bit data to float32, in which the product is then formed.
+    """
+
+    def __init__(self, *, queries: int, workers: int) -> None:
+        if not (queries >= 1 and workers >= 1):
+            raise ValueError(f"`queries` and `workers` must be at least 1, but got {queries} and {workers}.")
+        self.queries = queries
+        self.workers = workers
+
+    @abstractmethod
+    def _build_encoder(self) -> Tensor:
+        """Build the encoder matrix [N, K] float64."""
+
+    @abstractmethod
+    def _build_decoder(self, arrived: Tensor) -> Tensor:
+        """Build the decoder matrices [..., K, F] for the arrived workers [..., F], ascending."""
+
+    @cached_property
+    def encoder_matrix(self) -> Tensor:
+        """The matrix [N, K] float64 that takes the queries to the coded queries."""
+        return self._build_encoder()
+
+    def decoder_matrix(self, arrived: Tensor | Sequence[int] | Sequence[bool]) -> Tensor:
+        """Return the matrix [K, F] float64 that takes the answers of the arrived workers to the estimates.
+
+        Args:
+            arrived: Worker numbers in the order of their answers, or a mask [N] of booleans. A batch [..., F] of
+                ascending worker numbers gives a batch of matrices [..., K, F].
+
+        Raises:
+            ValueError: If no worker arrived, or a number repeats or is not one of 0 … N − 1.
+        """
+        workers = self._worker_numbers(arrived)
+        if workers.ndim > 1:
+            return self._build_decoder(workers)
+        ascending, order = workers.sort()
+        return self._build_decoder(ascending)[:, order.argsort()]
+
+    def encode(self, queries: Tensor, *, dim: int = 0) -> Tensor:
+        """Mix K queries into N coded queries.
+
+        Args:
+            queries: Floating point, any shape, with the K queries of a group along `dim`.
+            dim: The axis that holds the queries.
+
+        Returns:
+            The same shape, dtype and device, with N in place of K along `dim`.
+
+        Raises:
+            ValueError: If the axis does not hold K queries or the data is not floating point.
+        """
+        if queries.shape[dim] != self.queries:
+            raise ValueError(
+                f"`queries` must hold {self.queries} queries along axis {dim}, but got {queries.shape[dim]}."
+            )
+        return _apply(self.encoder_matrix, queries, dim)
+
+    def decode(self, answers: Tensor, arrived: Tensor | Sequence[int] | Sequence[bool], *, dim: int = 0) -> Tensor:
+        """Estimate the K outputs from the answers of the workers that arrived.
+
+        Args:
+            answers: Floating point, any shape, with the F answers along `dim`.
+            arrived: As for `decoder_matrix`: which worker gave which answer.
+            dim: The axis that holds the answers.
+
+        Returns:
+            The same shape, dtype and device, with K in place of F along `dim`.
+
+        Raises:
+            ValueError: If the counts differ, the data is not floating point, or as for `decoder_matrix`.
+        """
+        matrix = self.decoder_matrix(arrived)
+        if answers.shape[dim] != matrix.shape[-1]:
+            raise ValueError(
+                f"`answers` must hold one answer for each of the {matrix.shape[-1]} arrived workers along axis {dim}, "
+                f"but got {answers.shape[dim]}."
+            )
+        return _apply(matrix, answers, dim)
+
+    def _worker_numbers(self, arrived: Tensor | Sequence[int] | Sequence[bool]) -> Tensor:
+        workers = torch.as_tensor(arrived)
+        if workers.dtype == torch.bool:
+            if workers.shape != (self.workers,):
+                raise ValueError(
+                    f"`arrived` must be a mask of {self.workers} workers, but got shape {tuple(workers.shape)}."
+                )
+            workers = workers.nonzero()[:, 0]
+        workers = workers.to(device="cpu", dtype=torch.int64)
+        if workers.ndim == 0 or workers.shape[-1] == 0:
+            raise ValueError("`arrived` must name at least one worker, but got none.")
+        if not bool(((workers >= 0) & (workers < self.workers)).all()):
+            raise ValueError(
+                f"`arrived` must hold worker numbers from 0 to {self.workers - 1}, but got {workers.tolist()}."
+            )
+        if not bool((workers.sort(-1).values.diff(dim=-1) > 0).all()):
+            raise ValueError(f"`arrived` must name each worker once, but got {workers.tolist()}.")
+        return workers
+
+
+def _apply(matrix: Tensor, data: Tensor, dim: int) -> Tensor:
+    if not data.is_floating_point():
+        raise ValueError(f"the data must be floating point, but got {data.dtype}; convert and normalise it first.")
+    dtype = torch.float32 if data.dtype in (torch.float16, torch.bfloat16) else data.dtype
+    first = data.movedim(dim, 0)
+    mixed = matrix.to(device=data.device, dtype=dtype) @ first.reshape(first.shape[0], -1).to(dtype)
+    return mixed.reshape(-1, *first.shape[1:]).movedim(0, dim).to(data.dtype)

@@ -1,0 +1,94 @@
+"""The home directory: everything that studies leave behind lies in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nercc_tune.errors import HomeError
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where things lie below the home directory.
+
+    ```
+    optuna.db            Optuna's storage: the source of truth
+    mlflow.db            MLflow's tracking store, a projection of it
+    mlartifacts/         MLflow's artifacts
+    outputs/             worker outputs, so that no forward pass is repeated
+    weights/             what `nercc-tune train` made
+    data/                downloaded data sets
+    studies/<name>/      the table, the figures and the report of a study
+    ```
+    """
+
+    root: Path
+
+    @property
+    def storage_url(self) -> str:
+        """URL of Optuna's default storage."""
+        return f"sqlite:///{self.root.absolute() / 'optuna.db'}"
+
+    @property
+    def has_storage(self) -> bool:
+        """Whether anything was launched with the default storage."""
+        return (self.root / "optuna.db").exists()
+
+    @property
+    def tracking_url(self) -> str:
+        """URL of MLflow's default tracking store."""
+        return f"sqlite:///{self.root.absolute() / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of MLflow's artifacts."""
+        return self.root.absolute() / "mlartifacts"
+
+    @property
+    def outputs(self) -> Path:
+        """Folder of kept worker outputs."""
+        return self.root / "outputs"
+
+    @property
+    def data(self) -> Path:
+        """Default folder of data sets."""
+        return self.root / "data"
+
+    def study(self, name: str) -> Path:
+        """Return the folder of a study's results."""
+        return self.root / "studies" / name
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold a study, so that no other process on this machine launches it at the same time.
+
+        Raises:
+            HomeError: If another process holds it.
+        """
+        folder = self.study(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise HomeError(
+                    f"study `{name}` is being launched by another process in {self.root}; "
+                    "wait for it, or use another --home."
+                ) from error
+            yield
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is either the old one or the new one, never a part: aside, flushed, renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)

@@ -1,0 +1,100 @@
+"""Coded forward passes: encode on the device, run the model in chunks that fit, bring the outputs back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from nercc_tune.errors import OutputError
+from nercc_tune.inference.device import matmul_precision
+from nercc_tune.timings import Timings
+
+# Numbers in one chunk of coded queries: large enough to keep the device busy, small enough for the caches of a CPU.
+# On a GPU the first chunk may turn out too large; it is then halved until it fits.
+_CHUNK_NUMBERS = {"cpu": 2**21, "cuda": 2**26}
+_LARGEST_CHUNK = 8192
+
+
+class ForwardEngine:
+    """Runs a model on coded queries of many groups.
+
+    Attributes:
+        chunk: Queries in one call of the model; halved for good when the device runs out of memory.
+        images: Coded queries run so far.
+    """
+
+    def __init__(
+        self, model: nn.Module, *, device: torch.device, precision: str = "fp32", chunk: int | None = None
+    ) -> None:
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self._model = copy.deepcopy(model).to(device=device, dtype=dtype).eval()
+        self._dtype = dtype
+        self._precision = precision
+        self.device = device
+        self.chunk = chunk
+        self.images = 0
+
+    def run(self, groups: Tensor, encoder: Tensor, timings: Timings) -> Tensor:
+        """Return the workers' answers.
+
+        Args:
+            groups: [G, K, …] float32, the queries.
+            encoder: [N, K] float64.
+            timings: Gets the seconds of `encode` and `forward`.
+
+        Returns:
+            [G, N, c] float32 on the CPU.
+
+        Raises:
+            OutputError: If the model does not return one row of numbers a query, or a single query does not fit.
+        """
+        matrix = encoder.to(device=self.device, dtype=torch.float32)
+        answers: list[Tensor] = []
+        with torch.inference_mode(), matmul_precision(self._precision):
+            for batch in self._chunks(groups, matrix, timings):
+                with timings.measure("forward"):
+                    answers.append(self._forward(batch))
+            with timings.measure("forward"):
+                outputs = torch.cat(answers).cpu()
+        self.images += len(groups) * len(encoder)
+        return outputs.reshape(len(groups), len(encoder), -1)
+
+    def _chunks(self, groups: Tensor, matrix: Tensor, timings: Timings) -> Iterator[Tensor]:
+        """Yield the coded queries of all groups in order, in batches of about `chunk`."""
+        numbers = groups[0, 0].numel()
+        chunk = self.chunk or max(1, min(_LARGEST_CHUNK, _CHUNK_NUMBERS.get(self.device.type, 2**21) // numbers))
+        together = max(1, chunk // len(matrix))
+        for part in groups.split(together):
+            with timings.measure("encode"):
+                queries = self._to_device(part)
+                coded = (matrix @ queries.flatten(2)).reshape(-1, *part.shape[2:]).to(self._dtype)
+            yield from coded.split(chunk)
+
+    def _to_device(self, queries: Tensor) -> Tensor:
+        if self.device.type == "cuda":
+            return queries.pin_memory().to(self.device, non_blocking=True)
+        return queries
+
+    def _forward(self, batch: Tensor) -> Tensor:
+        """Run the model on a batch, in halves for as long as the device runs out of memory."""
+        size = min(len(batch), self.chunk or len(batch))
+        while True:
+            try:
+                return torch.cat([self._answers(piece) for piece in batch.split(size)])
+            except torch.OutOfMemoryError as error:
+                if size == 1:
+                    raise OutputError(f"one query does not fit into the memory of {self.device}.") from error
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            size = -(-size // 2)
+            self.chunk = size
+
+    def _answers(self, batch: Tensor) -> Tensor:
+        answers = self._model(batch)
+        if not isinstance(answers, Tensor) or answers.ndim != 2 or len(answers) != len(batch):
+            got = f"shape {tuple(answers.shape)}" if isinstance(answers, Tensor) else type(answers).__name__
+            raise OutputError(f"the model must return one row for each of {len(batch)} queries, but got {got}.")
+        return answers.to(torch.float32)

@@ -1,0 +1,54 @@
+"""Which queries tune and which judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nercc_tune.errors import WorkloadError
+from nercc_tune.inference.outputs import Groups
+from nercc_tune.inference.store import tensor_key
+from nercc_tune.spec import StudySpec
+from nercc_tune.workloads import Workload
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Indices into a data set, a tuple of K for each group; no index is in both halves or twice in one."""
+
+    tuning: tuple[tuple[int, ...], ...]
+    heldout: tuple[tuple[int, ...], ...]
+
+
+def split_queries(spec: StudySpec, available: int) -> Split:
+    """Draw the tuning and the held-out groups, seeded by `evaluation.seed`.
+
+    Raises:
+        WorkloadError: If the data set has fewer queries than all groups take.
+    """
+    if not spec.queries_needed <= available:
+        raise WorkloadError(
+            f"`{spec.workload.data}` has {available} queries, but {spec.evaluation.tuning_groups} tuning and "
+            f"{spec.evaluation.heldout_groups} held-out groups of {spec.code.queries} take {spec.queries_needed}; "
+            f"lower `evaluation.tuning_groups` or `evaluation.heldout_groups`."
+        )
+    order = np.random.default_rng(spec.evaluation.seed).permutation(available)[: spec.queries_needed]
+    groups = tuple(tuple(int(index) for index in group) for group in order.reshape(-1, spec.code.queries))
+    return Split(
+        tuning=groups[: spec.evaluation.tuning_groups],
+        heldout=groups[spec.evaluation.tuning_groups :],
+    )
+
+
+def load_groups(workload: Workload, indices: tuple[tuple[int, ...], ...], *, precision: str) -> Groups:
+    """Load the queries of groups; their key covers the workload, the queries and the precision of the model."""
+    queries, labels = workload.data.load([index for group in indices for index in group])
+    shape = (len(indices), len(indices[0]))
+    drawn = torch.tensor(indices, dtype=torch.int64)
+    return Groups(
+        queries=queries.reshape(*shape, *queries.shape[1:]),
+        labels=labels.reshape(shape),
+        key=tensor_key(workload.fingerprint, precision, drawn),
+    )

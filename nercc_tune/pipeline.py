@@ -1,0 +1,290 @@
+"""The stages composed: from a study file to a judged, tracked and exported table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from optuna.storages import BaseStorage
+
+from nercc_tune.coding import BASELINE_CODES, BerrutCode, NerccCode, NodeSet, node_set
+from nercc_tune.errors import SpecError, TrackingError
+from nercc_tune.export.table import TunedTable
+from nercc_tune.home import Home, write_whole
+from nercc_tune.inference import (
+    Draws,
+    ForwardEngine,
+    Inference,
+    OutputStore,
+    Split,
+    describe_device,
+    resolve_device,
+    split_queries,
+)
+from nercc_tune.provenance import collect_provenance
+from nercc_tune.records import StudyHistory, TrialRecord, WorkloadInfo
+from nercc_tune.reporting.figures import CodedQueries, FigureFormat, write_figures
+from nercc_tune.reporting.summary import summarise
+from nercc_tune.selection import Judge
+from nercc_tune.spec import StudySpec
+from nercc_tune.timings import Timings
+from nercc_tune.tracking.background import BackgroundTracker
+from nercc_tune.tracking.reachability import check_tracking
+from nercc_tune.tuning import (
+    CellStudy,
+    Search,
+    check_identity,
+    delete_study,
+    open_cells,
+    open_storage,
+    read_history,
+    to_spec_json,
+)
+from nercc_tune.workloads import Workload, load_workload
+
+_TUNING_STREAM, _HELDOUT_STREAM = 1, 2
+_TRACKING_FLUSH_S = 300.0
+_INTERRUPTED_FLUSH_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchEvents:
+    """What a launch reports while it runs.
+
+    Attributes:
+        stage: Called with a line when a stage begins.
+        trial: Called with each finished trial.
+        proposal: Called with the number of proposals done and the most there may be.
+    """
+
+    stage: Callable[[str], None] = lambda _: None
+    trial: Callable[[TrialRecord], None] = lambda _: None
+    proposal: Callable[[int, int], None] = lambda _done, _budget: None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LaunchResult:
+    """What a launch leaves.
+
+    Attributes:
+        forwards: Forward passes over the tuning groups and over the held-out groups that this launch computed.
+        folder: Where the table, the figures and the report lie.
+        tracking_error: Why MLflow may lack something, else None.
+    """
+
+    history: StudyHistory
+    table: TunedTable
+    timings: Timings
+    forwards: dict[str, int]
+    folder: Path
+    tracking_error: TrackingError | None
+
+
+def launch(
+    spec: StudySpec,
+    home: Home,
+    *,
+    data_dir: Path | None = None,
+    fresh: bool = False,
+    events: LaunchEvents | None = None,
+) -> LaunchResult:
+    """Search the smoothing parameters of a study, judge the choice on held-out draws, and write the table.
+
+    What an earlier launch of the same study left is kept and completed. Nothing is written before the study file, the
+    workload and both stores have been checked.
+
+    Raises:
+        NerccTuneError: If something of the study cannot be used; the message is one line and says how to mend it.
+        KeyboardInterrupt: If the user stops it; launching again goes on from there.
+    """
+    events = events or LaunchEvents()
+    nodes = _nodes(spec)
+    device = resolve_device(spec.workload.device)
+    check_tracking(tracking_url(spec, home))
+    if not fresh:
+        _check_before_writing(spec, home)
+    events.stage(f"loading {spec.workload.model} on {spec.workload.data}")
+    timings = Timings()
+    with timings.measure("data"):
+        workload = load_workload(spec.workload, home=home.root, data_dir=data_dir or home.data, notify=events.stage)
+    split = split_queries(spec, len(workload.data))
+    engine = ForwardEngine(workload.model, device=device, precision=spec.workload.precision, chunk=spec.workload.chunk)
+    store = OutputStore(home.outputs if spec.cache.disk else None, memory_mb=spec.cache.memory_mb)
+    inference = Inference(spec=spec, workload=workload, nodes=nodes, engine=engine, store=store, timings=timings)
+    with home.locked(spec.name):
+        run = _Run(inference=inference, split=split, home=home, events=events, device=describe_device(device))
+        return run.launch(fresh=fresh)
+
+
+def storage_url(spec: StudySpec, home: Home) -> str:
+    """Return the URL of the study's Optuna storage."""
+    return spec.storage.url or home.storage_url
+
+
+def tracking_url(spec: StudySpec, home: Home) -> str:
+    """Return the URL of the study's MLflow tracking store."""
+    return spec.tracking.url or home.tracking_url
+
+
+def write_report(
+    history: StudyHistory,
+    folder: Path,
+    *,
+    formats: Sequence[FigureFormat] = ("png",),
+    coded: CodedQueries | None = None,
+) -> list[Path]:
+    """Draw the figures of a study, finished or not, into `folder/figures` and write `folder/report.md`.
+
+    Raises:
+        ValueError: If a format is not one that figures are written in.
+    """
+    table = TunedTable.from_history(history) if history.is_finished else None
+    figures = write_figures(history, table, folder / "figures", coded=coded, formats=formats)
+    links = [f"figures/{path.name}" for path in figures if path.suffix == f".{formats[0]}"]
+    write_whole(folder / "report.md", summarise(history, table, figures=links).encode())
+    return [folder / "report.md", *figures]
+
+
+@dataclass(kw_only=True, eq=False)
+class _Run:
+    """One launch, after everything was checked."""
+
+    inference: Inference
+    split: Split
+    home: Home
+    events: LaunchEvents
+    device: str
+
+    def launch(self, *, fresh: bool) -> LaunchResult:
+        spec, timings = self.inference.spec, self.inference.timings
+        self.events.stage("running the plain queries")
+        masks = spec.evaluation.tuning_masks
+        tuning = self.inference.draw(self.split.tuning, masks=masks, stream=_TUNING_STREAM)
+        with timings.measure("storage"):
+            storage = open_storage(storage_url(spec, self.home))
+            if fresh:
+                delete_study(storage, spec.name)
+            studies = open_cells(storage, spec, self._workload_info(tuning))
+        tracker = BackgroundTracker(tracking_url(spec, self.home), self.home.artifacts)
+        tracker.start(read_history(storage, spec.name))
+        try:
+            result = self._search_and_judge(tuning, storage, studies, tracker)
+        except BaseException:
+            tracker.close("KILLED", timeout_s=_INTERRUPTED_FLUSH_S)
+            raise
+        return result
+
+    def _search_and_judge(
+        self, tuning: Draws, storage: BaseStorage, studies: dict[int, CellStudy], tracker: BackgroundTracker
+    ) -> LaunchResult:
+        spec, timings = self.inference.spec, self.inference.timings
+        self._measure_baselines(tuning, studies)
+        search = Search(
+            spec=spec,
+            studies=studies,
+            evaluators=tuning.evaluators,
+            timings=timings,
+            on_trial=lambda study, record: self._on_trial(study, record, tracker),
+            on_proposal=self.events.proposal,
+        )
+        self.events.stage("searching")
+        search.run()
+        history = read_history(storage, spec.name)
+        heldout_forwards = 0
+        if not history.is_finished or search.added:
+            self.events.stage("judging on held-out queries")
+            heldout_forwards = self._judge(history, tuning, studies)
+            history = read_history(storage, spec.name)
+        table = TunedTable.from_history(history)
+        self.events.stage("writing the table and the figures")
+        folder = self._write(history, table)
+        self.events.stage("finishing the tracking")
+        tracker.log_result(history)
+        tracker.log_artifacts(sorted(path for path in folder.iterdir() if not path.name.startswith(".")))
+        with timings.measure("tracking"):
+            tracker.close("FINISHED", timeout_s=_TRACKING_FLUSH_S)
+        return LaunchResult(
+            history=history,
+            table=table,
+            timings=timings,
+            forwards={"tuning": tuning.outputs.forwards, "heldout": heldout_forwards},
+            folder=folder,
+            tracking_error=tracker.error,
+        )
+
+    def _on_trial(self, study: CellStudy, record: TrialRecord, tracker: BackgroundTracker) -> None:
+        tracker.log_trial(study.cell, record)
+        self.events.trial(record)
+
+    def _measure_baselines(self, tuning: Draws, studies: dict[int, CellStudy]) -> None:
+        for stragglers, study in studies.items():
+            if set(study.baselines()) != set(BASELINE_CODES):
+                evaluator = tuning.evaluators[stragglers]
+                study.set_baselines({name: evaluator.baseline_metrics(name).score() for name in BASELINE_CODES})
+
+    def _judge(self, history: StudyHistory, tuning: Draws, studies: dict[int, CellStudy]) -> int:
+        """Judge all cells and the policy, record the result, and return the forward passes that it took."""
+        spec = self.inference.spec
+        masks = spec.evaluation.heldout_masks
+        heldout = self.inference.draw(self.split.heldout, masks=masks, stream=_HELDOUT_STREAM)
+        judge = Judge(spec=spec, tuning=tuning, heldout=heldout)
+        forwards = search_forwards(history)
+        entries = {cell.cell.stragglers: judge.entry(cell, forwards=forwards) for cell in history.cells}
+        policy = judge.policy(judge.policy_of(history))
+        provenance = collect_provenance(
+            device=self.device, precision=spec.workload.precision, seconds=self.inference.timings.seconds
+        )
+        for stragglers, study in studies.items():
+            study.set_result(entries[stragglers], policy, provenance)
+        return heldout.outputs.forwards
+
+    def _write(self, history: StudyHistory, table: TunedTable) -> Path:
+        """Write table, study, figures and report into the study's folder."""
+        folder = self.home.study(history.name)
+        spec_json = json.dumps(to_spec_json(self.inference.spec), indent=2) + "\n"
+        write_whole(folder / "study.json", spec_json.encode())
+        write_whole(folder / "table.json", table.to_json().encode())
+        with self.inference.timings.measure("figures"):
+            write_report(history, folder, coded=self._coded_queries(table))
+        return folder
+
+    def _coded_queries(self, table: TunedTable) -> CodedQueries:
+        """Return one held-out group, and what BACC and the policy's encoder send for it."""
+        queries, _ = self.inference.workload.data.load(self.split.heldout[0])
+        nodes = self.inference.nodes
+        tuned = NerccCode(nodes, lambda_enc=table.policy.lambda_enc, lambda_dec=0.0)
+        coded = {"BACC": BerrutCode(nodes).encode(queries), "NeRCC": tuned.encode(queries)}
+        return queries.numpy(), {name: values.numpy() for name, values in coded.items()}
+
+    def _workload_info(self, tuning: Draws) -> WorkloadInfo:
+        workload: Workload = self.inference.workload
+        return WorkloadInfo(
+            model=workload.model_name,
+            data=workload.data_name,
+            fingerprint=workload.fingerprint,
+            weights_source=workload.weights_source,
+            query_shape=workload.query_shape,
+            outputs=workload.outputs,
+            uncoded_accuracy=tuning.uncoded_accuracy,
+        )
+
+
+def search_forwards(history: StudyHistory) -> int:
+    """Return how many forward passes of the tuning groups a study took: one an encoder, BACC's and the uncoded."""
+    encoders = {trial.lambda_enc for cell in history.cells for trial in cell.trials}
+    return len(encoders | {0.0}) + 2
+
+
+def _nodes(spec: StudySpec) -> NodeSet:
+    try:
+        return node_set(spec.code.nodes, queries=spec.code.queries, workers=spec.code.workers)
+    except ValueError as error:
+        raise SpecError(f"in `code`: {error}") from error
+
+
+def _check_before_writing(spec: StudySpec, home: Home) -> None:
+    """Refuse a study whose name stands for another one in the storage, without making a storage to look."""
+    if spec.storage.url is not None or home.has_storage:
+        check_identity(open_storage(storage_url(spec, home)), spec)

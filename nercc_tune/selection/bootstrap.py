@@ -1,0 +1,64 @@
+"""Confidence intervals for figures over groups and masks, which are crossed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nercc_tune.records import Interval
+
+_LEVEL = 0.95
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CrossedBootstrap:
+    """Resamples groups and masks independently, each with replacement: every mask was applied to every group.
+
+    Resampling single (group, mask) values instead would treat them as independent and give intervals that are far
+    too narrow. One object holds one set of draws, so that intervals made with it are of paired figures.
+
+    Attributes:
+        groups: [B, G] how often each group was drawn, over G.
+        masks: [B, M] the same for masks.
+
+    Reference:
+        Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1 (2007).
+    """
+
+    groups: Array
+    masks: Array
+
+    @classmethod
+    def draw(cls, *, groups: int, masks: int, resamples: int, seed: int) -> CrossedBootstrap:
+        """Draw the resamples."""
+        rng = np.random.default_rng(seed)
+        return cls(groups=_shares(rng, groups, resamples), masks=_shares(rng, masks, resamples))
+
+    def mean(self, values: Array) -> Interval:
+        """Return the mean of `values` [G, M] with its interval."""
+        return _interval(float(values.mean()), self._resampled(values))
+
+    def ratio(self, values: Array, base: Array) -> Interval | None:
+        """Return the ratio of means of `values` [G, M] and `base` [G]; None where the base is 0 in a resample."""
+        bases = self.groups @ base
+        if not bool((bases > 0).all()):
+            return None
+        return _interval(float(values.mean() / base.mean()), self._resampled(values) / bases)
+
+    def _resampled(self, values: Array) -> Array:
+        resampled: Array = ((self.groups @ values) * self.masks).sum(-1)
+        return resampled
+
+
+def _shares(rng: np.random.Generator, count: int, resamples: int) -> Array:
+    return rng.multinomial(count, np.full(count, 1 / count), size=resamples) / count
+
+
+def _interval(mean: float, resampled: Array) -> Interval:
+    tail = (1 - _LEVEL) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return Interval(mean=mean, low=float(low), high=float(high))

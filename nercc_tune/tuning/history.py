@@ -1,0 +1,123 @@
+"""Studies as they stand in Optuna's storage: opening the cells of one, and reading everything back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from pydantic import ValidationError
+
+from nercc_tune.errors import HomeError, StorageError
+from nercc_tune.records import Cell, Policy, Provenance, StudyHistory, WorkloadInfo, from_json, to_json
+from nercc_tune.spec import StudySpec
+from nercc_tune.tuning.cell_study import HEADER, RESULT, CellStudy, read_cell
+
+
+def open_cells(storage: BaseStorage, spec: StudySpec, workload: WorkloadInfo) -> dict[int, CellStudy]:
+    """Open or create the Optuna studies of all cells, by straggler count.
+
+    Raises:
+        HomeError: If the storage holds a study of this name with another digest or another workload.
+    """
+    check_identity(storage, spec, workload)
+    cells = {}
+    for cell in spec.cells:
+        header = {
+            "digest": spec.digest,
+            "spec": to_spec_json(spec),
+            "workload": to_json(workload),
+            "cell": to_json(cell),
+        }
+        cells[cell.stragglers] = CellStudy.open(storage, cell, spec.search, header)
+    return cells
+
+
+def check_identity(storage: BaseStorage, spec: StudySpec, workload: WorkloadInfo | None = None) -> None:
+    """Refuse to go on with a study that is not the one in the storage.
+
+    Raises:
+        HomeError: If a study of this name has another digest, or other weights or data.
+    """
+    offer = "launch with `--fresh` to start over, or give the study another name."
+    for header in _headers(storage, spec.name).values():
+        if header["digest"] != spec.digest:
+            raise HomeError(f"this home holds results of another study file named `{spec.name}`; {offer}")
+        if workload is not None and header["workload"]["fingerprint"] != workload.fingerprint:
+            raise HomeError(f"the weights or the data of study `{spec.name}` changed since its first launch; {offer}")
+
+
+def delete_study(storage: BaseStorage, name: str) -> None:
+    """Delete all cells of a study from the storage."""
+    for study_name in _headers(storage, name):
+        optuna.delete_study(study_name=study_name, storage=storage)
+
+
+def study_names(storage: BaseStorage) -> list[str]:
+    """Return the names of the studies in a storage, sorted."""
+    summaries = optuna.get_all_study_summaries(storage, include_best_trial=False)
+    return sorted(
+        {summary.user_attrs[HEADER]["cell"]["study"] for summary in summaries if HEADER in summary.user_attrs}
+    )
+
+
+def read_history(storage: BaseStorage, name: str) -> StudyHistory:
+    """Read all that the storage holds of a study.
+
+    Raises:
+        StorageError: If it holds no such study, or what it holds was written by another version.
+    """
+    headers = _headers(storage, name)
+    if not headers:
+        known = ", ".join(study_names(storage)) or "none"
+        raise StorageError(f"the storage holds no study `{name}` (it has: {known}); run `nercc-tune launch` first.")
+    try:
+        return _history(storage, name, headers)
+    except (ValidationError, KeyError) as error:
+        raise StorageError(
+            f"study `{name}` was written by another version of nercc_tune; launch it with `--fresh`."
+        ) from error
+
+
+def read_all(storage: BaseStorage) -> dict[str, StudyHistory]:
+    """Read all studies of a storage, by name.
+
+    Raises:
+        StorageError: As for `read_history`.
+    """
+    return {name: read_history(storage, name) for name in study_names(storage)}
+
+
+def to_spec_json(spec: StudySpec) -> dict[str, Any]:
+    """Return a study file as JSON values, URLs left out since they may hold passwords."""
+    return spec.model_dump(mode="json", exclude={"storage", "tracking"})
+
+
+def _history(storage: BaseStorage, name: str, headers: dict[str, dict[str, Any]]) -> StudyHistory:
+    first = next(iter(headers.values()))
+    studies = {study_name: optuna.load_study(study_name=study_name, storage=storage) for study_name in headers}
+    cells = sorted(
+        (read_cell(study, from_json(Cell, headers[study_name]["cell"])) for study_name, study in studies.items()),
+        key=lambda history: history.cell.stragglers,
+    )
+    results = [study.user_attrs[RESULT] for study in studies.values() if RESULT in study.user_attrs]
+    is_finished = len(results) == len(studies)
+    return StudyHistory(
+        name=name,
+        digest=first["digest"],
+        spec=first["spec"],
+        decoder_grid=StudySpec.model_validate(first["spec"], strict=False).decoder_grid,
+        workload=from_json(WorkloadInfo, first["workload"]),
+        cells=tuple(cells),
+        policy=from_json(Policy, results[0]["policy"]) if is_finished else None,
+        provenance=from_json(Provenance, results[0]["provenance"]) if is_finished else None,
+    )
+
+
+def _headers(storage: BaseStorage, name: str) -> dict[str, dict[str, Any]]:
+    """Return the headers of a study's cells by the names of their Optuna studies."""
+    return {
+        summary.study_name: summary.user_attrs[HEADER]
+        for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)
+        if summary.user_attrs.get(HEADER, {}).get("cell", {}).get("study") == name
+    }

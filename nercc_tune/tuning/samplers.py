@@ -1,0 +1,106 @@
+"""Which λ to try next: Optuna's samplers, wrapped so that some parameters can be given instead of sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+from typing_extensions import override
+
+from nercc_tune.spec import SearchSettings
+
+LAMBDA_ENC = "lambda_enc"
+LAMBDA_DEC = "lambda_dec"
+
+_DESIGN_POINTS = 8
+# Steps of the R2 sequence, whose points fill a square evenly however many are taken: powers of the inverse plastic
+# number, the root of x³ = x + 1. The first step alone fills an interval.
+_PLASTIC = 1.324717957244746
+_R_STEPS = (1 / _PLASTIC, 1 / _PLASTIC**2)
+
+
+class GivenSampler(BaseSampler):
+    """Samples with another sampler, except for the parameters that are given.
+
+    With strategy `profile`, λ_dec is given once it was minimised on the outputs of the sampled λ_enc, and the wrapped
+    sampler sees a study in λ_enc alone.
+    """
+
+    def __init__(self, inner: BaseSampler, *, searched: Sequence[str], given: Mapping[str, float]) -> None:
+        self._inner = inner
+        self._searched = searched
+        self.given = dict(given)
+
+    @override
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        space = self._inner.infer_relative_search_space(study, trial)
+        return {name: space[name] for name in space if name in self._searched and name not in self.given}
+
+    @override
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._inner.sample_relative(study, trial, search_space) if search_space else {}
+
+    @override
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> float:
+        if param_name in self.given:
+            return self.given[param_name]
+        return float(self._inner.sample_independent(study, trial, param_name, param_distribution))
+
+    @override
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._inner.before_trial(study, trial)
+
+    @override
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        self._inner.after_trial(study, trial, state, values)
+
+    @override
+    def reseed_rng(self) -> None:
+        self._inner.reseed_rng()
+
+
+def sampler_for(search: SearchSettings, turn: int) -> GivenSampler:
+    """Return the sampler of the proposal in a turn, counted from 0.
+
+    It is made anew for each one, with a seed from the study's seed and the turn: a study that was interrupted goes on
+    exactly as if it had not been, and no resumed study repeats a point.
+    """
+    seed = int(np.random.SeedSequence([search.seed, turn]).generate_state(1)[0])
+    searched = (LAMBDA_ENC,) if search.strategy == "profile" else (LAMBDA_ENC, LAMBDA_DEC)
+    return GivenSampler(_SAMPLERS[search.sampler](seed), searched=searched, given=_designed(search, turn))
+
+
+_SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=0),
+    "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=0, deterministic_objective=True),
+    "cmaes": lambda seed: CmaEsSampler(seed=seed, n_startup_trials=1),
+    "random": lambda seed: RandomSampler(seed=seed),
+    "grid": lambda seed: RandomSampler(seed=seed),
+}
+
+
+def _designed(search: SearchSettings, turn: int) -> dict[str, float]:
+    """Return the parameters that the design fixes: all of them for `grid`, the first few for `tpe` and `gp`."""
+    ranges = {LAMBDA_ENC: search.lambda_enc, LAMBDA_DEC: search.lambda_dec}
+    names = (LAMBDA_ENC,) if search.strategy == "profile" else (LAMBDA_ENC, LAMBDA_DEC)
+    if search.sampler == "grid":
+        per_side = search.trials if len(names) == 1 else max(1, round(search.trials**0.5))
+        cells = np.unravel_index(turn % per_side ** len(names), (per_side,) * len(names))
+        shares = [int(cell) / max(per_side - 1, 1) for cell in cells]
+    elif search.sampler in ("tpe", "gp") and turn < _DESIGN_POINTS:
+        shares = [(0.5 + step * turn) % 1.0 for step in _R_STEPS[: len(names)]]
+    else:
+        return {}
+    return {
+        name: float(ranges[name].low * (ranges[name].high / ranges[name].low) ** share)
+        for name, share in zip(names, shares, strict=True)
+    }
