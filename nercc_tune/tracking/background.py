@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 State = Literal["new", "running", "failed", "closed"]
 
-_REMEDY = "the search is not affected; run `nercc-tune sync` when the store is back."
+_REMEDY = "the search is not affected; run `nercc-tune sync` once it works."
 
 
 class BackgroundTracker:
@@ -38,6 +39,7 @@ class BackgroundTracker:
         self._thread = threading.Thread(target=self._work, name="nercc-tune-tracking", daemon=True)
         self._error: TrackingError | None = None
         self._state: State = "new"
+        self._status: Status = "KILLED"
 
     @property
     def error(self) -> TrackingError | None:
@@ -55,7 +57,7 @@ class BackgroundTracker:
         return self._jobs.qsize()
 
     def start(self, history: StudyHistory) -> None:
-        """Open the study; see `Projection.open_study`.
+        """Open the study, and add what an earlier tracker could not; see `Projection.open_study`.
 
         Raises:
             ValueError: If it was started before.
@@ -63,7 +65,7 @@ class BackgroundTracker:
         if self._state != "new":
             raise ValueError("a tracker can be started once; make another one.")
         self._state = "running"
-        self._jobs.put(lambda projection: projection.open_study(history))
+        self._submit(lambda projection: _catch_up(projection, history))
         self._thread.start()
 
     def log_trial(self, cell: Cell, record: TrialRecord) -> None:
@@ -86,13 +88,13 @@ class BackgroundTracker:
         """
         if self._state != "running":
             return
-        self._submit(lambda projection: projection.close(status=status))
+        self._status = status
         self._state = "closed"
         self._jobs.put(None)
         self._thread.join(timeout_s)
         if self._thread.is_alive() and self._error is None:
             self._error = TrackingError(
-                f"the tracking store `{redact(self._url)}` did not keep up: {self.waiting} records were still waiting "
+                f"the tracking store `{redact(self._url)}` did not keep up: {self.waiting} calls were still waiting "
                 f"after {timeout_s:g} s; {_REMEDY}"
             )
 
@@ -104,17 +106,35 @@ class BackgroundTracker:
     def _work(self) -> None:
         projection: Projection | None = None
         while (job := self._jobs.get()) is not None:
-            if self._error is not None:
-                continue
-            try:
-                if projection is None:
-                    # Here, not above: importing MLflow takes five seconds of which the search need not wait one.
-                    from nercc_tune.tracking.projection import Projection  # noqa: PLC0415
+            if self._error is None:
+                with self._remembered():
+                    if projection is None:
+                        # Here, not above: importing MLflow takes five seconds, of which the search need not wait one.
+                        from nercc_tune.tracking.projection import Projection  # noqa: PLC0415
 
-                    projection = Projection(self._url, self._artifacts)
-                job(projection)
-            except TrackingError as error:
-                self._error = TrackingError(f"tracking has stopped: {str(error).rstrip('.')}; {_REMEDY}")
-            except Exception as error:  # noqa: BLE001 - an exception must not die with the thread: `error` is where it is seen
-                reason = redact(" ".join(str(error).split()))
-                self._error = TrackingError(f"tracking has stopped on {type(error).__name__}: {reason}; {_REMEDY}")
+                        projection = Projection(self._url, self._artifacts)
+                    job(projection)
+        if projection is not None:
+            with self._remembered():
+                projection.close(status=self._status)
+
+    @contextmanager
+    def _remembered(self) -> Iterator[None]:
+        """Keep the first error of the block's, which would die with the thread unseen."""
+        try:
+            yield
+        except TrackingError as error:
+            reason = str(error).rstrip(".")
+            self._error = self._error or TrackingError(f"tracking has stopped: {reason}; {_REMEDY}")
+        except Exception as error:  # noqa: BLE001 - see above
+            reason = redact(" ".join(str(error).split()))
+            self._error = self._error or TrackingError(
+                f"tracking has stopped on {type(error).__name__}: {reason}; {_REMEDY}"
+            )
+
+
+def _catch_up(projection: Projection, history: StudyHistory) -> None:
+    projection.open_study(history)
+    for cell in history.cells:
+        for record in cell.trials:
+            projection.log_trial(cell.cell, record)

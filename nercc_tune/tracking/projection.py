@@ -60,7 +60,9 @@ class Projection:
     def open_study(self, history: StudyHistory, *, resume: bool = True) -> int:
         """Find what the store holds of the study, and add the experiment and the cells' runs that it lacks.
 
-        What an interrupted projection left half-written is completed from the records, or closed as KILLED.
+        What an interrupted projection left half-written is completed from the records, or closed as KILLED. The run of
+        a cell with trials that the history does not have belongs to an earlier storage of the same study file; it is
+        left as it is, and the cell gets a new one.
 
         Args:
             history: The study as far as it has come.
@@ -76,10 +78,12 @@ class Projection:
             ]
             self._tags = {cell.cell.name: content.cell_tags(history, cell.cell) for cell in history.cells}
             found = list(find_runs(self._client, self._experiment_id, history.digest))
-            cells = {run.uid: run for run in found if not run.is_trial}
+            records = {(trial.uid, trial.started_ms) for cell in history.cells for trial in cell.trials}
+            foreign = {run.parent for run in found if run.is_trial and (run.uid, run.started_ms) not in records}
+            cells = {run.uid: run for run in found if not run.is_trial and run.run_id not in foreign}
             for cell in history.cells:
                 self._open_cell(history, cell, cells.get(cell.cell.name), resume=resume)
-            self._settle_trials(history, [run for run in found if run.is_trial])
+            self._settle(history, found)
         self.log_result(history)
         return sum(run.is_running for run in found)
 
@@ -194,8 +198,8 @@ class Projection:
         self._log(run_id, params={key: value for key, value in params.items() if key not in known})
         self._client.log_inputs(run_id, self._inputs)
 
-    def _settle_trials(self, history: StudyHistory, found: Sequence[FoundRun]) -> None:
-        """Put the trials' runs below those of their cells; complete or kill the ones that were left running."""
+    def _settle(self, history: StudyHistory, found: Sequence[FoundRun]) -> None:
+        """Put the trials' runs below those of their cells; complete or kill what was left running."""
         records = {
             (trial.uid, trial.started_ms): (self._parent(cell.cell), trial)
             for cell in history.cells
@@ -203,9 +207,10 @@ class Projection:
         }
         for run in found:
             key = (run.uid, run.started_ms)
-            self._trials.add(key)
+            if run.is_trial:
+                self._trials.add(key)
             if key not in records:
-                if run.is_running:
+                if run.is_running and run.run_id not in self._parents.values():
                     self._client.set_terminated(run.run_id, "KILLED")
                 continue
             parent, record = records[key]

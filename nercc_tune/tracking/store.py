@@ -26,7 +26,7 @@ from nercc_tune.tracking.reachability import (
 )
 from nercc_tune.tracking.silent import MlflowClient, MlflowException, SqlAlchemyStore
 
-_REASON_LENGTH = 300
+_REASON_LENGTH = 200
 """Characters of a store's own message that are passed on."""
 
 
@@ -46,7 +46,7 @@ def translated(url: str) -> Iterator[None]:
     ) as error:
         reason = redact(" ".join(str(error).split()))[:_REASON_LENGTH]
         raise TrackingError(
-            f"the tracking store `{redact(url)}` failed ({reason}); mend it and run `nercc-tune sync`."
+            f"the tracking store `{redact(url)}` failed ({reason}); check that it works and may be written."
         ) from error
 
 

@@ -109,8 +109,8 @@ def test_what_a_killed_launch_left_running_is_closed(store: Store) -> None:
     projection.open_study(study(searched(40, mses=())))
     parent = store.runs()["S=40"].info.run_id
     leave_running(store, 1, parent=parent)
-    leave_running(store, 9, parent=parent)
-    assert rebuild(store, study(searched(40))) == SyncReport(added=3, present=1, closed=3)
+    leave_running(store, 2, parent=parent)
+    assert rebuild(store, study(searched(40))) == SyncReport(added=2, present=2, closed=3)
     runs = store.runs()
     assert {name: run.info.status for name, run in runs.items()} == {
         "S=40": "KILLED",
@@ -118,11 +118,33 @@ def test_what_a_killed_launch_left_running_is_closed(store: Store) -> None:
         "S=40 #1": "FINISHED",
         "S=40 #2": "FAILED",
         "S=40 #3": "FINISHED",
-        "S=40 #9": "KILLED",
     }
     assert runs["S=40 #1"].data.metrics["mse"] == 0.04
     assert runs["S=40 #1"].data.params["lambda_enc"] == "1.1e-07"
     assert store.dataset(runs["S=40 #1"]).name == "mnist"
+
+
+def test_the_runs_of_an_earlier_storage_are_left_to_themselves(store: Store) -> None:
+    """As after `launch --fresh`: the same study file and the same uids, but other trials."""
+    projection, place = store.projection(), cell(40)
+    projection.open_study(study(searched(40, mses=())))
+    old = store.runs()["S=40"].info.run_id
+    for proposal, mse in enumerate((0.05, 0.02)):
+        projection.log_trial(place, trial(place, proposal, mse))
+    child = leave_running(store, 9, parent=old)
+    record = trial(place, 0, 0.04)
+    later = replace(record, started_ms=record.started_ms + 60_000, finished_ms=record.finished_ms + 60_000)
+    history = finished(study(replace(searched(40), trials=(later,))))
+    assert rebuild(store, history) == SyncReport(added=1, present=0, closed=2)
+    assert rebuild(store, history) == SyncReport(added=0, present=1, closed=0)
+    client = store.client()
+    assert [client.get_run(run_id).info.status for run_id in (old, child)] == ["KILLED", "KILLED"]
+    (new,) = client.search_runs(
+        [client.get_run(old).info.experiment_id],
+        filter_string=f"tags.`nercc_tune.kind` = 'cell' AND attributes.run_id != '{old}'",
+    )
+    assert new.data.metrics["best_mse"] == 0.04
+    assert client.get_run(old).data.metrics["best_mse"] == 0.02
 
 
 def test_an_unfinished_study_is_killed_until_it_is_finished(store: Store) -> None:
@@ -146,5 +168,5 @@ def test_a_store_that_is_gone_is_one_line(store: Store) -> None:
     with closing(sqlite3.connect(store.file)) as connection:
         connection.execute("DROP TABLE metrics")
     more = replace(history.cells[0], trials=(*history.cells[0].trials, trial(cell(40), 4, 0.03)))
-    with pytest.raises(TrackingError, match=r"^the tracking store `sqlite:.*mlflow\.db` failed .*`nercc-tune sync`\.$"):
+    with pytest.raises(TrackingError, match=r"^the tracking store `sqlite:.*mlflow\.db` failed .*may be written\.$"):
         rebuild(store, study(more))
