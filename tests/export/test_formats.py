@@ -163,7 +163,7 @@ def test_markdown_without_labels_leaves_rel_acc_out() -> None:
 
 def test_markdown_has_baselines_and_policy() -> None:
     table = tuned_table()
-    assert _markdown_row(table, 80, block=1)[1].startswith("0.0941 [")
+    assert _markdown_row(table, 80, block=1)[1].startswith("0.103 [")
     assert _markdown_row(table, 80, block=2)[1:3] == ["4.00e-07", "3.16e-07"]
     assert f"`{table.digest}`" in export_table(table, format="markdown").decode()
 
