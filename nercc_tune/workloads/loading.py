@@ -92,11 +92,19 @@ def _load_program(settings: WorkloadSettings) -> _LoadedModel:
     )
 
 
-def load_workload(settings: WorkloadSettings, *, home: Path, data_dir: Path, notify: _Notify = _ignore) -> Workload:
+def load_workload(
+    settings: WorkloadSettings,
+    *,
+    home: Path,
+    data_dir: Path,
+    notify: _Notify = _ignore,
+    check_size: Callable[[int], None] = lambda _: None,
+) -> Workload:
     """Load the model, its weights and the data that the workload section of a study names.
 
     `data_dir` holds the data sets, unless the settings name another folder; `home` keeps the weights that were trained;
-    `notify` is told of downloads and trainings. Images go through timm's preprocessing for a model of timm, are resized
+    `notify` is told of downloads and trainings; `check_size` gets the number of queries before anything is trained, and
+    may raise. Images go through timm's preprocessing for a model of timm, are resized
     and normalised by the data set's mean and std for a model of the package, and are divided by 255 for a file.
 
     Raises:
@@ -110,6 +118,7 @@ def load_workload(settings: WorkloadSettings, *, home: Path, data_dir: Path, not
         raise WorkloadError(f"`data` must be one of {', '.join(DATASETS)}, but got `{settings.data}`{hint}")
     root = data_dir if settings.data_dir is None else Path(settings.data_dir).expanduser()
     opened = DATASETS[settings.data].open(DataRequest(data_dir=root, is_training=False, notify=notify))
+    check_size(len(opened))
     if settings.model in MODELS:
         loaded = _load_own(settings, opened, home=home, data_dir=root, notify=notify)
     elif settings.model.endswith(SUFFIXES):
@@ -123,9 +132,11 @@ def _assemble(settings: WorkloadSettings, opened: ImageSet | ArrayQueries, loade
     is_image = isinstance(opened, ImageSet)
     source = ImageQueries(images=opened, preprocessing=loaded.preprocessing) if isinstance(opened, ImageSet) else opened
     prepared = loaded.preprocessing.description if is_image else "as they are"
-    model = loaded.model.requires_grad_(requires_grad=False)
+    model = loaded.model
     if loaded.weights_source != "exported program":  # an exported program refuses to change its mode
         model = model.float().eval()
+    for parameter in model.parameters():
+        parameter.requires_grad = False
     shape, outputs = measure_outputs(model, source, model_name=loaded.name)
     weights = digest_weights(model.state_dict())
     return Workload(

@@ -67,17 +67,19 @@ def apply_weights(model: nn.Module, weights: Mapping[str, Tensor], *, source: st
     missing = [name for name in own if name not in weights]
     unknown = [name for name in weights if name not in own]
     reshaped = [name for name in own if name in weights and own[name].shape != weights[name].shape]
-    complaints = {"lack": missing, "do not belong": unknown, "have another shape": reshaped}
+    complaints = {"missing": missing, "unknown": unknown, "of another shape": reshaped}
     told = [f"{len(names)} {what} (`{names[0]}`)" for what, names in complaints.items() if names]
     if told:
-        raise WorkloadError(f"the weights of {source} must fit the model, but of its tensors {', '.join(told)}.")
+        raise WorkloadError(f"the weights of {source} must fit the model, but got {', '.join(told)}.")
     model.load_state_dict(weights)
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write half-precision safetensors, so that readers see the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    halves = {name: value.detach().half().contiguous() for name, value in weights.items()}
+    halves = {
+        name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in weights.items()
+    }
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         save_file(halves, aside, metadata=dict(metadata))

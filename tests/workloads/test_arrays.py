@@ -17,7 +17,7 @@ _LABELS = np.array([1, 0])
 
 def _save(tmp_path: Path, **arrays: NDArray[np.generic]) -> Path:
     path = tmp_path / "queries.npz"
-    np.savez(path, **arrays)
+    np.savez(path, allow_pickle=True, **arrays)
     return path
 
 
