@@ -100,7 +100,7 @@ class Projection:
                 run_name=content.trial_title(cell, record),
                 tags=self._tags[cell.name] | content.trial_tags(record) | {PARENT: parent},
             )
-            self._complete(run.info.run_id, record, has_metrics=False)
+            self._complete(run.info.run_id, record)
             self._trials.add(key)
             if record.score is not None and record.score.mse < self._best[cell.name]:
                 self._best[cell.name] = record.score.mse
@@ -217,16 +217,17 @@ class Projection:
             if run.parent != parent:
                 self._client.set_tag(run.run_id, PARENT, parent)
             if run.is_running:
-                self._complete(run.run_id, record, has_metrics=run.has_metrics)
+                self._complete(run.run_id, record)
 
     def _parent(self, cell: Cell) -> str:
         if cell.name not in self._parents:
             raise ValueError(f"`cell` must be one of the study that was opened, but got `{cell.name}`.")
         return self._parents[cell.name]
 
-    def _complete(self, run_id: str, record: TrialRecord, *, has_metrics: bool) -> None:
+    def _complete(self, run_id: str, record: TrialRecord) -> None:
+        """Log what a trial's run says and terminate it; MLflow drops the same value of the same time and step."""
         metrics: list[Metric] = []
-        if record.score is not None and not has_metrics:
+        if record.score is not None:
             metrics = [Metric(name, value, record.finished_ms, 0) for name, value in record.score.metrics().items()]
         self._log(run_id, metrics, params=content.trial_params(record))
         self._client.log_inputs(run_id, self._inputs)

@@ -21,7 +21,6 @@ class FoundRun:
         started_ms: Its start time. A trial's run is that of a record only if both agree: the storage of an earlier
             study of the same file, since deleted, had the same uids.
         parent: Run of its cell; None for a cell's own.
-        has_metrics: Whether anything was logged to it.
     """
 
     run_id: str
@@ -30,7 +29,6 @@ class FoundRun:
     started_ms: int
     status: str
     parent: str | None
-    has_metrics: bool
 
     @property
     def is_running(self) -> bool:
@@ -64,5 +62,4 @@ def _found(run: Run) -> FoundRun:
         started_ms=run.info.start_time,
         status=run.info.status,
         parent=tags.get(PARENT),
-        has_metrics=bool(run.data.metrics),
     )

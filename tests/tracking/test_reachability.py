@@ -143,6 +143,7 @@ def test_an_unknown_kind(url: str) -> None:
 
 def test_a_store_that_is_there_and_one_that_is_not_yet(store: Store, tmp_path: Path) -> None:
     check_tracking(store.url)
+    check_tracking(f"{store.url}?timeout=30")
     check_tracking(f"sqlite:///{tmp_path}/new/home/mlflow.db")
     assert not (tmp_path / "new").exists()
 

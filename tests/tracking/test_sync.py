@@ -9,6 +9,7 @@ import pytest
 from nercc_tune.errors import TrackingError
 from nercc_tune.records import StudyHistory
 from nercc_tune.tracking.content import trial_tags
+from nercc_tune.tracking.silent import Metric
 from nercc_tune.tracking.sync import SyncReport, sync
 from tests.tracking.builders import DIGEST, cell, finished, searched, study, trial
 from tests.tracking.conftest import Store
@@ -108,7 +109,9 @@ def test_what_a_killed_launch_left_running_is_closed(store: Store) -> None:
     projection = store.projection()
     projection.open_study(study(searched(40, mses=())))
     parent = store.runs()["S=40"].info.run_id
-    leave_running(store, 1, parent=parent)
+    half_written = leave_running(store, 1, parent=parent)
+    record = trial(cell(40), 1, 0.04)
+    store.client().log_batch(half_written, [Metric("mse", 0.04, record.finished_ms, 0)])
     leave_running(store, 2, parent=parent)
     assert rebuild(store, study(searched(40))) == SyncReport(added=2, present=2, closed=3)
     runs = store.runs()
@@ -119,7 +122,9 @@ def test_what_a_killed_launch_left_running_is_closed(store: Store) -> None:
         "S=40 #2": "FAILED",
         "S=40 #3": "FINISHED",
     }
-    assert runs["S=40 #1"].data.metrics["mse"] == 0.04
+    assert record.score is not None
+    assert runs["S=40 #1"].data.metrics == record.score.metrics()
+    assert len(store.client().get_metric_history(half_written, "mse")) == 1
     assert runs["S=40 #1"].data.params["lambda_enc"] == "1.1e-07"
     assert store.dataset(runs["S=40 #1"]).name == "mnist"
 
