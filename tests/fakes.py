@@ -1,0 +1,195 @@
+"""A real but tiny workload, study, search and launch: a whole search takes a fraction of a second."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from shutil import copy
+
+import torch
+from optuna.storages import RDBStorage
+from torch import Tensor, nn
+
+from nercc_tune.coding import BASELINE_CODES, node_set
+from nercc_tune.home import Home
+from nercc_tune.inference import CellEvaluator, Draws, ForwardEngine, Inference, OutputStore, split_queries
+from nercc_tune.records import StudyHistory, TrialRecord, WorkloadInfo
+from nercc_tune.spec import StudySpec, parse_study
+from nercc_tune.timings import Timings
+from nercc_tune.tracking.projection import Projection
+from nercc_tune.tuning import CellStudy, Search, open_cells, open_storage, read_history
+from nercc_tune.workloads import Workload
+from nercc_tune.workloads.queries import ArrayQueries
+
+QUERIES, AXES, CLASSES = 200, 6, 4
+
+TINY = """
+name = "tiny"
+[workload]
+model = "lenet5"
+data = "digits"
+device = "cpu"
+[code]
+queries = 5
+workers = 12
+stragglers = [2, 4]
+[search]
+trials = 6
+lambda_enc = { low = 1e-8, high = 1.0 }
+lambda_dec = { low = 1e-8, high = 1.0 }
+[evaluation]
+tuning_groups = 3
+tuning_masks = 4
+heldout_groups = 4
+heldout_masks = 5
+bootstrap = 100
+"""
+
+
+class FailsOnSmooth(nn.Module):
+    """Answers with NaN when the coded queries are much shorter than real ones, as strong smoothing makes them."""
+
+    def __init__(self, inner: nn.Module, *, shortest: float) -> None:
+        super().__init__()
+        self.inner = inner
+        self.shortest = shortest
+
+    def forward(self, queries: Tensor) -> Tensor:
+        answers: Tensor = self.inner(queries)
+        return answers if float(queries.norm(dim=-1).mean()) > self.shortest else answers * torch.nan
+
+
+def tiny_model(seed: int = 0) -> nn.Module:
+    """Make a model that is rough enough for the best pair to lie inside the ranges."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        first, last = nn.Linear(AXES, 8), nn.Linear(8, CLASSES)
+    first.weight.data *= 8
+    last.weight.data *= 10
+    return nn.Sequential(first, nn.Tanh(), last).eval().requires_grad_(False)
+
+
+def tiny_workload(model: nn.Module | None = None, *, fingerprint: str = "tiny") -> Workload:
+    """Serve vectors of length 2; one label in five is not what the model says."""
+    plain = tiny_model()
+    generator = torch.Generator().manual_seed(1)
+    queries = nn.functional.normalize(torch.randn(QUERIES, AXES, generator=generator), dim=-1) * 2
+    labels = plain(queries).argmax(-1)
+    labels = torch.where(torch.arange(QUERIES) % 5 == 0, (labels + 1) % CLASSES, labels)
+    return Workload(
+        model_name="tiny",
+        data_name="vectors",
+        model=model or plain,
+        data=ArrayQueries(name="vectors", queries=queries, labels=labels),
+        query_shape=(AXES,),
+        outputs=CLASSES,
+        fingerprint=fingerprint,
+        weights_source="random",
+    )
+
+
+def tiny_spec(*overrides: str) -> StudySpec:
+    return parse_study(TINY, overrides=overrides)
+
+
+def draw(spec: StudySpec, *, workload: Workload | None = None, heldout: bool = False) -> Draws:
+    """Draw one half of a study's groups and masks, with nothing kept on disk."""
+    workload = workload or tiny_workload()
+    inference = Inference(
+        spec=spec,
+        workload=workload,
+        nodes=node_set(spec.code.nodes, queries=spec.code.queries, workers=spec.code.workers),
+        engine=ForwardEngine(workload.model, device=torch.device("cpu")),
+        store=OutputStore(None, memory_mb=64),
+        timings=Timings(),
+    )
+    split = split_queries(spec, len(workload.data))
+    if heldout:
+        return inference.draw(split.heldout, masks=spec.evaluation.heldout_masks, stream=2)
+    return inference.draw(split.tuning, masks=spec.evaluation.tuning_masks, stream=1)
+
+
+def info(workload: Workload) -> WorkloadInfo:
+    return WorkloadInfo(
+        model=workload.model_name,
+        data=workload.data_name,
+        fingerprint=workload.fingerprint,
+        weights_source=workload.weights_source,
+        query_shape=workload.query_shape,
+        outputs=workload.outputs,
+        uncoded_accuracy=0.8,
+    )
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """A study on a storage of its own: search it, stop it, look at it."""
+
+    spec: StudySpec
+    storage: RDBStorage
+    tuning: Draws
+    studies: dict[int, CellStudy]
+    told: list[TrialRecord] = field(default_factory=list)
+    proposals: list[tuple[int, int]] = field(default_factory=list)
+
+    def search(self, evaluators: Mapping[int, CellEvaluator] | None = None) -> Search:
+        return Search(
+            spec=self.spec,
+            studies=self.studies,
+            evaluators=evaluators or self.tuning.evaluators,
+            timings=Timings(),
+            on_trial=lambda _study, record: self.told.append(record),
+            on_proposal=lambda done, budget: self.proposals.append((done, budget)),
+        )
+
+    def measure_baselines(self) -> None:
+        for stragglers, study in self.studies.items():
+            evaluator = self.tuning.evaluators[stragglers]
+            study.set_baselines({name: evaluator.baseline_metrics(name).score() for name in BASELINE_CODES})
+
+    def history(self) -> StudyHistory:
+        return read_history(self.storage, self.spec.name)
+
+
+def bench(spec: StudySpec, folder: Path, *, workload: Workload | None = None) -> Bench:
+    """Open (or open again) a study in a folder, as a launch would: nothing is shared but the files."""
+    workload = workload or tiny_workload()
+    storage = open_storage(sqlite_url(folder))
+    return Bench(
+        spec=spec,
+        storage=storage,
+        tuning=draw(spec, workload=workload),
+        studies=open_cells(storage, spec, info(workload)),
+    )
+
+
+def timeless(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the records without what two runs may differ in: times, and Optuna's numbers, which interruptions use up."""
+    return [replace(record, number=0, started_ms=0, finished_ms=0) for record in records]
+
+
+def sqlite_url(folder: Path) -> str:
+    """Return the URL of a folder's Optuna storage, whose tables are copied in since making them takes a second."""
+    database = folder / "optuna.db"
+    if not database.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        copy(_migrated() / "optuna.db", database)
+    return f"sqlite:///{database}"
+
+
+def tiny_home(folder: Path) -> Home:
+    """Return a home with empty stores, whose tables are copied in since making them takes seconds."""
+    sqlite_url(folder)
+    copy(_migrated() / "mlflow.db", folder / "mlflow.db")
+    return Home(folder)
+
+
+@cache
+def _migrated() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="nercc-tune-tests-"))
+    open_storage(f"sqlite:///{folder}/optuna.db").remove_session()
+    Projection(f"sqlite:///{folder}/mlflow.db", folder / "mlartifacts").close(status="FINISHED")
+    return folder
