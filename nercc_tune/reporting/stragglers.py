@@ -72,8 +72,9 @@ def _draw(axes: Axes, points: dict[int, Interval], *, style: CodeStyle, offset_p
     if not points:
         return
     means = [point.mean for point in points.values()]
-    below = [point.mean - point.low for point in points.values()]
-    above = [point.high - point.mean for point in points.values()]
+    # A percentile interval need not hold the mean: rounding alone can put it outside where all figures are equal.
+    below = [max(point.mean - point.low, 0.0) for point in points.values()]
+    above = [max(point.high - point.mean, 0.0) for point in points.values()]
     drawn = axes.errorbar(
         list(points),
         means,

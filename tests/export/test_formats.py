@@ -102,7 +102,9 @@ def test_parquet_read_back_is_exact() -> None:
 
 def test_parquet_names_schema_and_digest() -> None:
     table = tuned_table()
-    metadata = pq.read_schema(io.BytesIO(export_table(table, format="parquet"))).metadata
+    schema = pq.read_schema(io.BytesIO(export_table(table, format="parquet")))
+    metadata = schema.metadata
+    assert schema.names == list(table_frame(table).columns)
     assert metadata[b"nercc_tune.schema"] == SCHEMA.encode()
     assert metadata[b"nercc_tune.digest"] == table.digest.encode()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import BASELINES, Heldout
+from nercc_tune.records import BASELINES, Heldout, Interval
 from nercc_tune.reporting import CODES, figure_stragglers
 from tests.reporting.builders import heldout, tuned_table
 from tests.reporting.panels import colour, draw, is_inside, legend, panels, points
@@ -36,6 +36,14 @@ def test_bars_end_where_the_intervals_do() -> None:
     for segment, entry in zip(bars.get_segments(), table.entries, strict=True):
         assert segment[:, 0].tolist() == [entry.stragglers] * 2
         assert segment[:, 1] == pytest.approx([entry.heldout.mse.low, entry.heldout.mse.high])
+
+
+def test_a_mean_outside_its_interval_has_a_bar_on_one_side() -> None:
+    table = tuned_table()
+    outside = Interval(mean=0.1, low=0.1 + 2e-16, high=0.2)
+    first = replace(table.entries[0], heldout=replace(table.entries[0].heldout, mse=outside))
+    _, _, (bars,) = panels(figure_stragglers(replace(table, entries=(first, *table.entries[1:]))))[0].containers[0]
+    assert bars.get_segments()[0][:, 1] == pytest.approx([0.1, 0.2])
 
 
 def test_axes_carry_the_names_of_the_vocabulary() -> None:
