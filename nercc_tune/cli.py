@@ -67,7 +67,9 @@ def launch(
     from nercc_tune import terminal
     from nercc_tune.pipeline import launch as launch_study
     from nercc_tune.spec import load_study
+    from nercc_tune.tuning import hush
 
+    hush()
     console = Console()
     spec = load_study(find_study(study), overrides=overrides or ())
     place = Home(home)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from optuna.storages import BaseStorage
@@ -19,6 +20,7 @@ from nercc_tune.inference import (
     Inference,
     OutputStore,
     Split,
+    check_size,
     describe_device,
     resolve_device,
     split_queries,
@@ -108,7 +110,13 @@ def launch(
     events.stage(f"loading {spec.workload.model} on {spec.workload.data}")
     timings = Timings()
     with timings.measure("data"):
-        workload = load_workload(spec.workload, home=home.root, data_dir=data_dir or home.data, notify=events.stage)
+        workload = load_workload(
+            spec.workload,
+            home=home.root,
+            data_dir=data_dir or home.data,
+            notify=events.stage,
+            check_size=partial(check_size, spec),
+        )
     split = split_queries(spec, len(workload.data))
     engine = ForwardEngine(workload.model, device=device, precision=spec.workload.precision, chunk=spec.workload.chunk)
     store = OutputStore(home.outputs if spec.cache.disk else None, memory_mb=spec.cache.memory_mb)

@@ -4,7 +4,7 @@ from nercc_tune.inference.device import describe_device, resolve_device
 from nercc_tune.inference.draws import Draws, Inference
 from nercc_tune.inference.evaluation import CellEvaluator, Evaluation
 from nercc_tune.inference.forward import ForwardEngine
-from nercc_tune.inference.groups import Split, load_groups, split_queries
+from nercc_tune.inference.groups import Split, check_size, load_groups, split_queries
 from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
 from nercc_tune.inference.outputs import Groups, WorkerOutputs
 from nercc_tune.inference.profile import DecoderProfile
@@ -24,6 +24,7 @@ __all__ = [
     "Split",
     "Truth",
     "WorkerOutputs",
+    "check_size",
     "describe_device",
     "exactly",
     "load_groups",

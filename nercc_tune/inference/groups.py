@@ -22,11 +22,11 @@ class Split:
     heldout: tuple[tuple[int, ...], ...]
 
 
-def split_queries(spec: StudySpec, available: int) -> Split:
-    """Draw the tuning and the held-out groups, seeded by `evaluation.seed`.
+def check_size(spec: StudySpec, available: int) -> None:
+    """Refuse a data set that has fewer queries than all groups take.
 
     Raises:
-        WorkloadError: If the data set has fewer queries than all groups take.
+        WorkloadError: If it has.
     """
     if not spec.queries_needed <= available:
         raise WorkloadError(
@@ -34,6 +34,15 @@ def split_queries(spec: StudySpec, available: int) -> Split:
             f"{spec.evaluation.heldout_groups} held-out groups of {spec.code.queries} take {spec.queries_needed}; "
             f"lower `evaluation.tuning_groups` or `evaluation.heldout_groups`."
         )
+
+
+def split_queries(spec: StudySpec, available: int) -> Split:
+    """Draw the tuning and the held-out groups, seeded by `evaluation.seed`.
+
+    Raises:
+        WorkloadError: As for `check_size`.
+    """
+    check_size(spec, available)
     order = np.random.default_rng(spec.evaluation.seed).permutation(available)[: spec.queries_needed]
     groups = tuple(tuple(int(index) for index in group) for group in order.reshape(-1, spec.code.queries))
     return Split(

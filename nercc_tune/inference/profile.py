@@ -70,7 +70,7 @@ class DecoderProfile:
 
     def df(self, smoothing: float) -> float:
         """Return the decoder's effective degrees of freedom at one λ_dec, averaged over the masks."""
-        return float(self._spectrum.shrinkage(torch.tensor([smoothing])).sum(-1).mean())
+        return float(self._spectrum.shrinkage(torch.tensor([smoothing], dtype=torch.float64)).sum(-1).mean())
 
     def _quadratic(self, logits: Tensor, truth: Truth) -> tuple[Tensor, Tensor, Tensor]:
         """Return the form [M, F, F], the linear term [M, F] and the constant, each over G·K queries."""

@@ -22,8 +22,8 @@ class CrossedBootstrap:
     too narrow. One object holds one set of draws, so that intervals made with it are of paired figures.
 
     Attributes:
-        groups: [B, G] how often each group was drawn, over G.
-        masks: [B, M] the same for masks.
+        groups: [B, G] how often each group was drawn.
+        masks: [B, M] how often each mask was drawn.
 
     Reference:
         Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1 (2007).
@@ -36,7 +36,7 @@ class CrossedBootstrap:
     def draw(cls, *, groups: int, masks: int, resamples: int, seed: int) -> CrossedBootstrap:
         """Draw the resamples."""
         rng = np.random.default_rng(seed)
-        return cls(groups=_shares(rng, groups, resamples), masks=_shares(rng, masks, resamples))
+        return cls(groups=_counts(rng, groups, resamples), masks=_counts(rng, masks, resamples))
 
     def mean(self, values: Array) -> Interval:
         """Return the mean of `values` [G, M] with its interval."""
@@ -44,18 +44,18 @@ class CrossedBootstrap:
 
     def ratio(self, values: Array, base: Array) -> Interval | None:
         """Return the ratio of means of `values` [G, M] and `base` [G]; None where the base is 0 in a resample."""
-        bases = self.groups @ base
+        bases = (self.groups @ base) / len(base)
         if not bool((bases > 0).all()):
             return None
         return _interval(float(values.mean() / base.mean()), self._resampled(values) / bases)
 
     def _resampled(self, values: Array) -> Array:
-        resampled: Array = ((self.groups @ values) * self.masks).sum(-1)
+        resampled: Array = ((self.groups @ values) * self.masks).sum(-1) / values.size
         return resampled
 
 
-def _shares(rng: np.random.Generator, count: int, resamples: int) -> Array:
-    return rng.multinomial(count, np.full(count, 1 / count), size=resamples) / count
+def _counts(rng: np.random.Generator, count: int, resamples: int) -> Array:
+    return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
 
 
 def _interval(mean: float, resampled: Array) -> Interval:

@@ -11,13 +11,14 @@ from nercc_tune.tuning.history import (
     to_spec_json,
 )
 from nercc_tune.tuning.search import Search
-from nercc_tune.tuning.storage import masked, open_existing, open_storage
+from nercc_tune.tuning.storage import hush, masked, open_existing, open_storage
 
 __all__ = [
     "CellStudy",
     "Search",
     "check_identity",
     "delete_study",
+    "hush",
     "masked",
     "open_cells",
     "open_existing",

@@ -70,7 +70,8 @@ class CellStudy:
 
     def parameter(self, name: str, smoothing: float) -> float:
         """Return the parameter value that stands for a smoothing: `suggest` reads it back."""
-        return max(smoothing, self._ranges[name].low)
+        span = self._ranges[name]
+        return min(max(smoothing, span.low), span.high)
 
     def tell(self, trial: Trial, record: TrialRecord) -> TrialRecord:
         """Finish a started trial with its record, which gets the trial's number."""
@@ -87,9 +88,13 @@ class CellStudy:
         self._study.tell(trial, state=TrialState.FAIL)
 
     def abandon_stale(self) -> None:
-        """Fail the trials that a process which died left running."""
+        """Finish the trials that a process which died left running: they failed, unless their record has a score."""
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._study.tell(trial.number, state=TrialState.FAIL)
+            score = read_record(trial).score if RECORD in trial.user_attrs else None
+            if score is None:
+                self._study.tell(trial.number, state=TrialState.FAIL)
+            else:
+                self._study.tell(trial.number, score.mse)
 
     def add(self, record: TrialRecord) -> TrialRecord:
         """Add a trial that was proposed for another cell and evaluated for this one too."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -68,6 +70,21 @@ class GivenSampler(BaseSampler):
         self._inner.reseed_rng()
 
 
+class SteadyCmaEsSampler(CmaEsSampler):
+    """CMA-ES whose draws do not depend on the trial's number, which Optuna adds to the seed.
+
+    An interrupted trial uses up a number; the search that goes on must draw as if it had not.
+    """
+
+    @override
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        unnumbered = copy.copy(trial)
+        unnumbered.number = 0
+        return super().sample_relative(study, unnumbered, search_space)
+
+
 def sampler_for(search: SearchSettings, turn: int) -> GivenSampler:
     """Return the sampler of the proposal in a turn, counted from 0.
 
@@ -79,10 +96,23 @@ def sampler_for(search: SearchSettings, turn: int) -> GivenSampler:
     return GivenSampler(_SAMPLERS[search.sampler](seed), searched=searched, given=_designed(search, turn))
 
 
+def turns_at_most(search: SearchSettings) -> int:
+    """Return how many turns there are: for `grid` in two parameters, the largest square within `trials`."""
+    return _per_side(search) ** 2 if _is_square_grid(search) else search.trials
+
+
+def _is_square_grid(search: SearchSettings) -> bool:
+    return search.sampler == "grid" and search.strategy == "joint"
+
+
+def _per_side(search: SearchSettings) -> int:
+    return math.isqrt(search.trials) if _is_square_grid(search) else search.trials
+
+
 _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=0),
-    "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=0, deterministic_objective=True),
-    "cmaes": lambda seed: CmaEsSampler(seed=seed, n_startup_trials=1),
+    "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=0),
+    "cmaes": lambda seed: SteadyCmaEsSampler(seed=seed, n_startup_trials=1),
     "random": lambda seed: RandomSampler(seed=seed),
     "grid": lambda seed: RandomSampler(seed=seed),
 }
@@ -93,14 +123,14 @@ def _designed(search: SearchSettings, turn: int) -> dict[str, float]:
     ranges = {LAMBDA_ENC: search.lambda_enc, LAMBDA_DEC: search.lambda_dec}
     names = (LAMBDA_ENC,) if search.strategy == "profile" else (LAMBDA_ENC, LAMBDA_DEC)
     if search.sampler == "grid":
-        per_side = search.trials if len(names) == 1 else max(1, round(search.trials**0.5))
-        cells = np.unravel_index(turn % per_side ** len(names), (per_side,) * len(names))
+        per_side = _per_side(search)
+        cells = np.unravel_index(turn, (per_side,) * len(names))
         shares = [int(cell) / max(per_side - 1, 1) for cell in cells]
     elif search.sampler in ("tpe", "gp") and turn < _DESIGN_POINTS:
         shares = [(0.5 + step * turn) % 1.0 for step in _R_STEPS[: len(names)]]
     else:
         return {}
     return {
-        name: float(ranges[name].low * (ranges[name].high / ranges[name].low) ** share)
+        name: min(float(ranges[name].low * (ranges[name].high / ranges[name].low) ** share), ranges[name].high)
         for name, share in zip(names, shares, strict=True)
     }

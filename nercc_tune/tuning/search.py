@@ -11,7 +11,7 @@ from nercc_tune.records import TrialRecord
 from nercc_tune.spec import StudySpec
 from nercc_tune.timings import Timings
 from nercc_tune.tuning.cell_study import CellStudy, now_ms
-from nercc_tune.tuning.samplers import LAMBDA_DEC, LAMBDA_ENC, sampler_for
+from nercc_tune.tuning.samplers import LAMBDA_DEC, LAMBDA_ENC, sampler_for, turns_at_most
 from nercc_tune.tuning.stopping import proposals_without_improvement
 
 OnTrial = Callable[[CellStudy, TrialRecord], None]
@@ -61,7 +61,7 @@ class Search:
     @property
     def budget(self) -> int:
         """How many proposals the study may have in all."""
-        return self._given + self.spec.search.trials
+        return self._given + turns_at_most(self.spec.search)
 
     @property
     def _given(self) -> int:

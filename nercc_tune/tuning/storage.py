@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -11,6 +12,11 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from nercc_tune.errors import StorageError
 
 _BUSY_SECONDS = 60
+
+
+def hush() -> None:
+    """Keep Optuna from writing its log lines between those of the command line; warnings remain."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def open_storage(url: str) -> RDBStorage:
@@ -39,7 +45,7 @@ def open_existing(url: str) -> RDBStorage:
         StorageError: As for `open_storage`, or if there is no such file.
     """
     if url.startswith("sqlite:"):
-        database = sqlalchemy.make_url(url).database
+        database = url.partition(":///")[2].partition("?")[0]
         if not database or not Path(database).exists():
             raise StorageError(f"there is no storage {masked(url)} yet; run `nercc-tune launch` first, or set --home.")
     return open_storage(url)

@@ -41,6 +41,12 @@ class _LoadedModel:
     weights_source: str
 
 
+def _find(path: str, data_dir: Path) -> Path:
+    """Return a path that is there as it stands, or else relative to the data directory."""
+    given = Path(path).expanduser()
+    return given if given.exists() else data_dir / given
+
+
 def _ignore(text: str) -> None: ...
 
 
@@ -54,13 +60,17 @@ def _load_own(
     return _LoadedModel(name=name, model=model, architecture=name, preprocessing=prepare, weights_source=source)
 
 
-def _load_timm(settings: WorkloadSettings) -> _LoadedModel:
+def _load_timm(settings: WorkloadSettings, data_dir: Path) -> _LoadedModel:
     name = settings.model
     check_timm_name(name, others=list(MODELS))
     if settings.checkpoint is not None:
         weights = read_weights(Path(settings.checkpoint).expanduser())
         model, source = build_timm_model(name, weights=weights), "checkpoint"
         apply_weights(model, weights, source=settings.checkpoint)
+    elif settings.pretrained and (local := sorted((data_dir / "weights").glob(f"{name}*.safetensors"))):
+        weights = read_weights(local[0])
+        model, source = build_timm_model(name, weights=weights), "pretrained"
+        apply_weights(model, weights, source=str(local[0]))
     elif settings.pretrained:
         model, source = build_timm_model(name, pretrained=True), "pretrained"
     elif settings.random_weights:
@@ -102,7 +112,8 @@ def load_workload(
 ) -> Workload:
     """Load the model, its weights and the data that the workload section of a study names.
 
-    `data_dir` holds the data sets, unless the settings name another folder; `home` keeps the weights that were trained;
+    `data_dir` holds the data sets, unless the settings name another folder, which may be relative to it; so may a
+    checkpoint. `pretrained` takes `weights/<model>*.safetensors` in `data_dir` where it is there. `home` keeps the weights that were trained;
     `notify` is told of downloads and trainings; `check_size` gets the number of queries before anything is trained, and
     may raise. Images go through timm's preprocessing for a model of timm, are resized
     and normalised by the data set's mean and std for a model of the package, and are divided by 255 for a file.
@@ -116,7 +127,9 @@ def load_workload(
         nearest = difflib.get_close_matches(settings.data, DATASETS, n=1)
         hint = f"; did you mean `{nearest[0]}`?" if nearest else "."
         raise WorkloadError(f"`data` must be one of {', '.join(DATASETS)}, but got `{settings.data}`{hint}")
-    root = data_dir if settings.data_dir is None else Path(settings.data_dir).expanduser()
+    root = data_dir if settings.data_dir is None else _find(settings.data_dir, data_dir)
+    if settings.checkpoint is not None:
+        settings = settings.model_copy(update={"checkpoint": str(_find(settings.checkpoint, data_dir))})
     opened = DATASETS[settings.data].open(DataRequest(data_dir=root, is_training=False, notify=notify))
     check_size(len(opened))
     if settings.model in MODELS:
@@ -124,7 +137,7 @@ def load_workload(
     elif settings.model.endswith(SUFFIXES):
         loaded = _load_program(settings)
     else:
-        loaded = _load_timm(settings)
+        loaded = _load_timm(settings, data_dir)
     return _assemble(settings, opened, loaded)
 
 
