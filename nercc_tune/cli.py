@@ -132,7 +132,7 @@ def report(
 
     Example: `nercc-tune report lenet5-digits --format pdf -o figures`
     """
-    from nercc_tune.pipeline import write_report
+    from nercc_tune.reporting.report import write_report
 
     folder = output or Home(home).study(_name(study))
     for path in write_report(_read(study, home, storage), folder, formats=[format_]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,8 +27,8 @@ from nercc_tune.inference import (
 )
 from nercc_tune.provenance import collect_provenance
 from nercc_tune.records import StudyHistory, TrialRecord, WorkloadInfo
-from nercc_tune.reporting.figures import CodedQueries, FigureFormat, write_figures
-from nercc_tune.reporting.summary import summarise
+from nercc_tune.reporting.figures import CodedQueries
+from nercc_tune.reporting.report import write_report
 from nercc_tune.selection import Judge
 from nercc_tune.spec import StudySpec
 from nercc_tune.timings import Timings
@@ -73,6 +73,7 @@ class LaunchResult:
     Attributes:
         forwards: Forward passes over the tuning groups and over the held-out groups that this launch computed.
         folder: Where the table, the figures and the report lie.
+        tracking_url: Of the MLflow store.
         tracking_error: Why MLflow may lack something, else None.
     """
 
@@ -81,6 +82,7 @@ class LaunchResult:
     timings: Timings
     forwards: dict[str, int]
     folder: Path
+    tracking_url: str
     tracking_error: TrackingError | None
 
 
@@ -136,25 +138,6 @@ def tracking_url(spec: StudySpec, home: Home) -> str:
     return spec.tracking.url or home.tracking_url
 
 
-def write_report(
-    history: StudyHistory,
-    folder: Path,
-    *,
-    formats: Sequence[FigureFormat] = ("png",),
-    coded: CodedQueries | None = None,
-) -> list[Path]:
-    """Draw the figures of a study, finished or not, into `folder/figures` and write `folder/report.md`.
-
-    Raises:
-        ValueError: If a format is not one that figures are written in.
-    """
-    table = TunedTable.from_history(history) if history.is_finished else None
-    figures = write_figures(history, table, folder / "figures", coded=coded, formats=formats)
-    links = [f"figures/{path.name}" for path in figures if path.suffix == f".{formats[0]}"]
-    write_whole(folder / "report.md", summarise(history, table, figures=links).encode())
-    return [folder / "report.md", *figures]
-
-
 @dataclass(kw_only=True, eq=False)
 class _Run:
     """One launch, after everything was checked."""
@@ -170,6 +153,7 @@ class _Run:
         self.events.stage("running the plain queries")
         masks = spec.evaluation.tuning_masks
         tuning = self.inference.draw(self.split.tuning, masks=masks, stream=_TUNING_STREAM)
+        self.events.stage(f"uncoded accuracy {tuning.uncoded_accuracy:.1%} on the tuning queries")
         with timings.measure("storage"):
             storage = open_storage(storage_url(spec, self.home))
             if fresh:
@@ -219,6 +203,7 @@ class _Run:
             timings=timings,
             forwards={"tuning": tuning.outputs.forwards, "heldout": heldout_forwards},
             folder=folder,
+            tracking_url=tracking_url(spec, self.home),
             tracking_error=tracker.error,
         )
 

@@ -15,8 +15,10 @@ from rich.table import Table
 from nercc_tune.export.table import TunedTable
 from nercc_tune.pipeline import LaunchEvents, LaunchResult
 from nercc_tune.records import Heldout, Interval, StudyHistory, TrialRecord
+from nercc_tune.tracking.reachability import redact
 
 _PLAIN_EVERY = 10
+_PLAIN_LINES = 20
 
 
 class LaunchProgress:
@@ -87,15 +89,19 @@ def training_progress(console: Console) -> Iterator[LaunchTraining]:
 
 
 class LaunchTraining:
-    """Moves the bar of a training."""
+    """Moves the bar of a training; elsewhere than in a terminal, prints a line now and then."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._task = bar.add_task("training", total=None)
+        self._printed = 0
 
     def __call__(self, done: int, total: int, text: str) -> None:
         """Show that `done` of `total` steps are made."""
         self._bar.update(self._task, completed=done, total=total, description=text)
+        if not self._bar.console.is_terminal and done * _PLAIN_LINES >= (self._printed + 1) * total:
+            self._printed = done * _PLAIN_LINES // total
+            self._bar.console.print(f"{done / total:.0%} {text}", highlight=False)
 
 
 def show_smoothing(value: float) -> str:
@@ -158,11 +164,11 @@ def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
     option = "" if home == Path("nercc-home") else f" --home {home}"
     return "\n".join(
         [
-            f"forward passes: {result.forwards['tuning']} of the tuning, {result.forwards['heldout']} of the held-out groups",
-            f"{wall:.0f} s; table, figures and report in {result.folder}",
+            f"forward passes: tuning {result.forwards['tuning']}, held-out {result.forwards['heldout']}; {wall:.0f} s",
+            f"table, figures and report in {result.folder}",
             "next:",
             f"  nercc-tune export {name}{option} -o table.json",
-            f"  mlflow ui --backend-store-uri sqlite:///{home / 'mlflow.db'}",
+            f"  mlflow ui --backend-store-uri {redact(result.tracking_url)}",
         ]
     )
 

@@ -41,16 +41,13 @@ class LinearCode(ABC):
 
         Args:
             arrived: Worker numbers in the order of their answers, or a mask [N] of booleans. A batch [..., F] of
-                ascending worker numbers gives a batch of matrices [..., K, F].
+                worker numbers gives a batch of matrices [..., K, F].
 
         Raises:
-            ValueError: If no worker arrived, or a number repeats or is not one of 0 … N − 1.
+            ValueError: If no worker arrived, or a number repeats, is not whole or not one of 0 … N − 1.
         """
-        workers = self._worker_numbers(arrived)
-        if workers.ndim > 1:
-            return self._build_decoder(workers)
-        ascending, order = workers.sort()
-        return self._build_decoder(ascending)[:, order.argsort()]
+        ascending, order = self._worker_numbers(arrived).sort(-1)
+        return self._build_decoder(ascending).take_along_dim(order.argsort(-1)[..., None, :], dim=-1)
 
     def encode(self, queries: Tensor, *, dim: int = 0) -> Tensor:
         """Mix K queries into N coded queries.
@@ -101,9 +98,11 @@ class LinearCode(ABC):
                     f"`arrived` must be a mask of {self.workers} workers, but got shape {tuple(workers.shape)}."
                 )
             workers = workers.nonzero()[:, 0]
-        workers = workers.to(device="cpu", dtype=torch.int64)
         if workers.ndim == 0 or workers.shape[-1] == 0:
             raise ValueError("`arrived` must name at least one worker, but got none.")
+        if workers.is_floating_point():
+            raise ValueError(f"`arrived` must hold whole numbers or booleans, but got {workers.dtype}.")
+        workers = workers.to(device="cpu", dtype=torch.int64)
         if not bool(((workers >= 0) & (workers < self.workers)).all()):
             raise ValueError(
                 f"`arrived` must hold worker numbers from 0 to {self.workers - 1}, but got {workers.tolist()}."
@@ -119,4 +118,4 @@ def _apply(matrix: Tensor, data: Tensor, dim: int) -> Tensor:
     dtype = torch.float32 if data.dtype in (torch.float16, torch.bfloat16) else data.dtype
     first = data.movedim(dim, 0)
     mixed = matrix.to(device=data.device, dtype=dtype) @ first.reshape(first.shape[0], -1).to(dtype)
-    return mixed.reshape(-1, *first.shape[1:]).movedim(0, dim).to(data.dtype)
+    return mixed.reshape(len(matrix), *first.shape[1:]).movedim(0, dim).to(data.dtype)

@@ -75,7 +75,9 @@ class TunedTable:
 
     def to_json(self) -> str:
         """Return the table as JSON text, schema and digest included."""
-        return json.dumps({"schema": SCHEMA, "digest": self.digest, **_content(self)}, indent=2, ensure_ascii=False) + "\n"
+        return (
+            json.dumps({"schema": SCHEMA, "digest": self.digest, **_content(self)}, indent=2, ensure_ascii=False) + "\n"
+        )
 
 
 def parse_table(text: str) -> TunedTable:

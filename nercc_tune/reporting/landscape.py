@@ -39,7 +39,7 @@ def figure_landscape(history: StudyHistory) -> Figure:
 
     A row of colour is a λ_enc that was tried, as wide as it is nearer to it than to others; a column is a λ_dec of the
     decoder grid. 0 has a row and a column of its own, apart from the logarithmic part. Colours end at ten times the
-    least MSE of the cell; lines are drawn at 2 %, 10 % and 50 % above it.
+    least MSE of the cell, or at that of (0, 0) where it is more; lines are drawn at 2 %, 10 % and 50 % above it.
     """
     columns = 2 if len(history.cells) in (2, 4) else min(_COLUMNS, len(history.cells))
     rows = math.ceil(len(history.cells) / columns)
@@ -91,13 +91,18 @@ def _draw_mesh(
     cells = np.full((len(y_edges) - 1, len(x_edges) - 1), np.nan)
     cells[np.ix_(y_index, x_index)] = values
     least = float(values.min())
-    highest = min(float(values.max()), least + _DECADES_SHOWN)
+    highest = min(float(values.max()), max(least + _DECADES_SHOWN, _log10_of_origin(cell)))
     shown = np.ma.masked_invalid(cells)
     mesh = axes.pcolormesh(
         x_edges, y_edges, shown, cmap="viridis", vmin=least, vmax=highest, rasterized=True, linewidth=0
     )
     _draw_contours(axes, x=np.array(grid), y=np.array(encoders), ratios=mse / mse.min())
     return mesh
+
+
+def _log10_of_origin(cell: CellHistory) -> float:
+    origin = cell.baselines.get("nercc_ag")
+    return math.log10(origin.mse) if origin and origin.mse > 0 else -math.inf
 
 
 def _extension(mesh: QuadMesh) -> Literal["max", "neither"]:

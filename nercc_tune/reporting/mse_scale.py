@@ -11,6 +11,7 @@ __all__ = ["set_mse_scale"]
 
 _ZERO_DECADES = 0.9  # from 0 to the least decade, in decades
 _MARGIN = 0.06  # below the least value, of the height
+_DUST = 1e-9  # of the greatest value: squared rounding of float32, where a copy is exact; drawn as 0
 _LOG_FROM = 5.0  # ratio of the greatest to the least value from which the small ones cannot be read on a linear axis
 
 
@@ -20,7 +21,7 @@ def set_mse_scale(axes: Axes, values: Iterable[float], *, top: float = math.inf)
     Values above `top` are left outside.
     """
     shown = sorted(value for value in values if value <= top)
-    positive = [value for value in shown if value > 0]
+    positive = [value for value in shown if value > _DUST * shown[-1]]
     if not positive or not positive[-1] / positive[0] > _LOG_FROM:
         axes.set_yscale("linear")
     elif len(positive) == len(shown):

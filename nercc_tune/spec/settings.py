@@ -21,7 +21,8 @@ class WorkloadSettings(Section):
 
     `model` is a registered model, a timm name, or the path of a TorchScript (`.pt`) or `torch.export` (`.pt2`)
     file.
-    `data` is a bundled set, a torchvision data set, `folder` (one sub-folder a class) or `npz` (arrays `images`, `labels`).
+    `data` is a bundled set, a torchvision data set, `folder` (one sub-folder a class) or `npz` (arrays `images` and
+    `labels`).
     `data_dir` is the folder of the data, or the file for `npz`; by default the data directory of the command line.
     `checkpoint` is a weights file (safetensors, or a pickle that loads with `weights_only=True`).
     `pretrained` lets timm fetch the published weights; `random_weights` runs without any (for speed figures).

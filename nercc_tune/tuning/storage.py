@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import optuna
@@ -32,10 +33,14 @@ def open_storage(url: str) -> RDBStorage:
     try:
         if is_sqlite:
             _prepare_sqlite(url)
-        return RDBStorage(url, engine_kwargs=options)
+        storage = RDBStorage(url, engine_kwargs=options)
     except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise StorageError(f"cannot use the Optuna storage {masked(url)}: {reason}") from error
+    if is_sqlite:
+        sqlalchemy.event.listen(storage.engine, "connect", _commit_without_flush)
+        storage.engine.dispose()
+    return storage
 
 
 def open_existing(url: str) -> RDBStorage:
@@ -57,6 +62,11 @@ def masked(url: str) -> str:
         return sqlalchemy.make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
         return "<malformed URL>"
+
+
+def _commit_without_flush(connection: sqlite3.Connection, _: object) -> None:
+    """In WAL mode this risks the last trials on a power cut, which are computed again, and never the database."""
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _prepare_sqlite(url: str) -> None:

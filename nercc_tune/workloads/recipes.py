@@ -1,4 +1,8 @@
-"""The trainings that the package knows."""
+"""The trainings that the package knows.
+
+The package ships the weights of `lenet5-mnist`, made by `nercc-tune train lenet5-mnist`: 99.44 % of MNIST's test split.
+`nercc-tune train lenet5-digits` classifies 98 to 99 % of the 800 digits that are served, depending on the seed.
+"""
 
 from __future__ import annotations
 
