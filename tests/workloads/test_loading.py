@@ -91,6 +91,23 @@ def test_the_folder_of_the_settings_comes_before_the_default(tmp_path: Path) -> 
     assert workload.data.load([1])[0].shape == (1, 1, 32, 32)
 
 
+def test_data_and_checkpoints_may_be_relative_to_the_default_folder(tmp_path: Path) -> None:
+    _write_shades(tmp_path / "shades")
+    _save_lenet(tmp_path / "weights" / "given.safetensors")
+    workload = _load(tmp_path, model="lenet5", data="folder", data_dir="shades", checkpoint="weights/given.safetensors")
+    assert (len(workload.data), workload.weights_source) == (2, "checkpoint")
+
+
+def test_too_few_queries_are_told_before_anything_is_trained(tmp_path: Path) -> None:
+    def refuse(count: int) -> None:
+        raise ValueError(f"too few: {count}")
+
+    settings = WorkloadSettings(model="lenet5", data="digits")
+    with pytest.raises(ValueError, match=r"^too few: 800$"):
+        load_workload(settings, home=tmp_path, data_dir=tmp_path, check_size=refuse)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("scale", [float("nan"), 1e38], ids=["nan", "overflow"])
 def test_weights_that_give_no_finite_logits_are_refused(tmp_path: Path, scale: float) -> None:
     path = _save_lenet(tmp_path / "bad.safetensors", scale=scale)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from PIL import Image
@@ -56,4 +58,6 @@ def test_the_identity_tells_data_apart() -> None:
     others = [_images([4, 4, 4]), _images([4, 4], shade=52), _images([4, 4], name="x"), _images([4, 4], split="train")]
     assert same not in {other.identity for other in others}
     assert _arrays().identity == _arrays().identity
+    relabelled = replace(_arrays(), labels=torch.tensor([2, 1, 1]))
+    assert _arrays().identity != relabelled.identity
     assert _arrays().identity != _arrays(first=0.5).identity
