@@ -30,7 +30,7 @@ _MARKS = {
     "trial": Mark(marker=".", colour="white", size=5, edge=INK, edge_width=0.5),
     "failed": Mark(marker="x", colour="#ffffff", size=5, edge=INK, edge_width=1.2),
     "tuned": CHOSEN,
-    "policy": Mark(marker="s", colour=CODES["policy"].colour, size=10, edge_width=1.8, is_hollow=True),
+    "policy": Mark(marker="s", colour=CODES["policy"].colour, size=12, edge_width=1.8, is_hollow=True),
 }
 
 

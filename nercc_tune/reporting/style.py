@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 __all__ = [
     "CHOSEN",
@@ -31,6 +32,7 @@ WIDTH_IN = 7.0
 INK = "#333333"
 _TEXT_PT = 8
 _TICK_PT = 7
+_HALO_PT = 1.6  # around a hollow mark, or it would vanish on its own colour
 _GRID = "#e4e4e4"
 _CELL_RANGE = (0.0, 0.85)  # viridis without its yellow end, which is faint on white
 
@@ -70,8 +72,8 @@ class Mark:
     is_hollow: bool = False
 
     def at(self, points: Sequence[tuple[float, float]], *, label: str, zorder: float = 3) -> Line2D:
-        """Return the artist for points (x, y)."""
-        return Line2D(
+        """Return the artist for points (x, y), whole even on the edge of its panel."""
+        line = Line2D(
             [x for x, _ in points],
             [y for _, y in points],
             linestyle="none",
@@ -83,7 +85,11 @@ class Mark:
             markeredgewidth=self.edge_width,
             label=label,
             zorder=zorder,
+            clip_on=False,
         )
+        if self.is_hollow:
+            line.set_path_effects([withStroke(linewidth=self.edge_width + _HALO_PT, foreground="white")])
+        return line
 
 
 CHOSEN = Mark(marker="*", colour=CODES["tuned"].colour, size=11, edge="white")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nercc_tune.records import TrialRecord
 from nercc_tune.reporting import CODES, figure_landscape
-from tests.reporting.builders import ENCODERS, GRID, study_history
+from tests.reporting.builders import ENCODERS, GRID, score, study_history
 from tests.reporting.panels import colour, draw, is_inside, legend, marked, panels
 
 
@@ -106,6 +106,19 @@ def test_colours_end_at_ten_times_the_least() -> None:
         assert least is not None
         assert highest is not None
         assert least < highest <= least + 1
+
+
+def test_colours_reach_the_origin_however_much_was_gained() -> None:
+    history = study_history(stragglers=(40,))
+    cell = history.cells[0]
+    origin = score(10 * max(cell.trials[0].profile))
+    deep = tuple(replace(trial, profile=(1e-9, *trial.profile[1:])) for trial in cell.trials[:-1])
+    cell = replace(cell, trials=deep, baselines={"nercc_ag": origin})
+    (axes,) = panels(figure_landscape(replace(history, cells=(cell,))))
+    assert _mesh(axes).get_clim() == pytest.approx((-9, np.nanmax(_values(axes))))
+    cell = replace(cell, baselines={"nercc_ag": score(1e-5)})
+    (axes,) = panels(figure_landscape(replace(history, cells=(cell,))))
+    assert _mesh(axes).get_clim() == pytest.approx((-9, -5))
 
 
 def test_axes_and_bar_are_named() -> None:
