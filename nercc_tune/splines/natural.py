@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -82,7 +83,8 @@ def _checked(nodes: Tensor, sites: Tensor, smoothing: Tensor | float) -> tuple[T
         raise ValueError("`nodes` must ascend strictly, but got two that do not.")
     if not bool((smoothing >= 0).all()) or not bool((smoothing < math.inf).all()):
         raise ValueError(f"`smoothing` must be finite and at least 0, but got {smoothing.tolist()}.")
-    batch = torch.broadcast_shapes(nodes.shape[:-1], sites.shape[:-1], smoothing.shape)
+    # NumPy's: torch's own imports sympy on its first call, which takes seconds.
+    batch = np.broadcast_shapes(nodes.shape[:-1], sites.shape[:-1], smoothing.shape)
     return nodes.expand(*batch, -1), sites.expand(*batch, -1), smoothing.expand(batch)
 
 
