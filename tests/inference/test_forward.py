@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nercc_tune.coding import BerrutCode, node_set
+from nercc_tune.errors import OutputError
+from nercc_tune.inference import ForwardEngine
+from nercc_tune.timings import Timings
+from tests.inference.fakes import Counting, draw_groups
+
+CPU = torch.device("cpu")
+ENCODER = BerrutCode(node_set("chebyshev", queries=5, workers=7)).encoder_matrix
+QUERIES = draw_groups().queries
+
+
+class Answering(nn.Module):
+    """Returns what a function makes of the batch."""
+
+    def __init__(self, answer: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, batch: Tensor) -> object:
+        return self.answer(batch)
+
+
+def _expected(model: nn.Module) -> Tensor:
+    coded = torch.einsum("nk,gkabc->gnabc", ENCODER.float(), QUERIES)
+    with torch.inference_mode():
+        return torch.stack([model(group) for group in coded])
+
+
+def _run(model: nn.Module, *, chunk: int | None = None, precision: str = "fp32") -> tuple[Tensor, ForwardEngine]:
+    engine = ForwardEngine(model, device=CPU, precision=precision, chunk=chunk)
+    return engine.run(QUERIES, ENCODER, Timings()), engine
+
+
+# 28 coded queries: one at a time, across groups, whole groups, several groups, all, more than there are.
+@pytest.mark.parametrize("chunk", [1, 3, 5, 7, 14, 15, 28, 100, None])
+def test_the_answers_do_not_depend_on_the_chunks(chunk: int | None) -> None:
+    model = Counting()
+    answers, engine = _run(model, chunk=chunk)
+    assert (answers.shape, answers.dtype) == ((4, 7, 3), torch.float32)
+    assert engine.chunk == chunk
+    assert max(model.seen) <= (chunk or 28)
+    assert sum(model.seen) == 28
+    # Products of 12 numbers of size 3 in float32, summed in an order that depends on the batch size.
+    torch.testing.assert_close(answers, _expected(Counting()), rtol=1e-5, atol=1e-4)
+
+
+def test_it_counts_coded_queries() -> None:
+    answers, engine = _run(Counting(), chunk=5)
+    assert engine.images == 28
+    engine.run(QUERIES[:1], ENCODER[:2], Timings())
+    assert engine.images == 30
+    assert not answers.requires_grad
+
+
+def test_it_times_encoding_and_the_model_apart() -> None:
+    timings = Timings()
+    ForwardEngine(Counting(), device=CPU).run(QUERIES, ENCODER, timings)
+    assert set(timings.seconds) == {"encode", "forward"}
+
+
+# 28 queries in one batch: 28 → 14 → 7 → 4 fit a limit of 4 to 6; the halves round up.
+@pytest.mark.parametrize(("limit", "chunk"), [(27, 14), (14, 14), (13, 7), (6, 4), (3, 2), (1, 1)])
+def test_a_chunk_that_does_not_fit_is_halved_for_good(limit: int, chunk: int) -> None:
+    model = Counting(limit=limit)
+    answers, engine = _run(model)
+    assert engine.chunk == chunk
+    torch.testing.assert_close(answers, _expected(Counting()), rtol=1e-5, atol=1e-4)
+    model.seen.clear()
+    engine.run(QUERIES, ENCODER, Timings())
+    assert sum(model.seen) == 28
+    assert max(model.seen) == chunk
+
+
+def test_later_batches_of_the_same_run_keep_to_the_halved_chunk() -> None:
+    model = Counting(limit=5)
+    answers, engine = _run(model, chunk=8)
+    assert engine.chunk == 4
+    assert sum(model.seen) == 28
+    assert max(model.seen) == 4
+    torch.testing.assert_close(answers, _expected(Counting()), rtol=1e-5, atol=1e-4)
+
+
+def test_a_query_that_does_not_fit_alone_is_an_error() -> None:
+    with pytest.raises(OutputError, match="one query does not fit into the memory of cpu"):
+        _run(Counting(limit=0))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda batch: batch, r"one row for each of 28 queries, but got shape \(28, 3, 2, 2\)"),
+        (lambda batch: batch.flatten(1)[:-1], r"one row for each of 28 queries, but got shape \(27, 12\)"),
+        (lambda batch: batch.sum(), r"one row for each of 28 queries, but got shape \(\)"),
+        (lambda batch: (batch.flatten(1),), "one row for each of 28 queries, but got tuple"),
+    ],
+)
+def test_answers_that_are_no_rows_of_numbers_are_an_error(answer: Callable[[Tensor], object], message: str) -> None:
+    with pytest.raises(OutputError, match=message):
+        _run(Answering(answer))
+
+
+def test_the_model_runs_in_evaluation_mode_on_a_copy() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.BatchNorm1d(12)).train()
+    first, _ = _run(model)
+    second, _ = _run(model)
+    assert torch.equal(first, second)
+    assert model.training
+    assert int(model[2].num_batches_tracked) == 0  # type: ignore[arg-type]  # a buffer; nn.Module says Tensor | Module
+
+
+def test_bf16_runs_the_model_in_bfloat16_and_answers_in_float32() -> None:
+    model = Counting()
+    answers, engine = _run(model, precision="bf16")
+    assert answers.dtype == torch.float32
+    expected = _expected(Counting())
+    # bfloat16 has eight bits: 0.4 % a factor, and less after the sum over twelve products.
+    assert float((answers - expected).abs().max()) <= 2e-2 * float(expected.abs().max())
+    assert not torch.equal(answers, expected)
+    assert next(model.parameters()).dtype == torch.float32
+    assert next(engine._model.parameters()).dtype == torch.bfloat16

@@ -1,0 +1,147 @@
+"""The GPU against the CPU: the same answers, real memory, and no time lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+
+from nercc_tune.coding import BerrutCode, NerccCode, node_set
+from nercc_tune.inference import DecoderProfile, ForwardEngine, Truth, describe_device, exactly, resolve_device
+from nercc_tune.splines import smoothing_matrix
+from nercc_tune.timings import Timings
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
+
+NODES = node_set("chebyshev", queries=8, workers=20)
+ENCODER = BerrutCode(NODES).encoder_matrix
+MEMORY_SHARE = 0.1
+
+
+class Hungry(nn.Module):
+    """Takes a third of the memory that it may use for each query."""
+
+    def __init__(self, numbers: int) -> None:
+        super().__init__()
+        self.numbers = numbers
+
+    def forward(self, batch: Tensor) -> Tensor:
+        batch.new_empty(len(batch), self.numbers)
+        return batch.flatten(1)[:, :2]
+
+
+def _convnet() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(3, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(256, 10),
+        )
+
+
+def _queries(groups: int, *shape: int) -> Tensor:
+    return torch.randn(groups, 8, *shape, generator=torch.Generator().manual_seed(1))
+
+
+# float32 differs by the order of its sums; TF32 keeps 10 bits of a factor (1e-3) and bfloat16 seven (8e-3), and
+# three layers add up a few of these errors.
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("tf32", 2e-2), ("bf16", 6e-2)])
+def test_answers_are_those_of_the_cpu(precision: str, tolerance: float) -> None:
+    queries = _queries(3, 3, 16, 16)
+    expected = ForwardEngine(_convnet(), device=torch.device("cpu")).run(queries, ENCODER, Timings())
+    engine = ForwardEngine(_convnet(), device=torch.device("cuda"), precision=precision)
+    answers = engine.run(queries, ENCODER, Timings())
+    assert (answers.device.type, answers.dtype) == ("cpu", torch.float32)
+    assert float((answers - expected).abs().max()) <= tolerance * float(expected.abs().max())
+
+
+def test_a_chunk_that_does_not_fit_into_the_memory_is_halved() -> None:
+    device = torch.device("cuda", torch.cuda.current_device())
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(MEMORY_SHARE, device)
+    room = MEMORY_SHARE * torch.cuda.get_device_properties(device).total_memory - torch.cuda.memory_reserved(device)
+    queries = _queries(1, 4)
+    try:
+        engine = ForwardEngine(Hungry(int(room / 3 / 4)), device=device, chunk=20)
+        answers = engine.run(queries, ENCODER, Timings())
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
+        torch.cuda.empty_cache()
+    # 20 → 10 → 5 → 3 → 2: three thirds leave no room for anything else.
+    assert engine.chunk in (1, 2)
+    expected = torch.einsum("nk,gkc->gnc", ENCODER.float(), queries)[..., :2]
+    torch.testing.assert_close(answers, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_splines_codes_and_profiles_stay_on_the_device_of_their_data() -> None:
+    on_gpu = smoothing_matrix(NODES.beta.cuda(), NODES.alpha, 1e-4)
+    assert on_gpu.device.type == "cuda"
+    torch.testing.assert_close(on_gpu.cpu(), smoothing_matrix(NODES.beta, NODES.alpha, 1e-4), rtol=0, atol=1e-10)
+    code = NerccCode(NODES, lambda_enc=0.0, lambda_dec=1e-4)
+    queries = _queries(1, 5)[0]
+    coded = code.encode(queries.cuda())
+    estimates = code.decode(coded[2:], range(2, 20))
+    assert (coded.device.type, estimates.device.type) == ("cuda", "cuda")
+    # Products of 20 float32 numbers; the weights of this decoder are below 10.
+    torch.testing.assert_close(estimates.cpu(), code.decode(code.encode(queries)[2:], range(2, 20)), rtol=0, atol=1e-3)
+
+
+def test_answers_from_the_gpu_are_profiled_like_any_others() -> None:
+    queries = _queries(3, 3, 16, 16)
+    arrived = exactly(5, workers=20, masks=4, seed=0)
+    grid = (0.0, 1e-8, 1e-4, 1.0)
+    profiles = []
+    for device in ("cpu", "cuda"):
+        engine = ForwardEngine(_convnet(), device=torch.device(device))
+        plain = engine.run(queries, torch.eye(8, dtype=torch.float64), Timings())
+        truth = Truth.of(plain, torch.zeros(3, 8, dtype=torch.int64), decode_space="logits")
+        answers = engine.run(queries, ENCODER, Timings())
+        profiles.append(DecoderProfile(NODES, arrived).best(answers, truth, grid)[1])
+    assert profiles[1] == pytest.approx(profiles[0], rel=1e-2)
+
+
+def test_the_device_is_found_and_named() -> None:
+    assert resolve_device("auto").type == "cuda"
+    assert describe_device(resolve_device("cuda")) == f"cuda: {torch.cuda.get_device_name()}"
+
+
+def _best_seconds(work: Callable[[], object], *, repeats: int = 3) -> float:
+    work()
+    seconds = []
+    for _ in range(repeats):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        work()
+        torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+@pytest.mark.slow
+def test_coded_inference_keeps_nine_tenths_of_the_bare_models_speed() -> None:
+    chunk, groups = 256, 40
+    encoder = BerrutCode(node_set("chebyshev", queries=8, workers=32)).encoder_matrix
+    queries = _queries(groups, 3, 224, 224)
+    model = timm.create_model("vit_base_patch16_224", pretrained=False).eval()
+    engine = ForwardEngine(model, device=torch.device("cuda"), precision="bf16", chunk=chunk)
+    bare = model.to(device="cuda", dtype=torch.bfloat16)
+    batch = torch.randn(chunk, 3, 224, 224, device="cuda", dtype=torch.bfloat16)
+
+    def run_bare() -> None:
+        with torch.inference_mode():
+            for _ in range(groups * 32 // chunk):
+                bare(batch)
+
+    plain = _best_seconds(run_bare)
+    coded = _best_seconds(lambda: engine.run(queries, encoder, Timings()))
+    images = groups * 32
+    assert images / coded >= 0.9 * images / plain, f"{images / coded:.0f} against {images / plain:.0f} images/s"

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from nercc_tune.coding import NerccCode, node_set
+from nercc_tune.inference import MaskedMetrics, Truth, exactly, measure, metrics
+
+SPACES = ("probabilities", "logits")
+GROUPS, QUERIES, WORKERS, OUTPUTS, MASKS = 3, 5, 12, 4, 6
+
+
+@dataclass(frozen=True)
+class Case:
+    logits: Tensor
+    answers: Tensor
+    labels: Tensor
+    arrived: Tensor
+    decoders: Tensor
+
+    def truth(self, space: str) -> Truth:
+        return Truth.of(self.logits, self.labels, decode_space=space)
+
+    def measure(self, space: str) -> MaskedMetrics:
+        return measure(self.answers, self.decoders, self.arrived, self.truth(space))
+
+
+@pytest.fixture
+def case() -> Case:
+    generator = torch.Generator().manual_seed(0)
+    code = NerccCode(node_set("chebyshev", queries=QUERIES, workers=WORKERS), lambda_enc=0.0, lambda_dec=1e-4)
+    logits = 2 * torch.randn(GROUPS, QUERIES, OUTPUTS, generator=generator, dtype=torch.float64)
+    arrived = exactly(3, workers=WORKERS, masks=MASKS, seed=0)
+    return Case(
+        logits=logits,
+        answers=torch.einsum("nk,gkc->gnc", code.encoder_matrix, logits)
+        + 0.5 * torch.randn(GROUPS, WORKERS, OUTPUTS, generator=generator, dtype=torch.float64),
+        labels=torch.randint(OUTPUTS, (GROUPS, QUERIES), generator=generator),
+        arrived=arrived,
+        decoders=code.decoder_matrix(arrived),
+    )
+
+
+def _softmax(row: list[float]) -> list[float]:
+    total = sum(math.exp(value) for value in row)
+    return [math.exp(value) / total for value in row]
+
+
+def _distance(first: list[float], second: list[float]) -> float:
+    return sum((a - b) ** 2 for a, b in zip(first, second, strict=True))
+
+
+def _largest(row: list[float]) -> int:
+    return max(range(len(row)), key=row.__getitem__)
+
+
+def _naive(case: Case, space: str, group: int, mask: int) -> tuple[float, float, float, float]:
+    """Return mse, prob_mse, accuracy and agreement of a group under a mask, one number at a time."""
+    is_probabilities = space == "probabilities"
+    workers = case.arrived[mask].tolist()
+    rows = [case.answers[group, worker].tolist() for worker in workers]
+    rows = [_softmax(row) for row in rows] if is_probabilities else rows
+    total = np.zeros(4)
+    for query in range(QUERIES):
+        weights = case.decoders[mask, query].tolist()
+        estimate = [
+            sum(weight * row[output] for weight, row in zip(weights, rows, strict=True)) for output in range(OUTPUTS)
+        ]
+        logits = case.logits[group, query].tolist()
+        probabilities = _softmax(logits)
+        total += [
+            _distance(estimate, probabilities if is_probabilities else logits),
+            _distance(estimate if is_probabilities else _softmax(estimate), probabilities),
+            _largest(estimate) == int(case.labels[group, query]),
+            _largest(estimate) == _largest(logits),
+        ]
+    mse, prob_mse, accuracy, agreement = total / QUERIES
+    return float(mse), float(prob_mse), float(accuracy), float(agreement)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_every_metric_is_that_of_a_plain_loop(case: Case, space: str) -> None:
+    found = case.measure(space)
+    for group in range(GROUPS):
+        for mask in range(MASKS):
+            at = (group, mask)
+            row = [float(metric[at]) for metric in (found.mse, found.prob_mse, found.accuracy, found.agreement)]
+            assert row == pytest.approx(_naive(case, space, group, mask), rel=1e-10)
+    # The draws tell all four apart: none is constant.
+    assert all(float(metric.std()) > 0 for metric in (found.mse, found.prob_mse, found.accuracy, found.agreement))
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_masks_may_be_decoded_a_few_at_a_time(case: Case, space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = case.measure(space)
+    for room in (1, 2 * GROUPS * QUERIES * OUTPUTS, 4 * GROUPS * QUERIES * OUTPUTS):
+        monkeypatch.setattr(metrics, "_DECODED_NUMBERS", room)
+        apart = case.measure(space)
+        torch.testing.assert_close(apart.mse, together.mse, rtol=1e-12, atol=0)
+        torch.testing.assert_close(apart.agreement, together.agreement, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_float32_answers_give_the_same_to_six_digits(case: Case, space: str) -> None:
+    truth = Truth.of(case.logits.float(), case.labels, decode_space=space)
+    found = measure(case.answers.float(), case.decoders, case.arrived, truth)
+    assert found.mse.dtype == torch.float64
+    torch.testing.assert_close(found.mse, case.measure(space).mse, rtol=2e-5, atol=0)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_perfect_estimates_have_no_distance_and_full_agreement(case: Case, space: str) -> None:
+    everyone = torch.arange(QUERIES).expand(2, -1)
+    decoders = torch.eye(QUERIES, dtype=torch.float64).expand(2, -1, -1)
+    found = measure(case.logits, decoders, everyone, case.truth(space))
+    score = found.score()
+    assert (score.mse, score.prob_mse, score.agreement) == (0, 0, 1)
+    assert score.rel_acc == 1
+    assert score.accuracy == pytest.approx(float((case.logits.argmax(-1) == case.labels).double().mean()))
+
+
+def test_the_score_summarises_groups_and_masks() -> None:
+    mse = torch.tensor([[0.0, 4.0, 2.0], [2.0, 8.0, 0.0]], dtype=torch.float64)
+    accuracy = torch.tensor([[0.4, 0.2, 0.6], [0.8, 0.4, 0.6]], dtype=torch.float64)
+    score = MaskedMetrics(
+        mse=mse,
+        prob_mse=mse / 10,
+        accuracy=accuracy,
+        agreement=accuracy + 0.1,
+        uncoded_accuracy=torch.tensor([1.0, 0.6], dtype=torch.float64),
+    ).score()
+    # Over groups first: mse 1, 6, 1 and accuracy 0.6, 0.3, 0.6 for the three masks.
+    assert score.mse == pytest.approx(8 / 3)
+    assert score.mse_p95 == pytest.approx(np.quantile([1, 6, 1], 0.95)) == pytest.approx(5.5)
+    assert score.prob_mse == pytest.approx(8 / 30)
+    assert score.prob_mse_p95 == pytest.approx(0.55)
+    assert score.accuracy == pytest.approx(0.5)
+    assert score.rel_acc == pytest.approx(0.5 / 0.8)
+    assert score.rel_acc_p5 == pytest.approx(np.quantile([0.6, 0.3, 0.6], 0.05) / 0.8)
+    assert score.agreement == pytest.approx(0.6)
+    assert score.agreement_p5 == pytest.approx(np.quantile([0.7, 0.4, 0.7], 0.05))
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_without_a_right_answer_there_is_no_relative_accuracy(case: Case, space: str) -> None:
+    wrong = (case.logits.argmax(-1) + 1) % OUTPUTS
+    truth = Truth.of(case.logits, wrong, decode_space=space)
+    score = measure(case.answers, case.decoders, case.arrived, truth).score()
+    assert score.rel_acc is None
+    assert score.rel_acc_p5 is None
+    assert score.agreement > 0
+    assert "rel_acc" not in score.metrics()
+
+
+def test_the_truth_is_in_the_decode_space(case: Case) -> None:
+    probabilities, logits = case.truth("probabilities"), case.truth("logits")
+    assert torch.equal(logits.outputs, case.logits)
+    assert torch.equal(probabilities.outputs, case.logits.softmax(-1))
+    assert torch.equal(logits.probabilities, probabilities.probabilities)
+    assert torch.equal(logits.answers(case.answers), case.answers)
+    assert torch.equal(probabilities.answers(case.answers), case.answers.softmax(-1))
+    assert torch.equal(probabilities.accuracy, logits.accuracy)
+    assert probabilities.accuracy.shape == (GROUPS,)
