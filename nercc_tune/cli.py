@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nercc_tune import __version__
-from nercc_tune.errors import NerccTuneError
+from nercc_tune.errors import NerccTuneError, TableError
 from nercc_tune.home import Home
 from nercc_tune.library import bundled_studies, find_study
 from nercc_tune.records import StudyHistory
@@ -110,7 +110,10 @@ def export(
 
     table = TunedTable.from_history(_read(study, home, storage))
     if output is not None:
-        write_table(table, output, format=format_)
+        try:
+            write_table(table, output, format=format_)
+        except (ValueError, OSError) as error:
+            raise TableError(f"cannot write the table: {error}") from error
         Console(stderr=True).print(f"wrote {output}", highlight=False)
         return
     content = export_table(table, format=format_ or "json")

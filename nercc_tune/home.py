@@ -63,6 +63,20 @@ class Home:
         """Return the folder of a study's results."""
         return self.root / "studies" / name
 
+    def check_writable(self) -> None:
+        """Refuse a home that cannot be written to, without making it.
+
+        Raises:
+            HomeError: If it is a file, or it or the folder it would be made in does not allow writing.
+        """
+        nearest = self.root.absolute()
+        while not nearest.exists():
+            nearest = nearest.parent
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            raise HomeError(
+                f"the home {self.root} cannot be written to ({nearest} does not allow it); set another --home."
+            )
+
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Hold a study, so that no other process on this machine launches it at the same time.

@@ -104,6 +104,7 @@ def launch(
         KeyboardInterrupt: If the user stops it; launching again goes on from there.
     """
     events = events or LaunchEvents()
+    home.check_writable()
     nodes = _nodes(spec)
     device = resolve_device(spec.workload.device)
     check_tracking(tracking_url(spec, home))

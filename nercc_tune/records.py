@@ -29,6 +29,7 @@ __all__ = [
     "PolicyEntry",
     "Provenance",
     "Score",
+    "Strict",
     "StudyHistory",
     "TrialRecord",
     "TunedEntry",
@@ -43,14 +44,14 @@ BASELINES = ("bacc", "nercc_ag", "replication", "uncoded")
 """Berrut coded computing, NeRCC at (0, 0), replication at the same N, and each query sent once."""
 
 
-class _Strict:
+class Strict:
     """Make pydantic refuse unknown keys and non-finite numbers when a record is read from JSON."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell(_Strict):
+class Cell(Strict):
     """What one Optuna study tunes: a workload and a code at one straggler count.
 
     Attributes:
@@ -76,7 +77,7 @@ class Cell(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score(_Strict):
+class Score(Strict):
     """How well a code did on the tuning draws: means over groups and masks, and quantiles over masks.
 
     Attributes:
@@ -105,7 +106,7 @@ class Score(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialRecord(_Strict):
+class TrialRecord(Strict):
     """One proposal evaluated in one cell.
 
     Attributes:
@@ -140,7 +141,7 @@ class TrialRecord(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval(_Strict):
+class Interval(Strict):
     """A mean with its 95 % confidence interval."""
 
     mean: float
@@ -149,7 +150,7 @@ class Interval(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heldout(_Strict):
+class Heldout(Strict):
     """What a code does on held-out groups and fresh masks; `rel_acc` is None where the uncoded accuracy is 0."""
 
     mse: Interval
@@ -159,7 +160,7 @@ class Heldout(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TunedEntry(_Strict):
+class TunedEntry(Strict):
     """The chosen pair of a cell and what it is worth.
 
     Attributes:
@@ -194,7 +195,7 @@ class TunedEntry(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyEntry(_Strict):
+class PolicyEntry(Strict):
     """The policy's λ_dec at one straggler count, with what it is worth on the held-out draws."""
 
     stragglers: int
@@ -204,7 +205,7 @@ class PolicyEntry(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy(_Strict):
+class Policy(Strict):
     """One λ_enc for all listed straggler counts with a λ_dec for each: deployable when S is not known ahead."""
 
     lambda_enc: float
@@ -213,7 +214,7 @@ class Policy(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkloadInfo(_Strict):
+class WorkloadInfo(Strict):
     """What was served, as far as a reader needs it: `fingerprint` covers weights, data and preprocessing."""
 
     model: str
@@ -226,7 +227,7 @@ class WorkloadInfo(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance(_Strict):
+class Provenance(Strict):
     """Where a result comes from; `times` is the only part that differs between two runs of the same study.
 
     Attributes:
@@ -244,7 +245,7 @@ class Provenance(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellHistory(_Strict):
+class CellHistory(Strict):
     """One cell: the baselines on the tuning draws, the trials in Optuna's order, and the choice once it is made."""
 
     cell: Cell
@@ -260,7 +261,7 @@ class CellHistory(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyHistory(_Strict):
+class StudyHistory(Strict):
     """All that is known of a study.
 
     Attributes:

@@ -14,14 +14,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from nercc_tune.errors import TableError
-from nercc_tune.records import Policy, Provenance, StudyHistory, TunedEntry, WorkloadInfo, from_json, to_json
+from nercc_tune.records import Policy, Provenance, Strict, StudyHistory, TunedEntry, WorkloadInfo, from_json, to_json
 
 SCHEMA = "nercc-tune/table/1"
 """Name of the table's format; a change that breaks readers changes the number."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TunedTable:
+class TunedTable(Strict):
     """The tuned pairs of a study, one entry a straggler count, and the policy over all of them.
 
     Attributes:
@@ -36,6 +36,11 @@ class TunedTable:
     entries: tuple[TunedEntry, ...]
     policy: Policy
     provenance: Provenance
+
+    def __post_init__(self) -> None:
+        counts = [entry.stragglers for entry in self.entries]
+        if not counts or counts != sorted(set(counts)):
+            raise ValueError(f"`entries` must be at least one, ascending in `stragglers`, but got {counts}.")
 
     @classmethod
     def from_history(cls, history: StudyHistory) -> TunedTable:
@@ -99,6 +104,8 @@ def parse_table(text: str) -> TunedTable:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if not where:
+            raise TableError(f"the table is wrong: {first['msg'].removeprefix('Value error, ')}") from error
         raise TableError(f"the table's field `{where}` is wrong: {first['msg'].lower()}.") from error
     if digest != table.digest:
         raise TableError("the table's digest does not match its content; it was changed or cut. Export it again.")

@@ -36,6 +36,8 @@ def open_storage(url: str) -> RDBStorage:
         storage = RDBStorage(url, engine_kwargs=options)
     except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0]
+        if isinstance(error, ImportError):
+            reason += "; install the database's driver"
         raise StorageError(f"cannot use the Optuna storage {masked(url)}: {reason}") from error
     if is_sqlite:
         sqlalchemy.event.listen(storage.engine, "connect", _commit_without_flush)

@@ -114,10 +114,10 @@ def load_workload(
 
     `data_dir` holds the data sets, unless the settings name another folder, which may be relative to it; so may a
     checkpoint. `pretrained` takes `weights/<model>*.safetensors` in `data_dir` where there is such a file, and else
-    lets timm fetch the weights. `home` keeps the weights that were trained; `notify` is told of
-    downloads and trainings; `check_size` gets the number of queries before anything is trained, and may raise. Images go through timm's
-    preprocessing for a model of timm, are resized and normalised by the data set's mean and std for a model of the
-    package, and are divided by 255 for a file.
+    lets timm fetch the weights. `home` keeps the weights that were trained; `notify` is told of downloads and
+    trainings; `check_size` gets the number of queries before anything is trained, and may raise. Images go through
+    timm's preprocessing for a model of timm, are resized and normalised by the data set's mean and std for a model of
+    the package, and are divided by 255 for a file.
 
     Raises:
         WorkloadError: The model, its weights or the data cannot be used, or do not fit each other.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -65,11 +67,24 @@ class TorchvisionSet:
 
     def _download(self, request: DataRequest, choice: dict[str, object]) -> IndexedImages:
         request.notify(f"downloading {self.name} to {request.data_dir}")
+        made = [folder for folder in (request.data_dir, *request.data_dir.parents) if not folder.exists()]
         try:
             return self.construct(self.kind, request, **choice, download=True)
         except (RuntimeError, OSError) as error:  # URLError is an OSError
+            _remove_empty(made)
             reason = str(error).strip().split("\n")[0]
             raise DataMissingError(
                 f"the data set `{self.name}` is expected at {request.data_dir / self.files}, is not there "
-                f"and cannot be downloaded ({reason}); put its files there, or give `data_dir`."
+                f"and cannot be downloaded ({reason}); put its files there, or name another folder with --data-dir."
             ) from error
+
+
+def _remove_empty(made: Sequence[Path]) -> None:
+    """Remove the folders that a download in vain has made, innermost first; what holds a file stays."""
+    if made and made[0].is_dir():
+        for folder, _, _ in os.walk(made[0], topdown=False):
+            if not any(Path(folder).iterdir()):
+                Path(folder).rmdir()
+    for folder in made[1:]:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

@@ -69,7 +69,7 @@ def test_a_failed_download_says_where_the_files_belong(tmp_path: Path) -> None:
     with pytest.raises(
         DataMissingError,
         match=r"^the data set `pairs` is expected at .*/pairs/raw, is not there and cannot be downloaded "
-        r"\(<urlopen error no route>\); put its files there, or give `data_dir`\.$",
+        r"\(<urlopen error no route>\); put its files there, or name another folder with --data-dir\.$",
     ):
         known.open(_request(tmp_path))
 
