@@ -1,6 +1,7 @@
 """The trainings that the package knows.
 
-The package ships the weights of `lenet5-mnist`, made by `nercc-tune train lenet5-mnist`: 99.44 % of MNIST's test split.
+The package ships two, each made by `nercc-tune train <recipe>` with seed 0, with the accuracy on the whole test split:
+`lenet5-mnist` 99.44 %, and `repvgg-cifar10` 90.35 %. `repvgg-a2-cifar10` has not been run.
 `nercc-tune train lenet5-digits` classifies 99 % of the 800 digits that are served (seeds 0, 1 and 2).
 """
 

@@ -82,9 +82,9 @@ class TorchvisionSet:
 def _remove_empty(made: Sequence[Path]) -> None:
     """Remove the folders that a download in vain has made, innermost first; what holds a file stays."""
     if made and made[0].is_dir():
-        for folder, _, _ in os.walk(made[0], topdown=False):
-            if not any(Path(folder).iterdir()):
-                Path(folder).rmdir()
+        for below, _, _ in os.walk(made[0], topdown=False):
+            if not any(Path(below).iterdir()):
+                Path(below).rmdir()
     for folder in made[1:]:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -17,6 +17,7 @@ from nercc_tune.errors import DataMissingError, WorkloadError
 
 __all__ = ["apply_weights", "read_weights", "write_weights"]
 
+_READABLE = 0o644  # safetensors lets the owner alone read
 _NESTED_UNDER = ("state_dict", "model")
 
 
@@ -83,6 +84,7 @@ def write_weights(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[s
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         save_file(halves, aside, metadata=dict(metadata))
+        aside.chmod(_READABLE)
         with aside.open("rb") as written:
             os.fsync(written.fileno())
         aside.replace(path)

@@ -254,7 +254,7 @@ def _measure_accuracy(workload: Workload, indices: range) -> float:
     ("model", "data", "spacing", "accuracy"),
     [
         pytest.param("lenet5", "mnist", 5, 0.9944, id="lenet5"),
-        pytest.param("repvgg_slim", "cifar10", 10, 0.89, id="repvgg", marks=pytest.mark.slow),
+        pytest.param("repvgg_slim", "cifar10", 10, 0.9035, id="repvgg", marks=pytest.mark.slow),
     ],
 )
 def test_shipped_weights_reach_their_accuracy(

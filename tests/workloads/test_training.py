@@ -8,28 +8,45 @@ import torch
 from safetensors import safe_open
 
 from nercc_tune.errors import DataMissingError, WorkloadError
-from nercc_tune.workloads.recipes import RECIPES
+from nercc_tune.workloads.recipes import RECIPES, Recipe
 from nercc_tune.workloads.training import TrainingResult, train, train_recipe
 from nercc_tune.workloads.weights import read_weights
 
 _TINY = replace(RECIPES["lenet5-digits"], epochs=1, batch=100)
 
 
-def _train(home: Path, seed: int) -> TrainingResult:
+def _train(home: Path, seed: int, recipe: Recipe = _TINY) -> TrainingResult:
     return train_recipe(
-        _TINY, home=home, data_dir=home, progress=lambda *_: None, seed=seed, device=torch.device("cpu")
+        recipe, home=home, data_dir=home, progress=lambda *_: None, seed=seed, device=torch.device("cpu")
     )
 
 
-def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
-    first, second, other = (
-        read_weights(_train(tmp_path / str(number), seed).checkpoint) for number, seed in enumerate((3, 3, 4))
-    )
+def test_the_same_seed_gives_the_same_weights_whatever_the_global_state(tmp_path: Path) -> None:
+    trained = []
+    with torch.random.fork_rng(devices=[]):
+        for number, seed in enumerate((3, 3, 4)):
+            torch.manual_seed(number)
+            state = torch.random.get_rng_state()
+            trained.append(read_weights(_train(tmp_path / str(number), seed).checkpoint))
+            assert torch.equal(torch.random.get_rng_state(), state)
+    first, second, other = trained
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_the_seed_draws_the_batches_and_the_recipe_limits_the_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def fit(*_: object, generator: torch.Generator, **__: object) -> None:
+        seen.append((generator.initial_seed(), torch.get_num_threads()))
+
+    monkeypatch.setattr("nercc_tune.workloads.training.fit", fit)
+    threads = torch.get_num_threads()
+    _train(tmp_path, 7, replace(_TINY, threads=threads + 1))
+    assert seen == [(7, threads + 1)]
     assert torch.get_num_threads() == threads
-    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_the_checkpoint_says_how_it_was_made(tmp_path: Path) -> None:

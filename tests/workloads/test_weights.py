@@ -28,6 +28,7 @@ def test_nothing_but_the_new_file_is_left_behind(tmp_path: Path) -> None:
     for value in (1.0, 2.0):
         write_weights(path, {"a": torch.tensor([value])}, {})
     assert list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o644
     assert read_weights(path)["a"].item() == 2.0
 
 
