@@ -70,7 +70,7 @@ def launch(
     from nercc_tune.tuning import hush
 
     hush()
-    console = Console()
+    console = terminal.make_console()
     spec = load_study(find_study(study), overrides=overrides or ())
     place = Home(home)
     started = time.perf_counter()
@@ -203,10 +203,10 @@ def studies(*, home: HomeOption = DEFAULT_HOME, storage: StorageOption = None) -
 
     Example: `nercc-tune studies`
     """
-    from nercc_tune.terminal import table_of_studies
+    from nercc_tune.terminal import make_console, table_of_studies
     from nercc_tune.tuning import open_existing, read_all
 
-    console = Console()
+    console = make_console()
     place = Home(home)
     histories = read_all(open_existing(storage or place.storage_url)) if storage or place.has_storage else {}
     if histories:
@@ -229,6 +229,7 @@ def doctor(
     Example: `nercc-tune doctor --data-dir data`
     """
     from nercc_tune.doctor import examine
+    from nercc_tune.terminal import make_console
 
     place = Home(home)
     shown = Table("", "what", "found", box=None)
@@ -239,7 +240,7 @@ def doctor(
         tracking=tracking or place.tracking_url,
     ):
         shown.add_row("[green]ok[/]" if finding.is_ok else "[yellow]missing[/]", finding.what, finding.text)
-    Console().print(shown)
+    make_console().print(shown)
 
 
 @app.callback(invoke_without_command=True)

@@ -18,7 +18,14 @@ from nercc_tune.records import Heldout, Interval, StudyHistory, TrialRecord
 from nercc_tune.tracking.reachability import redact
 
 _PLAIN_EVERY = 10
+_PLAIN_WIDTH = 160
 _PLAIN_LINES = 20
+
+
+def make_console() -> Console:
+    """Return a console on the terminal, or a wide one where the output goes to a file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
 
 
 class LaunchProgress:
@@ -58,7 +65,7 @@ class LaunchProgress:
     def _on_stage(self, text: str) -> None:
         self._bar.update(self._task, description=text)
         if not self._console.is_terminal:
-            self._console.print(text, highlight=False)
+            self._console.print(text, highlight=False, soft_wrap=True)
 
     def _on_trial(self, record: TrialRecord) -> None:
         stragglers = int(record.uid.rpartition("#")[0].rpartition("-S")[2])
@@ -71,7 +78,7 @@ class LaunchProgress:
         best = "  ".join(f"S={stragglers} {mse:.4g}" for stragglers, mse in self._best.items())
         self._bar.update(self._task, completed=done, total=budget, best=f"best MSE {best}")
         if not self._console.is_terminal and (done % _PLAIN_EVERY == 0 or done == budget):
-            self._console.print(f"{done}/{budget} proposals, best MSE {best}", highlight=False)
+            self._console.print(f"{done}/{budget} proposals, best MSE {best}", highlight=False, soft_wrap=True)
 
 
 @contextmanager
