@@ -15,9 +15,9 @@ StudyHistory                 all that is known of a study, read from Optuna's st
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter
+from nercc_tune.strict_json import Strict, from_json, to_json
 
 __all__ = [
     "BASELINES",
@@ -38,16 +38,8 @@ __all__ = [
     "to_json",
 ]
 
-_Record = TypeVar("_Record")
-
 BASELINES = ("bacc", "nercc_ag", "replication", "uncoded")
 """Berrut coded computing, NeRCC at (0, 0), replication at the same N, and each query sent once."""
-
-
-class Strict:
-    """Make pydantic refuse unknown keys and non-finite numbers when a record is read from JSON."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,17 +275,3 @@ class StudyHistory(Strict):
     def is_finished(self) -> bool:
         """Whether every cell has its tuned entry."""
         return bool(self.cells) and all(cell.entry is not None for cell in self.cells)
-
-
-def to_json(record: object) -> Any:
-    """Return a record as plain JSON values; `from_json` reads them back to an equal record."""
-    return TypeAdapter(type(record)).dump_python(record, mode="json")
-
-
-def from_json(kind: type[_Record], values: Any) -> _Record:
-    """Build a record of `kind` from JSON values.
-
-    Raises:
-        pydantic.ValidationError: If a field is missing, unknown, not finite or of another type.
-    """
-    return TypeAdapter(kind).validate_python(values)

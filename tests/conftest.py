@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """Return the folder of the real data sets, laid out as `MNIST/raw`, `cifar10/…`, `imagenet-sample/…`, `weights/…`."""
+    """Return the folder of the real data sets: `MNIST/raw`, `cifar10`, `imagenet-sample`, `weights`."""
     named = os.environ.get("NERCC_TUNE_DATA")
     if not named:
         pytest.skip("NERCC_TUNE_DATA does not name a folder of real data")

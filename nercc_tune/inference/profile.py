@@ -60,7 +60,9 @@ class DecoderProfile:
             fine = torch.linspace(low, high, _POINTS, dtype=torch.float64)
             at = int(mean_mse(10**fine).argmin())
             low, high = float(fine[max(at - 1, 0)]), float(fine[min(at + 1, _POINTS - 1)])
-        candidates = [0.0, *(_rounded(10.0 ** float(point)) for point in torch.linspace(low, high, _POINTS))]
+        points = torch.linspace(low, high, _POINTS, dtype=torch.float64)
+        rounded = (_rounded(10.0 ** float(point)) for point in points)
+        candidates = [0.0, *(min(max(smoothing, grid[1]), grid[-1]) for smoothing in rounded)]
         values = mean_mse(torch.tensor(candidates, dtype=torch.float64))
         return candidates[int(values.argmin())], tuple(profile.tolist())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -162,7 +163,7 @@ def _attribute(record: TrialRecord) -> dict[str, Any]:
 
 
 def _numbered(record: TrialRecord, number: int) -> TrialRecord:
-    return from_json(TrialRecord, {**to_json(record), "number": number})
+    return replace(record, number=number)
 
 
 def _distribution(span: LambdaRange) -> BaseDistribution:

@@ -80,7 +80,7 @@ def test_same_result_as_scipy(problem: Problem) -> None:
 def test_speed(problem: Problem, benchmark: BenchmarkFixture) -> None:
     profile = DecoderProfile(problem.nodes, problem.arrived)
     smoothing, _ = benchmark(problem.best, profile)
-    if not benchmark.enabled:
+    if not benchmark.enabled or benchmark.stats is None:
         return
     prepared = benchmark.stats.stats.median
     start = time.perf_counter()

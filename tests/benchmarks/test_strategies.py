@@ -45,7 +45,7 @@ def draws(data_root: Path) -> tuple[StudySpec, Draws]:
 @pytest.fixture(scope="module")
 def dense(draws: tuple[StudySpec, Draws]) -> dict[int, float]:
     """Return the least MSE of each cell on a grid of 0 and 63 log-spaced values of both parameters."""
-    spec, tuning = draws
+    _, tuning = draws
     lambda_enc = (0.0, *torch.logspace(-14, 0, GRID - 1, dtype=torch.float64).tolist())
     return {
         stragglers: min(min(evaluator.evaluate(value, 0.0, lambda_enc).profile) for value in lambda_enc)
