@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from shutil import copy
+from shutil import copy, copytree, rmtree
 
+import pytest
 import torch
 from optuna.storages import RDBStorage
 from torch import Tensor, nn
@@ -16,8 +18,9 @@ from torch import Tensor, nn
 from nercc_tune.coding import BASELINE_CODES, node_set
 from nercc_tune.home import Home
 from nercc_tune.inference import CellEvaluator, Draws, ForwardEngine, Inference, OutputStore, split_queries
+from nercc_tune.pipeline import LaunchResult, launch
 from nercc_tune.records import StudyHistory, TrialRecord, WorkloadInfo
-from nercc_tune.spec import StudySpec, parse_study
+from nercc_tune.spec import StudySpec, WorkloadSettings, parse_study
 from nercc_tune.timings import Timings
 from nercc_tune.tracking.projection import Projection
 from nercc_tune.tuning import CellStudy, Search, open_cells, open_storage, read_history
@@ -167,7 +170,7 @@ def bench(spec: StudySpec, folder: Path, *, workload: Workload | None = None) ->
 
 
 def timeless(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the records without what two runs may differ in: times, and Optuna's numbers, which interruptions use up."""
+    """Return the records without times, and without Optuna's numbers, which interruptions use up."""
     return [replace(record, number=0, started_ms=0, finished_ms=0) for record in records]
 
 
@@ -187,9 +190,54 @@ def tiny_home(folder: Path) -> Home:
     return Home(folder)
 
 
+def loader(workload: Workload) -> Callable[..., Workload]:
+    """Return what stands in for `nercc_tune.pipeline.load_workload`: the one thing about a launch that is not real."""
+
+    def load_workload(
+        _settings: WorkloadSettings,
+        *,
+        home: Path,
+        data_dir: Path,
+        notify: Callable[[str], None],
+        check_size: Callable[[int], None],
+    ) -> Workload:
+        assert data_dir.is_relative_to(home)
+        notify("loading")
+        check_size(len(workload.data))
+        return workload
+
+    return load_workload
+
+
+def finished_home(folder: Path) -> Home:
+    """Return a home in which the tiny study was launched to its end: a copy of one that all tests share."""
+    copytree(_finished()[0], folder, dirs_exist_ok=True)
+    return Home(folder)
+
+
+def finished_result() -> LaunchResult:
+    """Return what that launch gave."""
+    return _finished()[1]
+
+
+@cache
+def _finished() -> tuple[Path, LaunchResult]:
+    home = tiny_home(_scratch() / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home.root)  # outside a checkout, whose commit is a part of the table
+        patch.setattr("nercc_tune.pipeline.load_workload", loader(tiny_workload()))
+        return home.root, launch(tiny_spec(), home)
+
+
+def _scratch() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="nercc-tune-tests-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    return folder
+
+
 @cache
 def _migrated() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="nercc-tune-tests-"))
+    folder = _scratch()
     open_storage(f"sqlite:///{folder}/optuna.db").remove_session()
     Projection(f"sqlite:///{folder}/mlflow.db", folder / "mlartifacts").close(status="FINISHED")
     return folder
