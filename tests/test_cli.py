@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import nercc_tune
+from nercc_tune.cli import app, main
+from nercc_tune.export.table import parse_table
+from tests.fakes import TINY, finished_home, finished_result, loader, tiny_home, tiny_workload
+
+COMMANDS = ("launch", "export", "report", "train", "sync", "studies", "doctor")
+
+
+@pytest.fixture(autouse=True)
+def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("NERCC_TUNE_HOME", "NERCC_TUNE_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("nercc_tune.pipeline.load_workload", loader(tiny_workload()))
+    Path("tiny.toml").write_text(TINY, encoding="utf-8")
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run the program as its console script does, and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["nercc-tune", *arguments])
+    with pytest.raises(SystemExit) as done:
+        main()
+    return done.value.code if isinstance(done.value.code, int) else 0
+
+
+def _edit(old: str, new: str) -> None:
+    assert old in TINY
+    Path("tiny.toml").write_text(TINY.replace(old, new), encoding="utf-8")
+
+
+def test_the_version_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.strip() == nercc_tune.__version__
+
+
+def test_every_command_is_listed() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+    for command in COMMANDS:
+        assert command in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_has_an_example(command: str) -> None:
+    shown = CliRunner().invoke(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert f"nercc-tune {command}" in shown.output.partition("Example")[2]
+
+
+_BAD_FILES = {
+    "an unknown key": ("trials = 6", "trails = 6", "unknown key `search.trails`; did you mean `trials`?"),
+    "a wrong type": ("trials = 6", 'trials = "six"', "`search.trials`: it must be a whole number, but got 'six'."),
+    "S >= N": ("stragglers = [2, 4]", "stragglers = [12]", "`stragglers < workers` must hold"),
+    "K < 2": ("queries = 5", "queries = 1", "`code.queries`: it must be greater than or equal to 2, but got 1."),
+    "N < K": ("workers = 12", "workers = 4", "`workers >= queries` must hold"),
+    "a negative λ": ("lambda_enc = { low = 1e-8", "lambda_enc = { low = -1e-8", "`search.lambda_enc.low`"),
+    "a NaN λ": ("lambda_dec = { low = 1e-8", "lambda_dec = { low = nan", "`search.lambda_dec.low`"),
+    "low > high": ("lambda_enc = { low = 1e-8", "lambda_enc = { low = 2.0", "`low < high` must hold"),
+    "no TOML": ("[code]", "[code", "is not valid TOML"),
+    "too few images": ("tuning_groups = 3", "tuning_groups = 300", "`digits` has 200 queries"),
+    "unknown nodes": ("workers = 12", 'workers = 12\nnodes = "random"', "`nodes` must be one of"),
+}
+
+
+@pytest.mark.parametrize("case", _BAD_FILES)
+def test_a_bad_study_file_is_one_line_and_exit_code_2(
+    case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new, message = _BAD_FILES[case]
+    _edit(old, new)
+    assert _run(monkeypatch, "launch", "tiny.toml") == 2
+    _assert_one_line(capsys.readouterr().err, message)
+    assert [path.name for path in Path().iterdir()] == ["tiny.toml"]
+
+
+_BAD_COMMANDS = {
+    "a missing file": (["launch", "absent.toml"], "there is no study file `absent.toml`"),
+    "a bad override": (["launch", "tiny.toml", "--set", "search.trials"], "an override must look like"),
+    "an unknown override": (["launch", "tiny.toml", "--set", "serach.trials=1"], "did you mean `search`?"),
+    "a storage out of reach": (
+        ["launch", "tiny.toml", "--set", "storage.url=postgresql://a:secret@127.0.0.1:9/x"],
+        "cannot use the Optuna storage postgresql://a:***@127.0.0.1:9/x",
+    ),
+    "a tracking store out of reach": (
+        ["launch", "tiny.toml", "--set", "tracking.url=http://127.0.0.1:9"],
+        "the tracking store `http://127.0.0.1:9` cannot be reached",
+    ),
+    "an export of nothing": (["export", "tiny"], "run `nercc-tune launch` first"),
+    "a report of nothing": (["report", "tiny"], "run `nercc-tune launch` first"),
+    "a sync of nothing": (["sync", "tiny"], "run `nercc-tune launch` first"),
+    "an unknown training": (["train", "lenet6"], "lenet6"),
+}
+
+
+@pytest.mark.parametrize("case", _BAD_COMMANDS)
+def test_a_bad_command_is_one_line_and_exit_code_2(
+    case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, message = _BAD_COMMANDS[case]
+    assert _run(monkeypatch, *arguments) == 2
+    shown = capsys.readouterr().err
+    _assert_one_line(shown, message)
+    assert "secret" not in shown
+    assert [path.name for path in Path().iterdir()] == ["tiny.toml"]
+
+
+def _assert_one_line(shown: str, message: str) -> None:
+    assert shown.startswith("error: ")
+    assert shown.count("\n") == 1
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+def test_a_launch_shows_the_table_and_what_to_type_next(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_home(Path("home"))
+    command = ["launch", "tiny.toml", "--home", "home", "--set", "search.trials=2", "--profile"]
+    assert _run(monkeypatch, *command) == 0
+    shown = capsys.readouterr().out
+    assert "4/4 proposals, best MSE S=2" in shown
+    assert "tiny: tuned pairs on held-out queries" in shown
+    assert "policy: λ_enc" in shown
+    assert "where the time went" in shown
+    assert "nercc-tune export tiny --home home -o table.json" in shown
+    assert Path("home/studies/tiny/table.json").is_file()
+
+
+def test_the_home_may_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished_home(Path("home"))
+    monkeypatch.setenv("NERCC_TUNE_HOME", "home")
+    assert _run(monkeypatch, "studies") == 0
+    assert "tiny" in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_with_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nercc_tune.pipeline.load_workload", interrupt)
+    assert _run(monkeypatch, "launch", "tiny.toml") == 130
+    assert capsys.readouterr().err.strip() == "interrupted; the same command goes on from here"
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("table.json", b'{\n  "schema": "nercc-tune/table/1"'),
+        ("table.csv", b"study,table_digest,"),
+        ("table.parquet", b"PAR1"),
+        ("table.md", b"## tiny"),
+        ("table.tex", b"\\begin{table"),
+    ],
+)
+def test_the_table_is_exported_in_every_format(name: str, start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished_home(Path("home"))
+    assert _run(monkeypatch, "export", "tiny", "--home", "home", "-o", f"new/{name}") == 0
+    assert (Path("new") / name).read_bytes().startswith(start)
+
+
+def test_the_table_is_exported_to_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    finished_home(Path("home"))
+    assert _run(monkeypatch, "export", "tiny.toml", "--home", "home") == 0
+    sys.stdout.flush()
+    assert parse_table(capfdbinary.readouterr().out.decode()) == finished_result().table
+
+
+def test_a_format_is_named_where_the_suffix_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    finished_home(Path("home"))
+    assert _run(monkeypatch, "export", "tiny", "--home", "home", "-o", "table.txt", "-f", "csv") == 0
+    assert Path("table.txt").read_text(encoding="utf-8").startswith("study,")
+
+
+def test_a_suffix_that_tells_no_format_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished_home(Path("home"))
+    assert _run(monkeypatch, "export", "tiny", "--home", "home", "-o", "table.txt") == 2
+    _assert_one_line(capsys.readouterr().err, "`path` must end in one of .json, .csv")
+    assert not Path("table.txt").exists()
+
+
+def test_the_report_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    finished_home(Path("home"))
+    assert _run(monkeypatch, "report", "tiny", "--home", "home", "--format", "svg", "-o", "figures") == 0
+    assert Path("figures/report.md").is_file()
+    assert list(Path("figures/figures").glob("*.svg"))
+
+
+def test_tracking_is_rebuilt_without_doubles(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished_home(Path("home"))
+    assert _run(monkeypatch, "sync", "tiny", "--home", "home") == 0
+    assert "tiny: added 0 runs, 16 were there, closed 0" in capsys.readouterr().out
+    tiny_home(Path("empty"))
+    assert _run(monkeypatch, "sync", "tiny", "--home", "home", "--tracking", "sqlite:///empty/mlflow.db") == 0
+    assert "tiny: added 16 runs, 0 were there" in capsys.readouterr().out
+
+
+def test_studies_are_listed_with_state_and_best_pair(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished_home(Path("home"))
+    assert _run(monkeypatch, "studies", "--home", "home") == 0
+    shown = capsys.readouterr().out
+    assert shown.count("finished") == 2
+    assert "shipped: " in shown
+    assert "lenet5-digits" in shown
+
+
+def test_a_home_without_studies_is_not_made_by_listing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(monkeypatch, "studies", "--home", "absent") == 0
+    assert "no studies in absent yet" in capsys.readouterr().out
+    assert not Path("absent").exists()
+
+
+def test_the_doctor_writes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(monkeypatch, "doctor", "--home", "absent") == 0
+    shown = capsys.readouterr().out
+    for what in ("device", "home", "storage", "tracking", "weights lenet5-digits", "data folder"):
+        assert what in shown
+    assert [path.name for path in Path().iterdir()] == ["tiny.toml"]
+
+
+def test_the_study_of_another_home_is_json(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home = finished_home(tmp_path / "home")
+    storage = f"{home.storage_url}"
+    assert _run(monkeypatch, "export", "tiny", "--storage", storage, "-o", "table.json") == 0
+    assert json.loads(Path("table.json").read_text(encoding="utf-8"))["digest"] == finished_result().table.digest
