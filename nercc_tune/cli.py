@@ -47,6 +47,8 @@ FigureFormat = Literal["png", "svg", "pdf"]
 
 DEFAULT_HOME = Path("nercc-home")
 
+_INTERRUPTED = 130  # what Typer ends with after Ctrl-C, without a word
+
 
 @app.command()
 def launch(
@@ -257,9 +259,10 @@ def main() -> None:
     except NerccTuneError as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command goes on from here", style="yellow")
-        sys.exit(130)
+    except SystemExit as done:
+        if done.code == _INTERRUPTED:
+            Console(stderr=True).print("interrupted; the same command goes on from here", style="yellow")
+        raise
 
 
 def _name(study: str) -> str:

@@ -39,6 +39,7 @@ from nercc_tune.tuning import (
     Search,
     check_identity,
     delete_study,
+    is_absent,
     open_cells,
     open_storage,
     read_history,
@@ -108,8 +109,7 @@ def launch(
     nodes = _nodes(spec)
     device = resolve_device(spec.workload.device)
     check_tracking(tracking_url(spec, home))
-    if not fresh:
-        _check_before_writing(spec, home)
+    _check_before_writing(spec, home, fresh=fresh)
     events.stage(f"loading {spec.workload.model} on {spec.workload.data}")
     timings = Timings()
     with timings.measure("data"):
@@ -278,7 +278,14 @@ def _nodes(spec: StudySpec) -> NodeSet:
         raise SpecError(f"in `code`: {error}") from error
 
 
-def _check_before_writing(spec: StudySpec, home: Home) -> None:
-    """Refuse a study whose name stands for another one in the storage, without making a storage to look."""
-    if spec.storage.url is not None or home.has_storage:
-        check_identity(open_storage(storage_url(spec, home)), spec)
+def _check_before_writing(spec: StudySpec, home: Home, *, fresh: bool) -> None:
+    """Refuse a storage that cannot be used or, unless it starts over, a study whose name stands for another one there.
+
+    No storage is made to look into.
+    """
+    url = storage_url(spec, home)
+    if is_absent(url):
+        return
+    storage = open_storage(url)
+    if not fresh:
+        check_identity(storage, spec)

@@ -11,7 +11,7 @@ from nercc_tune.tuning.history import (
     to_spec_json,
 )
 from nercc_tune.tuning.search import Search
-from nercc_tune.tuning.storage import hush, masked, open_existing, open_storage
+from nercc_tune.tuning.storage import hush, is_absent, masked, open_existing, open_storage
 
 __all__ = [
     "CellStudy",
@@ -19,6 +19,7 @@ __all__ = [
     "check_identity",
     "delete_study",
     "hush",
+    "is_absent",
     "masked",
     "open_cells",
     "open_existing",

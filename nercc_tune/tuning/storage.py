@@ -51,11 +51,14 @@ def open_existing(url: str) -> RDBStorage:
     Raises:
         StorageError: As for `open_storage`, or if there is no such file.
     """
-    if url.startswith("sqlite:"):
-        database = url.partition(":///")[2].partition("?")[0]
-        if not database or not Path(database).exists():
-            raise StorageError(f"there is no storage {masked(url)} yet; run `nercc-tune launch` first, or set --home.")
+    if is_absent(url):
+        raise StorageError(f"there is no storage {masked(url)} yet; run `nercc-tune launch` first, or set --home.")
     return open_storage(url)
+
+
+def is_absent(url: str) -> bool:
+    """Whether a URL names an SQLite file that is not there."""
+    return url.startswith("sqlite:") and not Path(url.partition(":///")[2].partition("?")[0]).is_file()
 
 
 def masked(url: str) -> str:

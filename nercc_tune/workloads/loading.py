@@ -47,6 +47,13 @@ def _find(path: str, data_dir: Path) -> Path:
     return given if given.exists() else data_dir / given
 
 
+def _find_weights_of(model: str, data_dir: Path) -> Path | None:
+    """Return `weights/<model>.safetensors`, or the first such file with a suffix like `_in1k` after the name."""
+    folder = data_dir / "weights"
+    found = [*folder.glob(f"{model}.safetensors"), *sorted(folder.glob(f"{model}[._-]*.safetensors"))]
+    return found[0] if found else None
+
+
 def _ignore(text: str) -> None: ...
 
 
@@ -67,10 +74,10 @@ def _load_timm(settings: WorkloadSettings, data_dir: Path) -> _LoadedModel:
         weights = read_weights(Path(settings.checkpoint).expanduser())
         model, source = build_timm_model(name, weights=weights), "checkpoint"
         apply_weights(model, weights, source=settings.checkpoint)
-    elif settings.pretrained and (local := sorted((data_dir / "weights").glob(f"{name}*.safetensors"))):
-        weights = read_weights(local[0])
+    elif settings.pretrained and (local := _find_weights_of(name, data_dir)):
+        weights = read_weights(local)
         model, source = build_timm_model(name, weights=weights), "pretrained"
-        apply_weights(model, weights, source=str(local[0]))
+        apply_weights(model, weights, source=str(local))
     elif settings.pretrained:
         model, source = build_timm_model(name, pretrained=True), "pretrained"
     elif settings.random_weights:

@@ -13,6 +13,7 @@ from torch import nn
 from nercc_tune.errors import OutputError, WorkloadError
 from nercc_tune.spec.settings import WorkloadSettings
 from nercc_tune.workloads import MODELS, Workload, load_workload
+from nercc_tune.workloads.loading import _find_weights_of
 
 _SMALL_TIMM = "resnet10t"
 _LENET = {"model": "lenet5", "data": "digits"}
@@ -278,3 +279,12 @@ def test_a_half_precision_vit_classifies_imagenet(tmp_path: Path, data_root: Pat
     workload = load_workload(settings, home=tmp_path, data_dir=data_root)
     assert (workload.query_shape, workload.outputs, len(workload.data)) == ((3, 224, 224), 1000, 1000)
     assert _measure_accuracy(workload, range(0, 1000, 10)) == pytest.approx(0.817, abs=0.12)  # three standard errors
+
+
+def test_pretrained_weights_that_lie_in_the_data_folder_are_those_of_the_model(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for name in ("resnet18d.safetensors", "resnet18_a1.safetensors"):
+        (folder / name).touch()
+    assert _find_weights_of("resnet18", tmp_path) == folder / "resnet18_a1.safetensors"
+    assert _find_weights_of("resnet1", tmp_path) is None
