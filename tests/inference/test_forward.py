@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nercc_tune.coding import BerrutCode, node_set
 from nercc_tune.errors import OutputError
-from nercc_tune.inference import ForwardEngine
+from nercc_tune.inference import ForwardEngine, forward
 from nercc_tune.timings import Timings
 from tests.inference.fakes import Counting, draw_groups
 
@@ -49,6 +49,19 @@ def test_the_answers_do_not_depend_on_the_chunks(chunk: int | None) -> None:
     assert max(model.seen) <= (chunk or 28)
     assert sum(model.seen) == 28
     # Products of 12 numbers of size 3 in float32, summed in an order that depends on the batch size.
+    torch.testing.assert_close(answers, _expected(Counting()), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(("largest", "room", "chunk"), [(6, 2**21, 6), (8192, 60, 5), (8192, 3, 1)])
+def test_without_a_chunk_it_is_as_large_as_there_is_room_for_its_numbers(
+    largest: int, room: int, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward, "_LARGEST_CHUNK", largest)
+    monkeypatch.setitem(forward._CHUNK_NUMBERS, "cpu", room)
+    model = Counting()
+    answers, engine = _run(model)
+    assert engine.chunk is None
+    assert max(model.seen) == chunk
     torch.testing.assert_close(answers, _expected(Counting()), rtol=1e-5, atol=1e-4)
 
 

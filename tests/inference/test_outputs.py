@@ -26,7 +26,7 @@ class Overflowing(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         rows = batch.flatten(1)[:, :2].clone()
-        rows[rows[:, 0] > self.limit, 1] = math.nan
+        rows[rows[:, 0] > self.limit] = math.nan
         return rows
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -45,6 +46,12 @@ def test_masks_are_nested_in_the_number_of_stragglers() -> None:
     lost = [_lost(exactly(count, workers=9, masks=6, seed=4), 9) for count in range(9)]
     for fewer, more in pairwise(lost):
         assert all(inner < outer for inner, outer in zip(fewer, more, strict=True))
+
+
+def test_a_mask_loses_the_first_workers_of_its_own_order() -> None:
+    rng = np.random.default_rng(7)
+    orders = [rng.permutation(9).tolist() for _ in range(3)]
+    assert _lost(exactly(4, workers=9, masks=3, seed=7), 9) == [set(order[:4]) for order in orders]
 
 
 def test_masks_are_those_of_the_seed() -> None:
