@@ -27,7 +27,13 @@ STRATEGIES = (("profile", "tpe"), ("profile", "gp"), ("joint", "tpe"), ("joint",
 
 @pytest.fixture(scope="module")
 def draws(data_root: Path) -> tuple[StudySpec, Draws]:
-    overrides = ["evaluation.tuning_groups=10", "search.patience=0", "cache.memory_mb=4096", "cache.disk=false"]
+    overrides = [
+        "evaluation.tuning_groups=10",
+        "evaluation.tuning_masks=10",
+        "search.patience=0",
+        "cache.memory_mb=4096",
+        "cache.disk=false",
+    ]
     spec = load_study(find_study("lenet5-mnist"), overrides=overrides)
     workload = load_workload(spec.workload, home=data_root / "no-home", data_dir=data_root)
     inference = Inference(
