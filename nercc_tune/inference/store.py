@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import OrderedDict
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
+
+from nercc_tune.home import write_whole
 
 _NAME = "outputs"
 
@@ -42,14 +43,8 @@ class OutputStore:
         if self._folder is None:
             return
         path = self._path(self._folder, key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         payload = save({_NAME: tensor.contiguous()})
-        aside = path.with_suffix(f".{os.getpid()}.partial")
-        with aside.open("wb") as file:
-            file.write(hashlib.sha256(payload).digest() + payload)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        write_whole(path, hashlib.sha256(payload).digest() + payload)
 
     def _read(self, key: str) -> Tensor | None:
         if self._folder is None:
