@@ -120,6 +120,7 @@ def _assert_one_line(shown: str, message: str) -> None:
     assert "Traceback" not in shown
 
 
+@pytest.mark.slow
 def test_a_launch_shows_the_table_and_what_to_type_next(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

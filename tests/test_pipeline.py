@@ -22,7 +22,7 @@ from nercc_tune.home import Home
 from nercc_tune.pipeline import LaunchEvents, launch
 from nercc_tune.records import TrialRecord
 from nercc_tune.serving import load_table
-from nercc_tune.spec import StudySpec, build_study
+from nercc_tune.spec import build_study
 from nercc_tune.tracking.silent import MlflowClient
 from nercc_tune.tuning import open_storage, read_history
 from tests.fakes import (
@@ -162,6 +162,7 @@ class _Interrupting:
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_an_interrupted_launch_ends_with_the_table_of_an_undisturbed_one(tmp_path: Path) -> None:
     """Stopped at a trial, at another one, and after the search."""
     home = tiny_home(tmp_path)
@@ -271,14 +272,8 @@ def test_a_model_that_cannot_be_served_is_refused(case: str, tmp_path: Path, mon
     assert not home.has_storage
 
 
-def _digest(spec: StudySpec, folder: Path) -> str:
-    return launch(spec, tiny_home(folder)).table.digest
-
-
-def test_the_same_file_gives_the_same_table(tmp_path: Path) -> None:
-    assert _digest(tiny_spec(), tmp_path) == finished_result().table.digest
-
-
-def test_kept_outputs_do_not_change_the_table(tmp_path: Path) -> None:
-    """Nothing on disk and next to nothing in memory: forwards are repeated, and their results equal."""
-    assert _digest(tiny_spec("cache.disk=false", "cache.memory_mb=0"), tmp_path) == finished_result().table.digest
+@pytest.mark.slow
+def test_the_same_file_gives_the_same_table_whatever_is_kept(tmp_path: Path) -> None:
+    """With nothing on disk and next to nothing in memory forwards are repeated, and their results are equal."""
+    again = launch(tiny_spec("cache.disk=false", "cache.memory_mb=0"), tiny_home(tmp_path))
+    assert again.table.digest == finished_result().table.digest

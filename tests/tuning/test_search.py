@@ -85,6 +85,22 @@ def test_profile_records_the_best_decoder_smoothing(tmp_path: Path) -> None:
             assert trial.score == exact
 
 
+def test_profile_finds_three_digits(tmp_path: Path) -> None:
+    """A step of 1 % to either side is worse."""
+    study = bench(tiny_spec("search.sampler=grid", "search.trials=5"), tmp_path)
+    study.search().run()
+    inside = 0
+    for stragglers, trials in _trials(study).items():
+        evaluator = study.tuning.evaluators[stragglers]
+        for trial in trials[1:]:
+            if 1e-8 < trial.lambda_dec < 1.0:
+                inside += 1
+                around = tuple(trial.lambda_dec * factor for factor in (1.0, 0.99, 1.01))
+                best, below, above = evaluator.evaluate(trial.lambda_enc, 0.0, (0.0, *around)).profile[1:]
+                assert best < min(below, above)
+    assert inside >= 4
+
+
 def test_profile_stays_inside_the_decoder_range(tmp_path: Path) -> None:
     spec = tiny_spec("search.lambda_dec={ low = 1.004e-8, high = 1.2351e-5 }", "search.trials=4")
     study = bench(spec, tmp_path)
