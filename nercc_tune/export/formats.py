@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import re
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nercc_tune.export.table import SCHEMA, TunedTable
+from nercc_tune.home import write_whole
 from nercc_tune.records import BASELINES, Heldout, Interval, PolicyEntry, TunedEntry
 
 __all__ = ["TableFormat", "export_table", "table_frame", "write_table"]
@@ -84,17 +83,7 @@ def write_table(table: TunedTable, path: str | Path, *, format: TableFormat | No
     if format is None and path.suffix.lower() not in _SUFFIXES:
         known = ", ".join(_SUFFIXES)
         raise ValueError(f"`path` must end in one of {known} where no `format` is given, but got `{path.name}`.")
-    content = export_table(table, format=format or _SUFFIXES[path.suffix.lower()])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with aside.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_whole(path, export_table(table, format=format or _SUFFIXES[path.suffix.lower()]))
 
 
 def table_frame(table: TunedTable) -> pd.DataFrame:
