@@ -53,7 +53,9 @@ class SplineSpectrum:
         least = nodes.diff(dim=-1).amin(-1)
         middle = (n * (length * least) ** 3 / (_SLOWEST * _FASTEST)).sqrt()
         smoother = smoothing_matrix(nodes, nodes, middle)
-        shrinkage, basis = torch.linalg.eigh((smoother + smoother.mT) / 2)
+        # The straight lines, which no λ shrinks, get the eigenvalue 2: at 1 they would mix with the slowest vibration.
+        lines = torch.linalg.qr(torch.stack([torch.ones_like(nodes), nodes], dim=-1)).Q
+        shrinkage, basis = torch.linalg.eigh((smoother + smoother.mT) / 2 + lines @ lines.mT)
         shrinkage, basis = shrinkage.flip(-1), basis.flip(-1)
         roughness = (1 / shrinkage - 1).clamp(min=0) / middle[..., None]
         roughness[..., :2] = 0
