@@ -76,12 +76,12 @@ def launch(
     spec = load_study(find_study(study), overrides=overrides or ())
     place = Home(home)
     started = time.perf_counter()
-    with terminal.LaunchProgress(console, spec.code.stragglers) as progress:
+    with terminal.LaunchProgress(console, spec.search.goal) as progress:
         result = launch_study(spec, place, data_dir=data_dir, fresh=fresh, events=progress.events)
     wall = time.perf_counter() - started
     console.print(terminal.table_of_results(result.table))
-    console.print(terminal.policy_line(result.table), highlight=False)
-    for line in terminal.baseline_warnings(result.table):
+    console.print(terminal.policy_lines(result.table), highlight=False)
+    for line in terminal.warnings_of(result.table):
         console.print(line, style="yellow", highlight=False)
     if profile:
         console.print(terminal.table_of_times(result.timings.seconds, wall))
@@ -120,6 +120,20 @@ def export(
         return
     content = export_table(table, format=format_ or "json")
     sys.stdout.buffer.write(content)
+
+
+@app.command()
+def advise(study: StudyArgument, *, home: HomeOption = DEFAULT_HOME, storage: StorageOption = None) -> None:
+    """Say where to deploy the tuned code, BACC or plain replication on the same workers.
+
+    Example: `nercc-tune advise lenet5-digits`
+    """
+    from nercc_tune.export.advice import advise as advise_on
+    from nercc_tune.export.table import TunedTable
+    from nercc_tune.terminal import make_console, table_of_advice
+
+    table = TunedTable.from_history(_read(study, home, storage))
+    make_console().print(table_of_advice(advise_on(table)))
 
 
 @app.command()

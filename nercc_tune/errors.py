@@ -5,6 +5,7 @@ NerccTuneError
 ├── SpecError          a study file or an override that cannot be meant
 ├── WorkloadError      a model or a data set that cannot be used
 │   └── DataMissingError   …because its files are not there
+├── TraceError         a trace of latencies that cannot be used
 ├── OutputError        model outputs that are not finite or of the wrong shape
 ├── HomeError          a home directory that belongs to something else
 ├── StorageError       Optuna's storage cannot be reached or read
@@ -25,6 +26,7 @@ __all__ = [
     "SpecError",
     "StorageError",
     "TableError",
+    "TraceError",
     "TrackingError",
     "WorkloadError",
 ]
@@ -44,6 +46,10 @@ class WorkloadError(NerccTuneError):
 
 class DataMissingError(WorkloadError):
     """A data set or a weights file is not where it should be."""
+
+
+class TraceError(NerccTuneError):
+    """A trace of latencies cannot be read, or is not what is asked of it."""
 
 
 class OutputError(NerccTuneError):

@@ -10,16 +10,22 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage
 
-from nercc_tune.coding import BASELINE_CODES, BerrutCode, NerccCode, NodeSet, node_set
-from nercc_tune.errors import SpecError, TrackingError
+from nercc_tune.coding import (
+    BASELINE_CODES,
+    BerrutCode,
+    NerccCode,
+)
+from nercc_tune.errors import TrackingError
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home, write_whole
 from nercc_tune.inference import (
     Draws,
+    Features,
     ForwardEngine,
     Inference,
+    MaskSource,
     OutputStore,
-    Split,
+    check_designs,
     check_size,
     describe_device,
     resolve_device,
@@ -29,7 +35,7 @@ from nercc_tune.provenance import collect_provenance
 from nercc_tune.records import StudyHistory, TrialRecord, WorkloadInfo
 from nercc_tune.reporting.figures import CodedQueries
 from nercc_tune.reporting.report import write_report
-from nercc_tune.selection import Judge
+from nercc_tune.selection import Judge, PolicyChoice, search_forwards
 from nercc_tune.spec import StudySpec
 from nercc_tune.timings import Timings
 from nercc_tune.tracking.background import BackgroundTracker
@@ -47,7 +53,6 @@ from nercc_tune.tuning import (
 )
 from nercc_tune.workloads import Workload, load_workload
 
-_TUNING_STREAM, _HELDOUT_STREAM = 1, 2
 _TRACKING_FLUSH_S = 300.0
 _INTERRUPTED_FLUSH_S = 30.0
 
@@ -72,7 +77,7 @@ class LaunchResult:
     """What a launch leaves.
 
     Attributes:
-        forwards: Forward passes over the tuning groups and over the held-out groups that this launch computed.
+        forwards: Forward passes over the groups of each part that this launch computed.
         folder: Where the table, the figures and the report lie.
         tracking_url: Of the MLflow store.
         tracking_error: Why MLflow may lack something, else None.
@@ -81,7 +86,7 @@ class LaunchResult:
     history: StudyHistory
     table: TunedTable
     timings: Timings
-    forwards: dict[str, int]
+    forwards: dict[str, float]
     folder: Path
     tracking_url: str
     tracking_error: TrackingError | None
@@ -93,12 +98,22 @@ def launch(
     *,
     data_dir: Path | None = None,
     fresh: bool = False,
+    features: Features | None = None,
     events: LaunchEvents | None = None,
 ) -> LaunchResult:
-    """Search the smoothing parameters of a study, judge the choice on held-out draws, and write the table.
+    """Search the codes of a study, judge the choice on held-out draws, and write the table.
 
     What an earlier launch of the same study left is kept and completed. Nothing is written before the study file, the
     workload and both stores have been checked.
+
+    Args:
+        spec: The study.
+        home: Where everything is kept.
+        data_dir: The data sets; by default `data` in the home.
+        fresh: Forget earlier results of this study.
+        features: Takes the queries [K, …] of a group to features [K, d] by whose distances queries are ordered and
+            spaced; by default the queries themselves, pooled.
+        events: What to call while it runs.
 
     Raises:
         NerccTuneError: If something of the study cannot be used; the message is one line and says how to mend it.
@@ -106,7 +121,8 @@ def launch(
     """
     events = events or LaunchEvents()
     home.check_writable()
-    nodes = _nodes(spec)
+    check_designs(spec)
+    masks = MaskSource.of(spec, data_dir or home.data)
     device = resolve_device(spec.workload.device)
     check_tracking(tracking_url(spec, home))
     _check_before_writing(spec, home, fresh=fresh)
@@ -123,9 +139,18 @@ def launch(
     split = split_queries(spec, len(workload.data))
     engine = ForwardEngine(workload.model, device=device, precision=spec.workload.precision, chunk=spec.workload.chunk)
     store = OutputStore(home.outputs if spec.cache.disk else None, memory_mb=spec.cache.memory_mb)
-    inference = Inference(spec=spec, workload=workload, nodes=nodes, engine=engine, store=store, timings=timings)
+    inference = Inference(
+        spec=spec,
+        workload=workload,
+        split=split,
+        masks=masks,
+        engine=engine,
+        store=store,
+        timings=timings,
+        features=features,
+    )
     with home.locked(spec.name):
-        run = _Run(inference=inference, split=split, home=home, events=events, device=describe_device(device))
+        run = _Run(inference=inference, home=home, events=events, device=describe_device(device))
         return run.launch(fresh=fresh)
 
 
@@ -144,7 +169,6 @@ class _Run:
     """One launch, after everything was checked."""
 
     inference: Inference
-    split: Split
     home: Home
     events: LaunchEvents
     device: str
@@ -152,14 +176,13 @@ class _Run:
     def launch(self, *, fresh: bool) -> LaunchResult:
         spec, timings = self.inference.spec, self.inference.timings
         self.events.stage("running the plain queries")
-        masks = spec.evaluation.tuning_masks
-        tuning = self.inference.draw(self.split.tuning, masks=masks, stream=_TUNING_STREAM)
+        tuning = self.inference.draw("tuning")
         self.events.stage(f"uncoded accuracy {tuning.uncoded_accuracy:.1%} on the tuning queries")
         with timings.measure("storage"):
             storage = open_storage(storage_url(spec, self.home))
             if fresh:
                 delete_study(storage, spec.name)
-            studies = open_cells(storage, spec, self._workload_info(tuning))
+            studies = open_cells(storage, spec, self.inference.masks.cells, self._workload_info(tuning))
         tracker = BackgroundTracker(tracking_url(spec, self.home), self.home.artifacts)
         tracker.start(read_history(storage, spec.name))
         try:
@@ -185,10 +208,10 @@ class _Run:
         self.events.stage("searching")
         search.run()
         history = read_history(storage, spec.name)
-        heldout_forwards = 0
+        judged = {"validation": 0.0, "heldout": 0.0}
         if not history.is_finished or search.added:
-            self.events.stage("judging on held-out queries")
-            heldout_forwards = self._judge(history, tuning, studies)
+            self.events.stage("judging on fresh and held-out queries")
+            judged = self._judge(history, tuning, studies)
             history = read_history(storage, spec.name)
         table = TunedTable.from_history(history)
         self.events.stage("writing the table and the figures")
@@ -202,7 +225,7 @@ class _Run:
             history=history,
             table=table,
             timings=timings,
-            forwards={"tuning": tuning.outputs.forwards, "heldout": heldout_forwards},
+            forwards={"tuning": tuning.outputs.forwards, **judged},
             folder=folder,
             tracking_url=tracking_url(spec, self.home),
             tracking_error=tracker.error,
@@ -218,21 +241,23 @@ class _Run:
                 evaluator = tuning.evaluators[stragglers]
                 study.set_baselines({name: evaluator.baseline_metrics(name).score() for name in BASELINE_CODES})
 
-    def _judge(self, history: StudyHistory, tuning: Draws, studies: dict[int, CellStudy]) -> int:
-        """Judge all cells and the policy, record the result, and return the forward passes that it took."""
+    def _judge(self, history: StudyHistory, tuning: Draws, studies: dict[int, CellStudy]) -> dict[str, float]:
+        """Judge all cells and the policy, record the result, and return the forward passes of each part."""
         spec = self.inference.spec
-        masks = spec.evaluation.heldout_masks
-        heldout = self.inference.draw(self.split.heldout, masks=masks, stream=_HELDOUT_STREAM)
-        judge = Judge(spec=spec, tuning=tuning, heldout=heldout)
-        forwards = search_forwards(history)
-        entries = {cell.cell.stragglers: judge.entry(cell, forwards=forwards) for cell in history.cells}
-        policy = judge.policy(judge.policy_of(history))
+        judge = Judge(
+            spec=spec,
+            tuning=tuning,
+            validation=self.inference.draw("validation"),
+            heldout=self.inference.draw("heldout"),
+        )
+        entries = judge.entries(history, forwards=search_forwards(history))
+        policy = PolicyChoice(judge=judge).policy(history)
         provenance = collect_provenance(
             device=self.device, precision=spec.workload.precision, seconds=self.inference.timings.seconds
         )
         for stragglers, study in studies.items():
             study.set_result(entries[stragglers], policy, provenance)
-        return heldout.outputs.forwards
+        return {"validation": judge.validation.outputs.forwards, "heldout": judge.heldout.outputs.forwards}
 
     def _write(self, history: StudyHistory, table: TunedTable) -> Path:
         """Write table, study, figures and report into the study's folder."""
@@ -246,10 +271,13 @@ class _Run:
 
     def _coded_queries(self, table: TunedTable) -> CodedQueries:
         """Return one held-out group, and what BACC and the policy's encoder send for it."""
-        queries, _ = self.inference.workload.data.load(self.split.heldout[0])
-        nodes = self.inference.nodes
-        tuned = NerccCode(nodes, lambda_enc=table.policy.lambda_enc, lambda_dec=0.0)
-        coded = {"BACC": BerrutCode(nodes).encode(queries), "NeRCC": tuned.encode(queries)}
+        inference, policy = self.inference, table.policy
+        queries, _ = inference.workload.data.load(inference.split.heldout[0])
+        paper, tuned = inference.spec.reference, policy.design
+        coded = {
+            "BACC": inference.encode(queries, BerrutCode, paper),
+            "NeRCC": inference.encode(queries, NerccCode.encoder(policy.lambda_enc), tuned),
+        }
         return queries.numpy(), {name: values.numpy() for name, values in coded.items()}
 
     def _workload_info(self, tuning: Draws) -> WorkloadInfo:
@@ -263,19 +291,6 @@ class _Run:
             outputs=workload.outputs,
             uncoded_accuracy=tuning.uncoded_accuracy,
         )
-
-
-def search_forwards(history: StudyHistory) -> int:
-    """Return how many forward passes of the tuning groups a study took: one an encoder, BACC's and the uncoded."""
-    encoders = {trial.lambda_enc for cell in history.cells for trial in cell.trials}
-    return len(encoders | {0.0}) + 2
-
-
-def _nodes(spec: StudySpec) -> NodeSet:
-    try:
-        return node_set(spec.code.nodes, queries=spec.code.queries, workers=spec.code.workers)
-    except ValueError as error:
-        raise SpecError(f"in `code`: {error}") from error
 
 
 def _check_before_writing(spec: StudySpec, home: Home, *, fresh: bool) -> None:

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from nercc_tune.export.advice import Advice
 from nercc_tune.export.table import TunedTable
 from nercc_tune.pipeline import LaunchEvents, LaunchResult
-from nercc_tune.records import Heldout, Interval, StudyHistory, TrialRecord
+from nercc_tune.records import Goal, Heldout, Interval, Score, StudyHistory, TrialRecord
 from nercc_tune.tracking.reachability import redact
 
 _PLAIN_EVERY = 10
@@ -31,9 +32,10 @@ def make_console() -> Console:
 class LaunchProgress:
     """Shows a launch: a live bar in a terminal, a line every few proposals elsewhere."""
 
-    def __init__(self, console: Console, stragglers: Sequence[int]) -> None:
+    def __init__(self, console: Console, goal: Goal) -> None:
         self._console = console
-        self._best: dict[int, float] = dict.fromkeys(stragglers, float("inf"))
+        self._goal = goal
+        self._best: dict[int, Score] = {}
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -70,15 +72,18 @@ class LaunchProgress:
     def _on_trial(self, record: TrialRecord) -> None:
         stragglers = int(record.uid.rpartition("#")[0].rpartition("-S")[2])
         if record.score is not None:
-            self._best[stragglers] = min(self._best[stragglers], record.score.mse)
-        else:
+            best = self._best.setdefault(stragglers, record.score)
+            self._best[stragglers] = min(best, record.score, key=self._goal.rank)
+        elif record.reason is not None:
             self._console.print(f"trial {record.uid} failed: {record.reason}", style="yellow", highlight=False)
 
     def _on_proposal(self, done: int, budget: int) -> None:
-        best = "  ".join(f"S={stragglers} {mse:.4g}" for stragglers, mse in self._best.items())
-        self._bar.update(self._task, completed=done, total=budget, best=f"best MSE {best}")
+        values = sorted((stragglers, self._goal.value(score)) for stragglers, score in self._best.items())
+        name = self._goal.error if self._goal.metric == "pareto" else self._goal.metric
+        best = f"best {name} " + "  ".join(f"S={stragglers} {value:.4g}" for stragglers, value in values)
+        self._bar.update(self._task, completed=done, total=budget, best=best)
         if not self._console.is_terminal and (done % _PLAIN_EVERY == 0 or done == budget):
-            self._console.print(f"{done}/{budget} proposals, best MSE {best}", highlight=False, soft_wrap=True)
+            self._console.print(f"{done}/{budget} proposals, {best}", highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -123,46 +128,96 @@ def show_smoothing(value: float) -> str:
 
 def table_of_results(table: TunedTable) -> Table:
     """Return the tuned table for the terminal, with 95 % intervals."""
-    shown = Table(title=f"{table.study}: tuned pairs on held-out queries (95 % intervals)", title_justify="left")
-    for name in ("S", "λ_enc", "λ_dec", "MSE", "to BACC", "to (0, 0)", "RelAcc", "agreement"):
-        shown.add_column(name, justify="right", no_wrap=True)
+    error = table.goal.error
+    has_designs = any(entry.design != table.reference for entry in table.entries)
+    has_waiting = any(entry.waiting is not None for entry in table.entries)
+    shown = Table(title=f"{table.study}: tuned codes on held-out queries (95 % intervals)", title_justify="left")
+    named = {"mse": "MSE", "prob_mse": "MSE (probabilities)"}[error]
+    code, wait = (["code"] if has_designs else []), (["wait"] if has_waiting else [])
+    for name in ("S", *wait, *code, "λ_enc", "λ_dec", named, "to BACC", "to (0, 0)", "RelAcc", "agreement"):
+        shown.add_column(name, justify="left" if name == "code" else "right", no_wrap=name != "code")
     for entry in table.entries:
         shown.add_row(
-            str(entry.stragglers),
+            _count(entry.fewest, entry.stragglers),
+            *([f"{entry.waiting:.3g}" if entry.waiting is not None else "–"] if has_waiting else []),
+            *([entry.design.label] if has_designs else []),
             show_smoothing(entry.lambda_enc),
             show_smoothing(entry.lambda_dec),
-            _interval(entry.heldout.mse),
-            _change(entry.mse_minus["bacc"], entry.baselines["bacc"]),
-            _change(entry.mse_minus["nercc_ag"], entry.baselines["nercc_ag"]),
+            _interval(getattr(entry.heldout, error)),
+            _change(entry.minus(error).get("bacc"), entry.baselines["bacc"], error),
+            _change(entry.minus(error).get("nercc_ag"), entry.baselines["nercc_ag"], error),
             f"{entry.heldout.rel_acc.mean:.4f}" if entry.heldout.rel_acc else "–",
             f"{entry.heldout.agreement.mean:.4f}",
         )
     return shown
 
 
-def policy_line(table: TunedTable) -> str:
-    """Return the policy in a line."""
-    pairs = ", ".join(f"S={entry.stragglers}: {show_smoothing(entry.lambda_dec)}" for entry in table.policy.entries)
-    return f"policy: λ_enc {show_smoothing(table.policy.lambda_enc)} for all, λ_dec by S ({pairs})"
+def policy_lines(table: TunedTable) -> str:
+    """Return the policy in a line, and what it is worth beside the best single pair in another."""
+    policy, error = table.policy, table.goal.error
+    pairs = ", ".join(
+        f"S={_count(cell.fewest, cell.stragglers)}: {show_smoothing(entry.lambda_dec)}"
+        for cell, entry in zip(table.entries, policy.entries, strict=True)
+    )
+    single = policy.single
+    return "\n".join(
+        [
+            f"policy: {policy.design.label}, λ_enc {show_smoothing(policy.lambda_enc)} for all, λ_dec by S ({pairs})",
+            (
+                f"expected over S: policy {_interval(getattr(policy.heldout, error))}, best single pair "
+                f"({show_smoothing(single.lambda_enc)}, {show_smoothing(single.lambda_dec)}) "
+                f"{_interval(getattr(single.heldout, error))}, difference {_interval(policy.minus_single)}"
+            ),
+        ]
+    )
 
 
-def baseline_warnings(table: TunedTable) -> list[str]:
-    """Return a line for every cell in which a baseline does at least as well as the tuned pair, or may."""
+def warnings_of(table: TunedTable) -> list[str]:
+    """Return a line for every cell that misses a floor, or in which a baseline does at least as well, or may."""
+    error = table.goal.error
     lines = []
     for entry in table.entries:
+        where = f"S={_count(entry.fewest, entry.stragglers)}"
+        if not entry.is_feasible:
+            lines.append(f"{where}: no candidate keeps {_floors(table.goal)}; the nearest to it was chosen.")
         for name in ("replication", "uncoded", "bacc", "nercc_ag"):
-            baseline = entry.baselines[name].mse
-            if name in entry.mse_minus:
-                difference = entry.mse_minus[name]
-                is_same = (entry.lambda_enc, entry.lambda_dec) == (0.0, 0.0) and name == "nercc_ag"
-                if not difference.high < 0 and not is_same:
-                    lines.append(f"S={entry.stragglers}: the tuned pair is not surely better than {name} here.")
-            elif baseline.mean < entry.heldout.mse.mean:
+            difference, baseline = entry.prob_mse_minus[name], entry.baselines[name]
+            is_same = entry.design == table.reference and entry.lambda_enc == entry.lambda_dec == 0
+            if name in ("bacc", "nercc_ag"):
+                difference = entry.minus(error).get(name, difference)
+            if difference.low > 0:
                 lines.append(
-                    f"S={entry.stragglers}: {name} has the lower MSE ({baseline.mean:.3g} against "
-                    f"{entry.heldout.mse.mean:.3g}); use it there."
+                    f"{where}: {name} is better here ({_interval(baseline.prob_mse)} against "
+                    f"{_interval(entry.heldout.prob_mse)} in probabilities); deploy it with "
+                    f'`load_table(…).baseline("{name}")`.'
                 )
+            elif difference.high >= 0 and not (name == "nercc_ag" and is_same):
+                lines.append(f"{where}: the tuned code is not surely better than {name} here.")
     return lines
+
+
+def table_of_advice(advices: Sequence[Advice]) -> Table:
+    """Return which code wins at which straggler count, by the held-out MSE in probabilities."""
+    shown = Table(title="MSE in probabilities on held-out queries (95 % intervals)", title_justify="left")
+    codes = list(advices[0].heldout)
+    for name in ("S", *codes, "deploy"):
+        shown.add_column(name, justify="left" if name == "deploy" else "right", no_wrap=True)
+    for advice in advices:
+        shown.add_row(
+            _count(advice.fewest, advice.stragglers),
+            *(_interval(advice.heldout[name].prob_mse) for name in codes),
+            advice.best if advice.is_certain else f"{advice.best}, probably",
+        )
+    return shown
+
+
+def _floors(goal: Goal) -> str:
+    floors = {"RelAcc": goal.min_rel_acc, "agreement": goal.min_agreement}
+    return " and ".join(f"{name} ≥ {floor:g}" for name, floor in floors.items() if floor is not None)
+
+
+def _count(fewest: int, most: int) -> str:
+    return str(most) if fewest == most else f"{fewest}–{most}"
 
 
 def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
@@ -171,7 +226,10 @@ def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
     option = "" if home == Path("nercc-home") else f" --home {home}"
     return "\n".join(
         [
-            f"forward passes: tuning {result.forwards['tuning']}, held-out {result.forwards['heldout']}; {wall:.0f} s",
+            (
+                f"forward passes: tuning {result.forwards['tuning']:g}, validation {result.forwards['validation']:g}, "
+                f"held-out {result.forwards['heldout']:g}; {wall:.0f} s"
+            ),
             f"table, figures and report in {result.folder}",
             "next:",
             f"  nercc-tune export {name}{option} -o table.json",
@@ -183,7 +241,7 @@ def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
 def table_of_studies(histories: Mapping[str, StudyHistory]) -> Table:
     """Return the studies of a home with their state and best MSE."""
     shown = Table(title="studies", title_justify="left")
-    for name in ("study", "model", "data", "N", "K", "S", "trials", "state", "best MSE", "λ_enc", "λ_dec"):
+    for name in ("study", "model", "data", "N", "K", "S", "trials", "state", "best", "λ_enc", "λ_dec"):
         shown.add_column(name, justify="left" if name in ("study", "model", "data", "state") else "right")
     for name, history in histories.items():
         for cell in history.cells:
@@ -194,10 +252,10 @@ def table_of_studies(histories: Mapping[str, StudyHistory]) -> Table:
                 cell.cell.data,
                 str(cell.cell.workers),
                 str(cell.cell.queries),
-                str(cell.cell.stragglers),
+                _count(cell.cell.fewest, cell.cell.stragglers),
                 str(len(cell.trials)),
                 "finished" if cell.entry else "not finished",
-                f"{best.score.mse:.4g}" if best and best.score else "–",
+                f"{cell.goal.value(best.score):.4g}" if best and best.score else "–",
                 show_smoothing(best.lambda_enc) if best else "–",
                 show_smoothing(best.lambda_dec) if best else "–",
             )
@@ -220,9 +278,9 @@ def _interval(interval: Interval) -> str:
     return f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}]"
 
 
-def _change(difference: Interval, baseline: Heldout) -> str:
-    """Return a paired difference as a share of the baseline's MSE."""
-    base = baseline.mse.mean
-    if base == 0:
+def _change(difference: Interval | None, baseline: Heldout, error: str) -> str:
+    """Return a paired difference as a share of the baseline's error."""
+    base = getattr(baseline, error).mean
+    if base == 0 or difference is None:
         return "–"
     return f"{difference.mean / base:+.1%} [{difference.low / base:+.1%}, {difference.high / base:+.1%}]"

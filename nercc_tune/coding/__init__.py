@@ -2,23 +2,39 @@
 
 from collections.abc import Callable
 
+from nercc_tune.coding.assignment import ASSIGNMENTS, worker_positions
 from nercc_tune.coding.berrut import BerrutCode
+from nercc_tune.coding.group_code import GroupCode, Placement, place
 from nercc_tune.coding.linear import LinearCode
 from nercc_tune.coding.nercc import NerccCode
-from nercc_tune.coding.nodes import DOMAIN, NODES, NodeSet, node_set
+from nercc_tune.coding.nodes import DOMAIN, FITTED_NODES, NODES, NodeSet, chord_length, node_kinds, node_set
+from nercc_tune.coding.ordering import ORDERINGS, order_queries, query_features
+from nercc_tune.coding.placed import PlacedCode
 from nercc_tune.coding.repetition import ReplicationCode, UncodedCode
 
 __all__ = [
+    "ASSIGNMENTS",
     "BASELINE_CODES",
     "DOMAIN",
+    "FITTED_NODES",
     "NODES",
+    "ORDERINGS",
     "BerrutCode",
+    "GroupCode",
     "LinearCode",
     "NerccCode",
     "NodeSet",
+    "PlacedCode",
+    "Placement",
     "ReplicationCode",
     "UncodedCode",
+    "chord_length",
+    "node_kinds",
     "node_set",
+    "order_queries",
+    "place",
+    "query_features",
+    "worker_positions",
 ]
 
 BASELINE_CODES: dict[str, Callable[[NodeSet], LinearCode]] = {

@@ -49,6 +49,13 @@ class LinearCode(ABC):
         ascending, order = self._worker_numbers(arrived).sort(-1)
         return self._build_decoder(ascending).take_along_dim(order.argsort(-1)[..., None, :], dim=-1)
 
+    def on(self, queries: Tensor) -> LinearCode:  # noqa: ARG002 - a code that is fitted to a group looks at them
+        """Return the code of one group of queries [K, ...], which is this one.
+
+        A code that is not fitted to a group is the same for all, so that callers may always write `code.on(queries)`.
+        """
+        return self
+
     def encode(self, queries: Tensor, *, dim: int = 0) -> Tensor:
         """Mix K queries into N coded queries.
 

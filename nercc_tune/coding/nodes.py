@@ -11,10 +11,19 @@ from torch import Tensor
 DOMAIN = (-1.0, 1.0)
 """The interval that every node set lies in; λ has the unit of its length cubed."""
 
+FITTED_NODES = ("chord-length",)
+"""Kinds of nodes whose α depend on the queries of a group."""
+
+# Duplicates are at distance 0 and need nodes all the same: a share of the mean gap that no smoothing feels.
+_LEAST_GAP = 0.05
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NodeSet:
-    """Query nodes α [K] and worker nodes β [N], float64, each ascending within `DOMAIN`."""
+    """Query nodes α [K] and worker nodes β [N], float64, each ascending within `DOMAIN`.
+
+    The α of many groups may be held together as [..., K]; codes take those of one group.
+    """
 
     alpha: Tensor
     beta: Tensor
@@ -43,16 +52,83 @@ def uniform(queries: int, workers: int) -> NodeSet:
     return NodeSet(alpha=_even_points(queries, queries), beta=_even_points(workers, workers - 1))
 
 
-NODES: dict[str, Callable[[int, int], NodeSet]] = {"chebyshev": chebyshev, "uniform": uniform}
-"""Kinds of node sets by name: each takes (K, N)."""
+def systematic(queries: int, workers: int) -> NodeSet:
+    """Place the queries evenly from end to end, a worker on each of them, and the other workers in the gaps.
+
+    The gaps have equally many workers, evenly spaced, or one more; the fuller ones lie evenly among the others. A
+    code that interpolates sends K workers plain queries, and passes on what they answer.
+
+    Raises:
+        ValueError: If there are fewer workers than queries.
+    """
+    if not queries <= workers:
+        raise ValueError(
+            f"`queries <= workers` must hold for every query to have a worker, but got {queries} queries "
+            f"and {workers} workers."
+        )
+    return NodeSet(alpha=_even_points(queries, queries - 1), beta=_systematic_beta(queries, workers))
+
+
+def chord_length(distances: Tensor, *, power: float) -> Tensor:
+    """Space query nodes by how unlike consecutive queries are, as in parametric curve fitting.
+
+    The gaps are proportional to `distance ** power`: 1 is the chord length, 0.5 centripetal, 0 the nodes of
+    `uniform`, whose first and last α are the ends for every power. Gaps below 5 % of the mean are made that long.
+
+    Args:
+        distances: [..., K − 1], at least 0.
+        power: From 0 to 1.
+
+    Returns:
+        α [..., K] float64.
+
+    Raises:
+        ValueError: If a distance is negative or not finite, or the power lies outside [0, 1].
+
+    Reference:
+        Lee, Choosing nodes in parametric curve interpolation (1989).
+    """
+    if not bool(((distances >= 0) & distances.isfinite()).all()):
+        raise ValueError("`distances` must be finite and at least 0, but got a value that is not.")
+    if not 0 <= power <= 1:
+        raise ValueError(f"`power` must be from 0 to 1, but got {power}.")
+    inner = distances.shape[-1]
+    if inner == 0:
+        return torch.zeros(*distances.shape[:-1], 1, dtype=torch.float64, device=distances.device)
+    lengths = distances.to(torch.float64)
+    longest = lengths.amax(-1, keepdim=True)
+    # Where all queries are equal, all gaps are; and shares of the longest neither overflow nor vanish.
+    gaps = torch.where(longest > 0, lengths / longest, 1.0) ** power
+    gaps = gaps.clamp(min=_LEAST_GAP * gaps.mean(-1, keepdim=True))
+    reached = torch.cat([torch.zeros_like(longest), gaps.cumsum(-1)], dim=-1)
+    total = reached[..., -1:]
+    return (2 * reached - total) / total * (inner / (inner + 1))
+
+
+NODES: dict[str, Callable[[int, int], NodeSet]] = {
+    "chebyshev": chebyshev,
+    "systematic": systematic,
+    "uniform": uniform,
+}
+"""Kinds of node sets that are the same for all groups, by name: each takes (K, N)."""
+
+
+def node_kinds() -> tuple[str, ...]:
+    """Return the names of all kinds of nodes, those fitted to a group included."""
+    return tuple(sorted((*NODES, *FITTED_NODES)))
 
 
 def node_set(kind: str, *, queries: int, workers: int) -> NodeSet:
     """Return the node set of a registered kind.
 
     Raises:
-        ValueError: If the kind is not registered, or a count is below 1.
+        ValueError: If the kind is not registered or is fitted to a group, or the counts do not suit it.
     """
+    if kind in FITTED_NODES:
+        raise ValueError(
+            f"`nodes` must be one of {', '.join(sorted(NODES))} to be the same for all groups, "
+            f"but got {kind!r}, which is fitted to a group."
+        )
     if kind not in NODES:
         raise ValueError(f"`nodes` must be one of {', '.join(sorted(NODES))}, but got {kind!r}.")
     if not (queries >= 1 and workers >= 1):
@@ -67,3 +143,24 @@ def _even_points(count: int, parts: int) -> Tensor:
 
 def _sine_points(count: int, parts: int) -> Tensor:
     return torch.sin(torch.pi / 2 * _even_points(count, parts))
+
+
+def _systematic_beta(queries: int, workers: int) -> Tensor:
+    """Return the points of `systematic`, each one division of whole numbers, which makes mirrored ones exact."""
+    gaps = queries - 1
+    if gaps == 0:
+        left, right = (workers - 1) // 2, workers // 2
+        points = [-step / left for step in range(left, 0, -1)] + [step / max(right, 1) for step in range(right + 1)]
+        return torch.tensor(points, dtype=torch.float64)
+    each, extra = divmod(workers - queries, gaps)
+    fuller = _spread(extra, gaps)
+    parts = [each + 1 + (gap in fuller) for gap in range(gaps)]
+    points = [((2 * gap - gaps) * n + 2 * step) / (gaps * n) for gap, n in enumerate(parts) for step in range(n)]
+    return torch.tensor([*points, 1.0], dtype=torch.float64)
+
+
+def _spread(count: int, places: int) -> set[int]:
+    """Return `count` of the places 0, 1, …, evenly among them and, where it can be, mirrored about the middle."""
+    left = {(2 * number + 1) * places // (2 * count) for number in range(count // 2)}
+    middle = {(places - 1) // 2} if count % 2 else set()
+    return left | middle | {places - 1 - place for place in left}

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from nercc_tune.export.table import SCHEMA, TunedTable
 from nercc_tune.home import write_whole
-from nercc_tune.records import BASELINES, Heldout, Interval, PolicyEntry, TunedEntry
+from nercc_tune.records import BASELINES, Design, Goal, Heldout, Interval, PolicyEntry, TunedEntry
 
 __all__ = ["TableFormat", "export_table", "table_frame", "write_table"]
 
@@ -50,7 +50,14 @@ _LATEX_HEADS = {
 }
 _CAPTION = r"""held out, with 95\,\% intervals as subscripts.
 Top: a pair for each number $S$ of stragglers; middle: baselines on the same draws; bottom: one encoder for all."""
-_BASELINE_LABELS = {"bacc": "BACC", "nercc_ag": "(0, 0)", "replication": "replication", "uncoded": "uncoded"}
+_BASELINE_LABELS = {
+    "bacc": "BACC",
+    "nercc_ag": "(0, 0)",
+    "replication": "replication",
+    "uncoded": "uncoded",
+    "frozen": "the frozen pair",
+}
+_ERRORS = {"mse": "MSE", "prob_mse": "MSE in probabilities"}
 
 
 def export_table(table: TunedTable, *, format: TableFormat) -> bytes:  # noqa: A002 - pandas' and Optuna's word for it
@@ -90,7 +97,7 @@ def table_frame(table: TunedTable) -> pd.DataFrame:
     """Return the table as a data frame, one row a straggler count, ascending.
 
     A figure with an interval has three columns, for example `heldout_mse`, `heldout_mse_low`, `heldout_mse_high`; the
-    prefixes are `heldout`, the names of `BASELINES` and `policy`, and `mse_minus_bacc` is the paired difference. What
+    prefixes are `heldout`, the names of `BASELINES` and `policy`; `prob_mse_minus_bacc` is the paired difference. What
     is not defined is NaN. `table_digest` tells which table a row is from.
     """
     policy = {entry.stragglers: entry for entry in table.policy.entries}
@@ -99,23 +106,33 @@ def table_frame(table: TunedTable) -> pd.DataFrame:
         row: dict[str, str | int | float] = {"study": table.study, "table_digest": table.digest}
         row |= _entry_columns(entry)
         row |= {"policy_lambda_enc": table.policy.lambda_enc, "policy_df_enc": table.policy.df_enc}
+        row |= _design_columns("policy_", table.policy.design)
         row |= _policy_columns(policy.get(entry.stragglers))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _entry_columns(entry: TunedEntry) -> dict[str, str | int | float]:
-    plain = ("model", "data", "queries", "workers", "stragglers", "nodes", "decode_space")
+    plain = ("model", "data", "queries", "workers", "stragglers", "fewest", "weight")
     row: dict[str, str | int | float] = {name: getattr(entry, name) for name in plain}
+    row["waiting"] = math.nan if entry.waiting is None else entry.waiting
+    row |= _design_columns("", entry.design) | {"is_feasible": entry.is_feasible}
     row |= {"domain_low": entry.domain[0], "domain_high": entry.domain[1]}
     row |= {name: getattr(entry, name) for name in ("lambda_enc", "lambda_dec", "df_enc", "df_dec")}
     row |= {f"tuning_{name}": math.nan if value is None else value for name, value in vars(entry.tuning).items()}
     row |= _heldout_columns("heldout", entry.heldout)
     for name, heldout in entry.baselines.items():
         row |= _heldout_columns(name, heldout)
-    for name, difference in entry.mse_minus.items():
-        row |= _interval_columns(f"mse_minus_{name}", difference)
+    for error, differences in (("mse", entry.mse_minus), ("prob_mse", entry.prob_mse_minus)):
+        for name, difference in differences.items():
+            row |= _interval_columns(f"{error}_minus_{name}", difference)
     return row | {"trials": entry.trials, "forwards": entry.forwards}
+
+
+def _design_columns(prefix: str, design: Design) -> dict[str, str | int | float]:
+    names = ("ordering", "nodes", "chord_power", "assignment", "decode_space")
+    columns: dict[str, str | int | float] = {f"{prefix}{name}": getattr(design, name) for name in names}
+    return columns | {f"{prefix}rack": math.nan if design.rack is None else design.rack}
 
 
 def _policy_columns(entry: PolicyEntry | None) -> dict[str, float]:
@@ -177,47 +194,71 @@ def _bracketed(interval: Interval, *, decimals: int, scale: float = 1.0) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def _gain(entry: TunedEntry, baseline: str) -> str:
-    """Write how many percent of the baseline's mean MSE the pair saves, its interval that of the paired difference."""
-    difference, base = entry.mse_minus.get(baseline), entry.baselines.get(baseline)
-    if difference is None or base is None or not base.mse.mean > 0:
+def _gain(entry: TunedEntry, baseline: str, goal: Goal) -> str:
+    """Write how many percent of the baseline's mean error the code saves, with the interval of the paired difference."""
+    difference, base = entry.minus(goal.error).get(baseline), entry.baselines.get(baseline)
+    error = getattr(base, goal.error).mean if base else 0.0
+    if difference is None or not error > 0:
         return _UNDEFINED
-    mean, low, high = (-100 * value / base.mse.mean for value in (difference.mean, difference.high, difference.low))
+    mean, low, high = (-100 * value / error for value in (difference.mean, difference.high, difference.low))
     return _bracketed(Interval(mean=mean, low=low, high=high), decimals=1)
 
 
 def _pair_block(table: TunedTable) -> list[list[str]]:
     rows = []
+    has_designs = any(entry.design != table.reference for entry in table.entries)
     for entry in table.entries:
-        pair = _pair(entry.stragglers, lambdas=(entry.lambda_enc, entry.lambda_dec), dfs=(entry.df_enc, entry.df_dec))
-        gains = [_gain(entry, baseline) for baseline in ("bacc", "nercc_ag")]
+        pair = _pair(entry, lambdas=(entry.lambda_enc, entry.lambda_dec), dfs=(entry.df_enc, entry.df_dec))
+        gains = [_gain(entry, baseline, table.goal) for baseline in ("bacc", "nercc_ag")]
         shares = [_share(figure) for figure in (entry.heldout.rel_acc, entry.heldout.agreement)]
-        rows.append([*pair, _mse(entry.heldout.mse), *gains, *shares])
-    return [[*_PAIR_HEAD, "MSE", "gain over BACC, %", "gain over (0, 0), %", "RelAcc", "agreement"], *rows]
+        waiting = [f"{entry.waiting:.3g}"] if entry.waiting is not None else []
+        design = [entry.design.label] if has_designs else []
+        rows.append([*pair, *waiting, *design, _mse(getattr(entry.heldout, table.goal.error)), *gains, *shares])
+    waiting = ["wait"] if table.entries[0].waiting is not None else []
+    design = ["code"] if has_designs else []
+    head = [*_PAIR_HEAD, *waiting, *design, _ERRORS[table.goal.error]]
+    return [[*head, "gain over BACC, %", "gain over (0, 0), %", "RelAcc", "agreement"], *rows]
 
 
 def _baseline_block(table: TunedTable) -> list[list[str]]:
-    head = ["S", *(f"MSE of {_BASELINE_LABELS[name]}" for name in BASELINES)]
-    measured = [(entry.stragglers, [entry.baselines.get(name) for name in BASELINES]) for entry in table.entries]
-    return [head, *([str(count), *(_mse(item.mse if item else None) for item in row)] for count, row in measured)]
+    names = [name for name in (*BASELINES, "frozen") if name in table.entries[0].baselines]
+    error = table.goal.error
+    head = ["S", *(f"{_ERRORS[error]} of {_BASELINE_LABELS[name]}" for name in names)]
+    rows = [
+        [_count(entry), *(_mse(getattr(entry.baselines[name], error)) for name in names)] for entry in table.entries
+    ]
+    return [head, *rows]
 
 
 def _policy_block(table: TunedTable) -> list[list[str]]:
+    policy, error = table.policy, table.goal.error
     rows = []
-    for entry in table.policy.entries:
-        lambdas, dfs = (table.policy.lambda_enc, entry.lambda_dec), (table.policy.df_enc, entry.df_dec)
+    for entry, cell in zip(policy.entries, table.entries, strict=True):
+        lambdas, dfs = (policy.lambda_enc, entry.lambda_dec), (policy.df_enc, entry.df_dec)
         shares = [_share(figure) for figure in (entry.heldout.rel_acc, entry.heldout.agreement)]
-        rows.append([*_pair(entry.stragglers, lambdas=lambdas, dfs=dfs), _mse(entry.heldout.mse), *shares])
-    return [[*_PAIR_HEAD, "MSE", "RelAcc", "agreement"], *rows]
+        rows.append([*_pair(cell, lambdas=lambdas, dfs=dfs), _mse(getattr(entry.heldout, error)), *shares])
+    for name, lambda_dec, heldout in (
+        ("all", _UNDEFINED, policy.heldout),
+        ("all, single pair", _scientific(policy.single.lambda_dec), policy.single.heldout),
+    ):
+        lambda_enc = policy.lambda_enc if heldout is policy.heldout else policy.single.lambda_enc
+        shares = [_share(figure) for figure in (heldout.rel_acc, heldout.agreement)]
+        pair = [name, _scientific(lambda_enc), lambda_dec, _UNDEFINED, _UNDEFINED]
+        rows.append([*pair, _mse(getattr(heldout, error)), *shares])
+    return [[*_PAIR_HEAD, _ERRORS[error], "RelAcc", "agreement"], *rows]
 
 
-def _pair(stragglers: int, *, lambdas: tuple[float, float], dfs: tuple[float, float]) -> list[str]:
-    return [str(stragglers), *(_scientific(value) for value in lambdas), *(f"{value:.1f}" for value in dfs)]
+def _count(entry: TunedEntry) -> str:
+    return str(entry.stragglers) if entry.fewest == entry.stragglers else f"{entry.fewest}–{entry.stragglers}"
+
+
+def _pair(entry: TunedEntry, *, lambdas: tuple[float, float], dfs: tuple[float, float]) -> list[str]:
+    return [_count(entry), *(_scientific(value) for value in lambdas), *(f"{value:.1f}" for value in dfs)]
 
 
 def _setting(table: TunedTable) -> str:
     entry = table.entries[0]
-    code = f"K = {entry.queries}, N = {entry.workers}, {entry.nodes} nodes, MSE in {entry.decode_space}"
+    code = f"K = {entry.queries}, N = {entry.workers}, baselines with {table.reference.label}"
     return f"{table.workload.model} on {table.workload.data}, {code}"
 
 
@@ -225,7 +266,7 @@ def _markdown(table: TunedTable) -> bytes:
     blocks = [
         ("Tuned pairs", _pair_block(table)),
         ("Baselines on the same draws", _baseline_block(table)),
-        ("Policy: one λ_enc for every S", _policy_block(table)),
+        (f"Policy: one encoder for every S ({table.policy.design.label})", _policy_block(table)),
     ]
     text = (
         f"## {_escape_markdown(table.study)}\n\n{_escape_markdown(_setting(table))}; held out, with 95 % intervals.\n"
@@ -247,6 +288,9 @@ def _escape_latex(text: str) -> str:
 def _latex_number(text: str) -> str:
     if text == _UNDEFINED:
         return "--"
+    if not re.match(r"[-\d]", text):
+        return _escape_latex(text)
+    text = text.replace("–", "\\text{--}")
     text = re.sub(r" \[(.*), (.*)\]", r"_{\\,[\1,\\,\2]}", text)
     return "$" + re.sub(r"e([+-]\d+)$", lambda match: rf"\times10^{{{int(match[1])}}}", text) + "$"
 

@@ -14,9 +14,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from nercc_tune.errors import TableError
-from nercc_tune.records import Policy, Provenance, Strict, StudyHistory, TunedEntry, WorkloadInfo, from_json, to_json
+from nercc_tune.records import (
+    Design,
+    Goal,
+    Policy,
+    Provenance,
+    Strict,
+    StudyHistory,
+    TunedEntry,
+    WorkloadInfo,
+    from_json,
+    to_json,
+)
+from nercc_tune.spec import StudySpec
 
-SCHEMA = "nercc-tune/table/1"
+SCHEMA = "nercc-tune/table/2"
 """Name of the table's format; a change that breaks readers changes the number."""
 
 
@@ -27,12 +39,18 @@ class TunedTable(Strict):
     Attributes:
         study: Name of the study.
         study_digest: Digest of the study file.
+        goal: What was optimised.
+        reference: The design of the baselines.
+        straggling: The straggler model, as in the study file.
         entries: Ascending in the number of stragglers.
     """
 
     study: str
     study_digest: str
     workload: WorkloadInfo
+    goal: Goal
+    reference: Design
+    straggling: dict[str, Any]
     entries: tuple[TunedEntry, ...]
     policy: Policy
     provenance: Provenance
@@ -56,6 +74,9 @@ class TunedTable(Strict):
             study=history.name,
             study_digest=history.digest,
             workload=history.workload,
+            goal=history.goal,
+            reference=StudySpec.model_validate(history.spec, strict=False).reference,
+            straggling=history.spec.get("straggling", {}),
             entries=tuple(entries),
             policy=history.policy,
             provenance=history.provenance,
@@ -63,7 +84,7 @@ class TunedTable(Strict):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the content, times aside: equal for equal results."""
+        """SHA-256 over the content, times and commit aside: equal for equal results."""
         return _digest(_content(self))
 
     def entry(self, stragglers: int) -> TunedEntry:
@@ -131,6 +152,6 @@ def _content(table: TunedTable) -> dict[str, Any]:
 
 
 def _digest(content: dict[str, Any]) -> str:
-    timeless = {**content, "provenance": {**content["provenance"], "times": {}}}
+    timeless = {**content, "provenance": {**content["provenance"], "times": {}, "git_commit": None}}
     canonical = json.dumps(timeless, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

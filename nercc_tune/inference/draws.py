@@ -1,20 +1,22 @@
-"""The draws of a study: its tuning half or its held-out half, ready to evaluate any code in any cell."""
+"""The draws of a study: one of its parts, ready to evaluate any code in any cell."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
+from torch import Tensor
 
-from nercc_tune.coding import NodeSet
+from nercc_tune.coding import GroupCode, LinearCode, NodeSet, Placement
+from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
-from nercc_tune.inference.groups import load_groups
-from nercc_tune.inference.metrics import Truth
+from nercc_tune.inference.groups import Split, load_groups
+from nercc_tune.inference.layout import Features
+from nercc_tune.inference.masks import MaskSource, Part
 from nercc_tune.inference.outputs import WorkerOutputs
 from nercc_tune.inference.store import OutputStore
-from nercc_tune.inference.stragglers import exactly
+from nercc_tune.records import Design
 from nercc_tune.spec import StudySpec
 from nercc_tune.timings import Timings
 from nercc_tune.workloads import Workload
@@ -24,47 +26,81 @@ from nercc_tune.workloads import Workload
 class Draws:
     """Groups with their uncoded outputs, and an evaluator on fixed masks for every straggler count."""
 
-    outputs: WorkerOutputs
-    truth: Truth
+    groups: DrawnGroups
     evaluators: Mapping[int, CellEvaluator]
+    uncoded_accuracy: float
 
     @property
-    def uncoded_accuracy(self) -> float:
-        """Accuracy of the model on the plain queries."""
-        return float(self.truth.accuracy.mean())
+    def outputs(self) -> WorkerOutputs:
+        """The workers' answers for any encoder."""
+        return self.groups.outputs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Inference:
-    """What runs the model for both halves of a study."""
+    """What runs the model for all parts of a study.
+
+    Attributes:
+        split: The queries of each part.
+        features: What orderings and fitted nodes measure distances by, in place of the pooled queries.
+    """
 
     spec: StudySpec
     workload: Workload
-    nodes: NodeSet
+    split: Split
+    masks: MaskSource
     engine: ForwardEngine
     store: OutputStore
     timings: Timings
+    features: Features | None = None
 
-    def draw(self, indices: tuple[tuple[int, ...], ...], *, masks: int, stream: int) -> Draws:
-        """Load groups, run the plain queries, and draw masks from a numbered stream of the evaluation seed.
+    def draw(self, part: Part) -> Draws:
+        """Load the groups of a part, run the plain queries, and draw the masks of every cell.
 
         Raises:
             OutputError: If the model's outputs on the plain queries are not finite.
+            TraceError: If a trace has too few iterations.
         """
-        with self.timings.measure("data"):
-            groups = load_groups(self.workload, indices, precision=self.spec.workload.precision)
-        outputs = WorkerOutputs(groups, engine=self.engine, store=self.store, timings=self.timings)
-        truth = Truth.of(outputs.uncoded(), groups.labels, decode_space=self.spec.code.decode_space)
-        seed = int(np.random.SeedSequence([self.spec.evaluation.seed, stream]).generate_state(1)[0])
-        workers = self.spec.code.workers
-        evaluators = {
-            stragglers: CellEvaluator(
-                self.nodes,
-                exactly(stragglers, workers=workers, masks=masks, seed=seed),
-                outputs=outputs,
-                truth=truth,
-                timings=self.timings,
-            )
-            for stragglers in self.spec.code.stragglers
+        spec, timings = self.spec, self.timings
+        counts = {
+            "tuning": spec.evaluation.tuning_masks,
+            "heldout": spec.evaluation.heldout_masks,
+            "validation": spec.evaluation.validation_masks,
         }
-        return Draws(outputs=outputs, truth=truth, evaluators=evaluators)
+        arrivals = self.masks.draw(part, masks=counts[part])
+        with timings.measure("data"):
+            groups = load_groups(self.workload, self.split.of(part), precision=spec.workload.precision)
+        is_pruned = part == "tuning" and spec.search.pruner != "none"
+        outputs = WorkerOutputs(
+            groups,
+            engine=self.engine,
+            store=self.store,
+            timings=timings,
+            blocks=spec.search.blocks if is_pruned else 1,
+        )
+        drawn = DrawnGroups(
+            outputs,
+            reference=spec.reference,
+            workers=spec.code.workers,
+            features=self.features,
+            timings=timings,
+        )
+        accuracy = float(drawn.truth(spec.reference, spec.reference.decode_space).accuracy.mean())
+        evaluators = {
+            cell.stragglers: CellEvaluator(
+                cell,
+                arrivals[cell.stragglers],
+                drawn=drawn,
+                goal=spec.search.goal,
+                grid=spec.decoder_grid,
+                timings=timings,
+            )
+            for cell in self.masks.cells
+        }
+        return Draws(groups=drawn, evaluators=evaluators, uncoded_accuracy=accuracy)
+
+    def encode(self, queries: Tensor, build: Callable[[NodeSet], LinearCode], design: Design) -> Tensor:
+        """Return what the workers of a code get for one group of queries [K, …], in the order of their numbers."""
+        workers = self.spec.code.workers
+        code = GroupCode(build, queries=len(queries), workers=workers, placement=Placement.of(design))
+        return code.on(queries, features=self.features).encode(queries)

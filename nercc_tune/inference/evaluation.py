@@ -1,80 +1,205 @@
-"""One cell on fixed draws: any (λ_enc, λ_dec) and every baseline, on the same groups and masks."""
+"""One cell on fixed draws: any code and every baseline, on the same groups and masks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from nercc_tune.coding import BASELINE_CODES, LinearCode, NerccCode, NodeSet
+from nercc_tune.coding import BASELINE_CODES, worker_positions
+from nercc_tune.inference.drawn_groups import DrawnGroups
+from nercc_tune.inference.lambda_search import minimise_curve, minimise_rank
 from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
-from nercc_tune.inference.outputs import WorkerOutputs
-from nercc_tune.inference.profile import DecoderProfile
-from nercc_tune.records import Score
+from nercc_tune.inference.spline_decoder import SplineDecoder
+from nercc_tune.records import Cell, DecodeSpace, Design, Encoding, Goal, Option, Score
+from nercc_tune.straggling import Arrivals
 from nercc_tune.timings import Timings
 
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """A pair in one cell, with the MSE of every λ_dec of the grid at its λ_enc."""
-
-    lambda_enc: float
-    lambda_dec: float
-    score: Score
-    profile: tuple[float, ...]
+Reading = tuple[str, DecodeSpace]
+"""An assignment and a decode space: what may be chosen once the answers are there."""
 
 
 class CellEvaluator:
-    """Evaluates codes at one straggler count on fixed groups and masks."""
+    """Evaluates codes in one cell on fixed groups and masks.
+
+    Masks with equally many answers are decoded together; a cell whose number of stragglers is random has several such
+    batches.
+    """
 
     def __init__(
-        self, nodes: NodeSet, arrived: Tensor, *, outputs: WorkerOutputs, truth: Truth, timings: Timings
+        self, cell: Cell, arrivals: Arrivals, *, drawn: DrawnGroups, goal: Goal, grid: Sequence[float], timings: Timings
     ) -> None:
-        self.nodes = nodes
-        self.arrived = arrived
-        self._outputs = outputs
-        self._truth = truth
+        self.cell = cell
+        self.drawn = drawn
+        self._goal = goal
+        self._grid = tuple(grid)
         self._timings = timings
-        with timings.measure("decode"):
-            self._profile = DecoderProfile(nodes, arrived)
+        self._waiting = arrivals.waiting
+        self._batches = _equally_many(arrivals)
+        self._decoders: dict[tuple[str, str, str], list[SplineDecoder]] = {}
 
-    def evaluate(self, lambda_enc: float, lambda_dec: float | None, grid: tuple[float, ...]) -> Evaluation:
-        """Evaluate a pair; where λ_dec is None, the best one to three digits.
+    @property
+    def waiting(self) -> float | None:
+        """How long is waited on average, in the unit of the latencies; None without a latency model."""
+        return None if self._waiting is None else float(self._waiting.mean())
 
-        Raises:
-            OutputError: If the workers' answers at this λ_enc are not finite.
-        """
-        answers = self._answers(lambda_enc)
-        with self._timings.measure("decode"):
-            best, profile = self._profile.best(answers, self._truth, grid)
-            chosen = best if lambda_dec is None else lambda_dec
-            score = measure(answers, self._profile.decoders(chosen), self.arrived, self._truth).score()
-        return Evaluation(lambda_enc=lambda_enc, lambda_dec=chosen, score=score, profile=profile)
+    def best(self, encoding: Encoding, readings: Sequence[Reading], *, block: int | None = None) -> tuple[Option, ...]:
+        """Find the best λ_dec of each reading, on one forward pass, and return them best first.
 
-    def pair_metrics(self, lambda_enc: float, lambda_dec: float) -> MaskedMetrics:
-        """Return the metrics [G, M] of a pair.
+        Args:
+            encoding: What is sent.
+            readings: The assignments and decode spaces to choose from.
+            block: Look at the groups of one block only.
 
         Raises:
-            OutputError: As for `evaluate`.
+            OutputError: If the workers' answers are not finite.
         """
-        answers = self._answers(lambda_enc)
+        answers = self.drawn.answers(encoding, block=block)
         with self._timings.measure("decode"):
-            return measure(answers, self._profile.decoders(lambda_dec), self.arrived, self._truth)
+            options = [self._best_of(encoding, reading, answers, block) for reading in readings]
+        return tuple(sorted(options, key=lambda option: self._goal.rank(option.score)))
+
+    def option(self, design: Design, lambda_enc: float, lambda_dec: float) -> Option:
+        """Evaluate one code, with the profile of its λ_dec.
+
+        Raises:
+            OutputError: As for `best`.
+        """
+        score = self.metrics(design, lambda_enc, lambda_dec).score()
+        with self._timings.measure("decode"):
+            profile = self._profile(design, lambda_enc)
+        return Option(
+            assignment=design.assignment,
+            decode_space=design.decode_space,
+            lambda_dec=lambda_dec,
+            score=score,
+            profile=profile,
+        )
+
+    def metrics(self, design: Design, lambda_enc: float, lambda_dec: float) -> MaskedMetrics:
+        """Return the metrics [G, M] of a code.
+
+        Raises:
+            OutputError: As for `best`.
+        """
+        answers = self.drawn.answers(design.encoding(lambda_enc))
+        truth = self.drawn.truth(design, design.decode_space)
+        with self._timings.measure("decode"):
+            read = truth.answers(answers)
+            decoders = self._spline_decoders(design, design.assignment)
+            transformed = [decoder.transform(read) for decoder in decoders]
+            return measure(_decoded(decoders, transformed, lambda_dec), truth)
 
     def baseline_metrics(self, name: str) -> MaskedMetrics:
-        """Return the metrics [G, M] of a baseline of `nercc_tune.coding.BASELINE_CODES`.
+        """Return the metrics [G, M] of a baseline of `nercc_tune.coding.BASELINE_CODES`, in the study's own design.
 
         Raises:
-            OutputError: As for `evaluate`.
+            OutputError: As for `best`.
         """
-        code: LinearCode = BASELINE_CODES[name](self.nodes)
-        answers = self._outputs.of(code.encoder_matrix)
+        reference = self.drawn.reference
+        if name == "nercc_ag":
+            return self.metrics(reference, 0.0, 0.0)
+        layout = self.drawn.layout(reference)
+        code = BASELINE_CODES[name](layout.nodes)
+        answers = self.drawn.outputs.of(layout.unordered(code.encoder_matrix))
+        truth = self.drawn.truth(reference, reference.decode_space)
         with self._timings.measure("decode"):
-            return measure(answers, code.decoder_matrix(self.arrived), self.arrived, self._truth)
+            read = truth.answers(answers)
+            decoded = (
+                torch.einsum("mkf,gmfc->mgkc", code.decoder_matrix(part).to(read.dtype), read[:, part])
+                for batch in self._positions(reference.assignment)
+                for part in batch.split(max(1, _AT_ONCE // read[0].numel()))
+            )
+            return measure(decoded, truth)
 
-    def df_dec(self, lambda_dec: float) -> float:
+    def df_dec(self, design: Design, lambda_dec: float) -> float:
         """Return the decoder's effective degrees of freedom, averaged over the masks."""
-        return self._profile.df(lambda_dec)
+        decoders = self._spline_decoders(design, design.assignment)
+        return float(torch.cat([decoder.df(lambda_dec) for decoder in decoders]).mean())
 
-    def _answers(self, lambda_enc: float) -> Tensor:
-        return self._outputs.of(NerccCode(self.nodes, lambda_enc=lambda_enc, lambda_dec=0.0).encoder_matrix)
+    def _best_of(self, encoding: Encoding, reading: Reading, answers: Tensor, block: int | None) -> Option:
+        assignment, space = reading
+        groups = slice(None) if block is None else self.drawn.outputs.blocks[block]
+        truth = self.drawn.truth(encoding, space).part(groups)
+        read = truth.answers(answers)
+        decoders = self._spline_decoders(encoding, assignment)
+        transformed = [decoder.transform(read) for decoder in decoders]
+        scores: dict[float, Score] = {}
+
+        def score_at(smoothing: float) -> Score:
+            if smoothing not in scores:
+                scores[smoothing] = measure(_decoded(decoders, transformed, smoothing, groups=groups), truth).score()
+            return scores[smoothing]
+
+        if self._is_quadratic(decoders, space):
+            lambda_dec, profile = minimise_curve(_mean_curve(decoders, read, truth), self._grid)
+        else:
+            lambda_dec = minimise_rank(lambda smoothing: self._goal.rank(score_at(smoothing)), self._grid)
+            profile = tuple(self._goal.error_of(score_at(smoothing)) for smoothing in self._grid)
+        return Option(
+            assignment=assignment,
+            decode_space=space,
+            lambda_dec=lambda_dec,
+            score=score_at(lambda_dec),
+            profile=profile,
+        )
+
+    def _profile(self, design: Design, lambda_enc: float) -> tuple[float, ...]:
+        answers = self.drawn.answers(design.encoding(lambda_enc))
+        truth = self.drawn.truth(design, design.decode_space)
+        read = truth.answers(answers)
+        decoders = self._spline_decoders(design, design.assignment)
+        if self._is_quadratic(decoders, design.decode_space):
+            grid = torch.tensor(self._grid, dtype=torch.float64)
+            return tuple(_mean_curve(decoders, read, truth)(grid).tolist())
+        transformed = [decoder.transform(read) for decoder in decoders]
+        scores = (measure(_decoded(decoders, transformed, smoothing), truth).score() for smoothing in self._grid)
+        return tuple(self._goal.error_of(score) for score in scores)
+
+    def _is_quadratic(self, decoders: Sequence[SplineDecoder], space: DecodeSpace) -> bool:
+        """Whether the least of the goal is the least of a squared error in the decode space itself."""
+        in_space = space == "probabilities" or (space == "logits" and self._goal.error == "mse")
+        is_error = self._goal.metric in ("mse", "prob_mse", "pareto") and not self._goal.has_floor
+        return in_space and is_error and all(decoder.is_shared for decoder in decoders)
+
+    def _spline_decoders(self, placed: Design | Encoding, assignment: str) -> list[SplineDecoder]:
+        key = (placed.ordering, placed.nodes, assignment)
+        layout = self.drawn.layout(placed)
+        if layout.nodes.alpha.ndim == 1:
+            key = ("", placed.nodes, assignment)  # the same for every ordering
+        if key not in self._decoders:
+            self._decoders[key] = [SplineDecoder(layout.nodes, batch) for batch in self._positions(assignment)]
+        return self._decoders[key]
+
+    def _positions(self, assignment: str) -> list[Tensor]:
+        """Return the positions in β of those who arrived, [M, F] ascending, a tensor for each number F."""
+        reference = self.drawn.reference
+        positions = worker_positions(assignment, workers=self.cell.workers, rack=reference.rack)
+        return [positions[batch].sort(-1).values for batch in self._batches]
+
+
+_AT_ONCE = 2**24  # answers picked at once for a baseline: bounds the memory of masks × groups × workers × outputs
+
+
+def _decoded(
+    decoders: Sequence[SplineDecoder], transformed: Sequence[Tensor], smoothing: float, *, groups: slice = slice(None)
+) -> Iterator[Tensor]:
+    for decoder, answers in zip(decoders, transformed, strict=True):
+        yield from decoder.decode(answers, smoothing, groups=groups)
+
+
+def _mean_curve(decoders: Sequence[SplineDecoder], read: Tensor, truth: Truth) -> Callable[[Tensor], Tensor]:
+    """Return the mean squared error over all masks as a function of λ [L]."""
+    curves = [decoder.error_curve(read, truth) for decoder in decoders]
+    return lambda smoothing: torch.cat([curve(smoothing) for curve in curves]).mean(0)
+
+
+def _equally_many(arrivals: Arrivals) -> list[Tensor]:
+    """Return the numbers of the workers that arrived, [M, F], a tensor for each number F that occurs."""
+    counts = arrivals.arrived.sum(1)
+    return [
+        torch.from_numpy(np.nonzero(arrivals.arrived[counts == count])[1].reshape(-1, count))
+        for count in np.unique(counts)[::-1]
+    ]

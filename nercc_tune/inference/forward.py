@@ -42,7 +42,7 @@ class ForwardEngine:
 
         Args:
             groups: [G, K, …] float32, the queries.
-            encoder: [N, K] float64.
+            encoder: [N, K] float64, or [G, N, K] with one for each group.
             timings: Gets the seconds of `encode` and `forward`.
 
         Returns:
@@ -59,18 +59,20 @@ class ForwardEngine:
                     answers.append(self._forward(batch))
             with timings.measure("forward"):
                 outputs = torch.cat(answers).cpu()
-        self.images += len(groups) * len(encoder)
-        return outputs.reshape(len(groups), len(encoder), -1)
+        self.images += len(groups) * encoder.shape[-2]
+        return outputs.reshape(len(groups), encoder.shape[-2], -1)
 
     def _chunks(self, groups: Tensor, matrix: Tensor, timings: Timings) -> Iterator[Tensor]:
         """Yield the coded queries of all groups in order, in batches of about `chunk`."""
         numbers = groups[0, 0].numel()
         chunk = self.chunk or max(1, min(_LARGEST_CHUNK, _CHUNK_NUMBERS.get(self.device.type, 2**21) // numbers))
-        together = max(1, chunk // len(matrix))
-        for part in groups.split(together):
+        together = max(1, chunk // matrix.shape[-2])
+        for start in range(0, len(groups), together):
+            part = groups[start : start + together]
+            own = matrix[start : start + together] if matrix.ndim > 2 else matrix
             with timings.measure("encode"):
                 queries = self._to_device(part)
-                coded = (matrix @ queries.flatten(2)).reshape(-1, *part.shape[2:]).to(self._dtype)
+                coded = (own @ queries.flatten(2)).reshape(-1, *part.shape[2:]).to(self._dtype)
             yield from coded.split(chunk)
 
     def _to_device(self, queries: Tensor) -> Tensor:

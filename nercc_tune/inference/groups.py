@@ -8,18 +8,26 @@ import numpy as np
 import torch
 
 from nercc_tune.errors import WorkloadError
+from nercc_tune.inference.masks import Part
 from nercc_tune.inference.outputs import Groups
 from nercc_tune.inference.store import tensor_key
 from nercc_tune.spec import StudySpec
 from nercc_tune.workloads import Workload
 
+Indices = tuple[tuple[int, ...], ...]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Indices into a data set, a tuple of K for each group; no index is in both halves or twice in one."""
+    """Indices into a data set, a tuple of K for each group; no index is in two parts or twice in one."""
 
-    tuning: tuple[tuple[int, ...], ...]
-    heldout: tuple[tuple[int, ...], ...]
+    tuning: Indices
+    heldout: Indices
+    validation: Indices
+
+    def of(self, part: Part) -> Indices:
+        """Return the groups of a part."""
+        return {"tuning": self.tuning, "heldout": self.heldout, "validation": self.validation}[part]
 
 
 def check_size(spec: StudySpec, available: int) -> None:
@@ -30,14 +38,14 @@ def check_size(spec: StudySpec, available: int) -> None:
     """
     if not spec.queries_needed <= available:
         raise WorkloadError(
-            f"`{spec.workload.data}` has {available} queries, but {spec.evaluation.tuning_groups} tuning and "
-            f"{spec.evaluation.heldout_groups} held-out groups of {spec.code.queries} take {spec.queries_needed}; "
-            f"lower `evaluation.tuning_groups` or `evaluation.heldout_groups`."
+            f"`{spec.workload.data}` has {available} queries, but {spec.evaluation.tuning_groups} tuning, "
+            f"{spec.evaluation.validation_groups} validation and {spec.evaluation.heldout_groups} held-out groups of "
+            f"{spec.code.queries} take {spec.queries_needed}; lower the groups in `evaluation`."
         )
 
 
 def split_queries(spec: StudySpec, available: int) -> Split:
-    """Draw the tuning and the held-out groups, seeded by `evaluation.seed`.
+    """Draw the tuning, held-out and validation groups, seeded by `evaluation.seed`.
 
     Raises:
         WorkloadError: As for `check_size`.
@@ -45,13 +53,15 @@ def split_queries(spec: StudySpec, available: int) -> Split:
     check_size(spec, available)
     order = np.random.default_rng(spec.evaluation.seed).permutation(available)[: spec.queries_needed]
     groups = tuple(tuple(int(index) for index in group) for group in order.reshape(-1, spec.code.queries))
+    tuning, heldout = spec.evaluation.tuning_groups, spec.evaluation.heldout_groups
     return Split(
-        tuning=groups[: spec.evaluation.tuning_groups],
-        heldout=groups[spec.evaluation.tuning_groups :],
+        tuning=groups[:tuning],
+        heldout=groups[tuning : tuning + heldout],
+        validation=groups[tuning + heldout :],
     )
 
 
-def load_groups(workload: Workload, indices: tuple[tuple[int, ...], ...], *, precision: str) -> Groups:
+def load_groups(workload: Workload, indices: Indices, *, precision: str) -> Groups:
     """Load the queries of groups; their key covers the workload, the queries and the precision of the model."""
     queries, labels = workload.data.load([index for group in indices for index in group])
     shape = (len(indices), len(indices[0]))

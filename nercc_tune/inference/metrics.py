@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from nercc_tune.records import Score
-
-# Estimates decoded at once, in numbers: bounds the memory of large masks × groups × outputs.
-_DECODED_NUMBERS = 2**25
+from nercc_tune.records import DecodeSpace, Score
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -18,28 +16,40 @@ class Truth:
     """What the estimates are compared with, in one decode space.
 
     Attributes:
-        outputs: [G, K, c] the uncoded outputs in the decode space.
+        outputs: [G, K, c] the uncoded outputs where the MSE is measured: in logits for `logits`, else probabilities.
         probabilities: [G, K, c] the uncoded outputs as probabilities.
         labels: [G, K].
-        is_probabilities: Whether the decode space is `probabilities`.
+        decode_space: Where the decoder works.
     """
 
     outputs: Tensor
     probabilities: Tensor
     labels: Tensor
-    is_probabilities: bool
+    decode_space: DecodeSpace
 
     @classmethod
-    def of(cls, logits: Tensor, labels: Tensor, *, decode_space: str) -> Truth:
+    def of(cls, logits: Tensor, labels: Tensor, *, decode_space: DecodeSpace) -> Truth:
         """Build the truth from uncoded logits [G, K, c] and labels [G, K]."""
         probabilities = logits.softmax(-1)
-        is_probabilities = decode_space == "probabilities"
-        outputs = probabilities if is_probabilities else logits
-        return cls(outputs=outputs, probabilities=probabilities, labels=labels, is_probabilities=is_probabilities)
+        outputs = logits if decode_space == "logits" else probabilities
+        return cls(outputs=outputs, probabilities=probabilities, labels=labels, decode_space=decode_space)
 
     def answers(self, logits: Tensor) -> Tensor:
-        """Take workers' logits to the decode space."""
-        return logits.softmax(-1) if self.is_probabilities else logits
+        """Take workers' logits to what the decoder reads."""
+        return logits.softmax(-1) if self.decode_space == "probabilities" else logits
+
+    def estimates(self, decoded: Tensor) -> Tensor:
+        """Take what the decoder gives to where the MSE is measured."""
+        return decoded.softmax(-1) if self.decode_space == "logits-softmax" else decoded
+
+    def part(self, groups: slice) -> Truth:
+        """Return the truth of some of the groups."""
+        return replace(
+            self,
+            outputs=self.outputs[groups],
+            probabilities=self.probabilities[groups],
+            labels=self.labels[groups],
+        )
 
     @property
     def accuracy(self) -> Tensor:
@@ -78,23 +88,14 @@ class MaskedMetrics:
         )
 
 
-def measure(logits: Tensor, decoders: Tensor, arrived: Tensor, truth: Truth) -> MaskedMetrics:
-    """Decode every group under every mask and compare.
+def measure(decoded: Iterable[Tensor], truth: Truth) -> MaskedMetrics:
+    """Compare what a decoder gave with the truth.
 
     Args:
-        logits: [G, N, c] the workers' answers.
-        decoders: [M, K, F] float64.
-        arrived: [M, F] the workers that arrived.
-        truth: The uncoded outputs.
+        decoded: Parts [m, G, K, c] of all masks in turn, in the decode space.
+        truth: The uncoded outputs, in the order of the estimates.
     """
-    answers = truth.answers(logits)
-    groups, _, outputs = answers.shape
-    flat = answers.transpose(0, 1).reshape(answers.shape[1], -1)
-    masks_at_once = max(1, _DECODED_NUMBERS // (groups * decoders.shape[1] * outputs))
-    parts = [
-        _compare((matrices.to(flat.dtype) @ flat[workers]).unflatten(-1, (groups, outputs)), truth)
-        for matrices, workers in zip(decoders.split(masks_at_once), arrived.split(masks_at_once), strict=True)
-    ]
+    parts = [_compare(truth.estimates(part), truth) for part in decoded]
     mse, prob_mse, accuracy, agreement = (torch.cat(part).mT for part in zip(*parts, strict=True))
     return MaskedMetrics(
         mse=mse, prob_mse=prob_mse, accuracy=accuracy, agreement=agreement, uncoded_accuracy=truth.accuracy
@@ -102,10 +103,10 @@ def measure(logits: Tensor, decoders: Tensor, arrived: Tensor, truth: Truth) -> 
 
 
 def _compare(estimates: Tensor, truth: Truth) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return mse, prob_mse, accuracy, agreement, [m, G] each, of estimates [m, K, G, c]."""
-    estimates = estimates.transpose(1, 2)
+    """Return mse, prob_mse, accuracy, agreement, [m, G] each, of estimates [m, G, K, c]."""
     mse = _distance(estimates, truth.outputs)
-    prob_mse = mse if truth.is_probabilities else _distance(estimates.softmax(-1), truth.probabilities)
+    in_logits = truth.decode_space == "logits"
+    prob_mse = _distance(estimates.softmax(-1), truth.probabilities) if in_logits else mse
     chosen = estimates.argmax(-1)
     return mse, prob_mse, _share(chosen == truth.labels), _share(chosen == truth.outputs.argmax(-1))
 

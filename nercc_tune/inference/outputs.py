@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -31,20 +32,37 @@ class Groups:
 class WorkerOutputs:
     """Answers [G, N, c] of the workers on fixed groups, for any encoder.
 
-    They depend on the encoder alone, not on λ_dec, on who arrives, or on the decode space: one forward pass serves all
-    of these. Attributes:
+    They depend on the encoder alone, not on λ_dec, on who arrives, on which worker is which, or on the decode space:
+    one forward pass serves all of these. The groups are run in blocks, so that a hopeless encoder can be given up
+    after some of them. Attributes:
 
-        forwards: Passes over the groups that were computed here.
+        blocks: The groups of each block.
+        forwards: Passes over the groups that were computed here; a block counts by its share of the groups.
         reused: Passes that were found in memory or on disk instead.
     """
 
-    def __init__(self, groups: Groups, *, engine: ForwardEngine, store: OutputStore, timings: Timings) -> None:
+    def __init__(
+        self, groups: Groups, *, engine: ForwardEngine, store: OutputStore, timings: Timings, blocks: int = 1
+    ) -> None:
         self.groups = groups
+        count = len(groups.queries)
+        edges = [count * block // blocks for block in range(blocks + 1)]
+        self.blocks = tuple(slice(low, high) for low, high in pairwise(edges))
         self._engine = engine
         self._store = store
         self._timings = timings
-        self.forwards = 0
-        self.reused = 0
+        self._run_groups = 0
+        self._found_groups = 0
+
+    @property
+    def forwards(self) -> float:
+        """Passes over the groups that were computed here."""
+        return self._run_groups / len(self.groups.queries)
+
+    @property
+    def reused(self) -> float:
+        """Passes over the groups that were found in memory or on disk."""
+        return self._found_groups / len(self.groups.queries)
 
     def uncoded(self) -> Tensor:
         """Return the model's outputs [G, K, c] on the queries themselves.
@@ -53,12 +71,12 @@ class WorkerOutputs:
             OutputError: If an output is not finite.
         """
         queries = self.groups.queries.shape[1]
-        outputs = self._kept(torch.eye(queries, dtype=torch.float64))
+        outputs = self._all_blocks(torch.eye(queries, dtype=torch.float64))
         _check_finite(outputs, "the model's outputs on plain queries")
         return outputs
 
     def of(self, encoder: Tensor) -> Tensor:
-        """Return the answers [G, N, c] to the coded queries of an encoder [N, K].
+        """Return the answers [G, N, c] to the coded queries of an encoder [N, K], or [G, N, K] of one for each group.
 
         An encoder that sends plain queries only (or nothing) needs no pass of its own: its answers are uncoded outputs.
 
@@ -67,18 +85,35 @@ class WorkerOutputs:
         """
         if bool(((encoder == 0) | (encoder == 1)).all()) and bool((encoder.sum(-1) <= 1).all()):
             return encoder.to(torch.float32) @ self.uncoded()
-        answers = self._kept(encoder)
+        answers = self._all_blocks(encoder)
         _check_finite(answers, "the model's outputs on coded queries")
         return answers
 
-    def _kept(self, encoder: Tensor) -> Tensor:
-        key = tensor_key(self.groups.key, str(tuple(encoder.shape)), encoder)
+    def of_block(self, encoder: Tensor, block: int) -> Tensor:
+        """Return the answers for the groups of one block only.
+
+        Raises:
+            OutputError: If an answer is not finite.
+        """
+        answers = self._kept(encoder, self.blocks[block])
+        _check_finite(answers, "the model's outputs on coded queries")
+        return answers
+
+    def _all_blocks(self, encoder: Tensor) -> Tensor:
+        parts = [self._kept(encoder, block) for block in self.blocks]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _kept(self, encoder: Tensor, block: slice) -> Tensor:
+        queries = self.groups.queries[block]
+        own = encoder[block] if encoder.ndim > 2 else encoder
+        part = () if len(self.blocks) == 1 else (f"{block.start}:{block.stop}",)
+        key = tensor_key(self.groups.key, str(tuple(own.shape)), own, *part)
         answers = self._store.get(key)
         if answers is not None:
-            self.reused += 1
+            self._found_groups += len(queries)
             return answers
-        answers = self._engine.run(self.groups.queries, encoder, self._timings)
-        self.forwards += 1
+        answers = self._engine.run(queries, own, self._timings)
+        self._run_groups += len(queries)
         self._store.put(key, answers)
         return answers
 

@@ -50,13 +50,13 @@ def figure_history(history: StudyHistory) -> Figure:
 
 def _best_so_far(cell: CellHistory) -> tuple[list[int], list[float]]:
     scored = sorted(
-        (trial.proposal, trial.score.mse, trial.lambda_enc == trial.lambda_dec == 0)
+        (trial.proposal, cell.goal.error_of(trial.score), trial.lambda_enc == trial.lambda_dec == 0)
         for trial in cell.trials
         if trial.score is not None
     )
     origins = [mse for _, mse, is_origin in scored if is_origin]
     baseline = cell.baselines.get("nercc_ag")
-    origin = baseline.mse if baseline else min(origins, default=0.0)
+    origin = cell.goal.error_of(baseline) if baseline else min(origins, default=0.0)
     if not origin > 0:
         return [], []
     best, ratios = math.inf, []

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 
 from nercc_tune.records import CellHistory, StudyHistory
 from nercc_tune.reporting.lambda_scale import LambdaScale, log_edges
-from nercc_tune.reporting.style import CHOSEN, CODES, INK, Mark, dress, legend_above, new_figure, write_inside
+from nercc_tune.reporting.style import (
+    CHOSEN,
+    CODES,
+    INK,
+    Mark,
+    dress,
+    error_label,
+    legend_above,
+    new_figure,
+    write_inside,
+)
 
 __all__ = ["figure_landscape"]
 
@@ -35,7 +45,7 @@ _MARKS = {
 
 
 def figure_landscape(history: StudyHistory) -> Figure:
-    """Draw log10 MSE on the tuning draws over (λ_dec, λ_enc), a panel for each cell.
+    """Draw log10 of the error on the tuning draws over (λ_dec, λ_enc), a panel for each cell, with the design chosen.
 
     A row of colour is a λ_enc that was tried, as wide as it is nearer to it than to others; a column is a λ_dec of the
     decoder grid. 0 has a row and a column of its own, apart from the logarithmic part. Colours end at ten times the
@@ -54,7 +64,7 @@ def figure_landscape(history: StudyHistory) -> Figure:
         mesh = _draw_mesh(axes, cell, grid=history.decoder_grid, decoder=decoder, encoder=encoder)
         if mesh is not None:
             bar = figure.colorbar(mesh, ax=axes, extend=_extension(mesh), pad=0.02)
-            bar.set_label("log$_{10}$ MSE", fontsize=7, color=INK)
+            bar.set_label(f"log$_{{10}}$ {error_label(cell.goal)}", fontsize=7, color=INK)
             bar.ax.tick_params(labelsize=6, colors=INK)
             bar.locator = MaxNLocator(5)
         else:
@@ -79,7 +89,7 @@ def _scales(history: StudyHistory) -> tuple[LambdaScale, LambdaScale]:
 def _draw_mesh(
     axes: Axes, cell: CellHistory, *, grid: tuple[float, ...], decoder: LambdaScale, encoder: LambdaScale
 ) -> QuadMesh | None:
-    profiles = {trial.lambda_enc: trial.profile for trial in cell.trials if trial.is_complete and trial.profile}
+    profiles = cell.profiles
     if not profiles:
         return None
     encoders = sorted(profiles)
@@ -102,7 +112,8 @@ def _draw_mesh(
 
 def _log10_of_origin(cell: CellHistory) -> float:
     origin = cell.baselines.get("nercc_ag")
-    return math.log10(origin.mse) if origin and origin.mse > 0 else -math.inf
+    error = cell.goal.error_of(origin) if origin else 0.0
+    return math.log10(error) if error > 0 else -math.inf
 
 
 def _extension(mesh: QuadMesh) -> Literal["max", "neither"]:

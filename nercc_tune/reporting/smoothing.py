@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from nercc_tune.records import CellHistory, StudyHistory
 from nercc_tune.reporting.lambda_scale import LambdaScale
 from nercc_tune.reporting.mse_scale import set_mse_scale
-from nercc_tune.reporting.style import CHOSEN, CODES, dress, legend_above, new_figure, write_inside
+from nercc_tune.reporting.style import CHOSEN, CODES, dress, error_label, legend_above, new_figure, write_inside
 
 __all__ = ["figure_smoothing"]
 
@@ -25,8 +25,8 @@ _REFERENCES: dict[str, Literal["--", ":"]] = {"nercc_ag": "--", "bacc": ":"}
 def figure_smoothing(history: StudyHistory) -> Figure:
     """Draw the MSE on the tuning draws against λ_dec (left) and λ_enc (right), a row for each cell.
 
-    Left: the profile of the cell's best trial, at its λ_enc. Right: for the λ_enc of every trial the least MSE over
-    λ_dec. 0 has a grey strip of its own; the horizontal lines are NeRCC^Ag, which is (0, 0), and BACC; a star marks the
+    Left: the profile of the chosen λ_enc. Right: for every λ_enc the least error over the λ_dec of the grid. Both with the
+    design chosen. 0 has a grey strip of its own; the horizontal lines are NeRCC^Ag, which is (0, 0), and BACC; a star marks the
     pair chosen, or the best so far. The axis ends at twice the worse baseline, which over-smoothing exceeds.
 
     Reference:
@@ -41,14 +41,14 @@ def figure_smoothing(history: StudyHistory) -> Figure:
             _draw(axes, profile, cell=cell)
             scale.apply(axes, "x")
             axes.axvspan(*scale.zero_edges, color=_ZERO_STRIP, linewidth=0, zorder=0)
-        references = [cell.baselines[name].mse for name in _REFERENCES if name in cell.baselines]
+        references = [cell.goal.error_of(cell.baselines[name]) for name in _REFERENCES if name in cell.baselines]
         shown = [mse for profile in profiles for mse in profile.values()] + references
         right.sharey(left)
         set_mse_scale(left, shown, top=_HEADROOM * max(references, default=math.inf))
-        best = cell.best
-        at = f", λ$_{{enc}}$ = {best.lambda_enc:.3g}" if best else ""
-        label = f"MSE ({cell.cell.decode_space})"
-        dress(left, x="λ$_{dec}$", y=label, title=f"S = {cell.cell.stragglers}{at}")
+        chosen = cell.entry or cell.best
+        at = f", λ$_{{enc}}$ = {chosen.lambda_enc:.3g}" if chosen else ""
+        label = error_label(cell.goal)
+        dress(left, x="λ$_{dec}$", y=label, title=f"{cell.cell.title}{at}")
         dress(right, x="λ$_{enc}$", title=f"S = {cell.cell.stragglers}, best λ$_{{dec}}$ for each")
         _mark_chosen(left, right, cell=cell)
     legend_above(figure, _handles(history), columns=4)
@@ -56,17 +56,13 @@ def figure_smoothing(history: StudyHistory) -> Figure:
 
 
 def _decoder_profile(cell: CellHistory, grid: tuple[float, ...]) -> dict[float, float]:
-    best = cell.best
-    return dict(zip(grid, best.profile, strict=True)) if best and best.profile else {}
+    chosen = cell.entry or cell.best
+    profile = cell.profiles.get(chosen.lambda_enc) if chosen else None
+    return dict(zip(grid, profile, strict=True)) if profile else {}
 
 
 def _encoder_profile(cell: CellHistory) -> dict[float, float]:
-    least: dict[float, float] = {}
-    for trial in sorted(cell.trials, key=lambda trial: trial.lambda_enc):
-        if trial.score is not None:
-            mse = min((*trial.profile, trial.score.mse))
-            least[trial.lambda_enc] = min(mse, least.get(trial.lambda_enc, mse))
-    return least
+    return {lambda_enc: min(profile) for lambda_enc, profile in sorted(cell.profiles.items())}
 
 
 def _draw(axes: Axes, profile: Mapping[float, float], *, cell: CellHistory) -> None:
@@ -75,7 +71,9 @@ def _draw(axes: Axes, profile: Mapping[float, float], *, cell: CellHistory) -> N
         write_inside(axes, "no completed trial")
     for name, dashes in _REFERENCES.items():
         if name in cell.baselines:
-            axes.axhline(cell.baselines[name].mse, color=CODES[name].colour, linestyle=dashes, linewidth=1.4)
+            axes.axhline(
+                cell.goal.error_of(cell.baselines[name]), color=CODES[name].colour, linestyle=dashes, linewidth=1.4
+            )
     positive = [smoothing for smoothing in profile if smoothing > 0]
     axes.plot(
         positive, [profile[value] for value in positive], color=style.colour, marker=".", markersize=4, linewidth=1
@@ -90,7 +88,7 @@ def _mark_chosen(left: Axes, right: Axes, *, cell: CellHistory) -> None:
     if chosen is None or score is None:
         return
     for axes, smoothing in ((left, chosen.lambda_dec), (right, chosen.lambda_enc)):
-        axes.add_line(CHOSEN.at([(smoothing, score.mse)], label="chosen", zorder=5))
+        axes.add_line(CHOSEN.at([(smoothing, cell.goal.error_of(score))], label="chosen", zorder=5))
 
 
 def _handles(history: StudyHistory) -> list[Line2D]:

@@ -11,13 +11,13 @@ from matplotlib.transforms import ScaledTranslation
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import BASELINES, Heldout, Interval
 from nercc_tune.reporting.mse_scale import set_mse_scale
-from nercc_tune.reporting.style import CODES, CodeStyle, dress, legend_above, new_figure
+from nercc_tune.reporting.style import CODES, CodeStyle, dress, error_label, legend_above, new_figure
 
 __all__ = ["figure_stragglers"]
 
 _DODGE_PT = 1.2  # between two codes at one S, so that their intervals can be told apart
 _ALONE_DODGE_PT = 12.0  # the same where there is but one S
-_METRICS = {"mse": "MSE", "rel_acc": "RelAcc", "agreement": "agreement"}
+_METRICS = {"rel_acc": "RelAcc", "agreement": "agreement"}
 _MOST_TICKS = 8
 _MARKER_PT = 4
 
@@ -31,18 +31,18 @@ def figure_stragglers(table: TunedTable) -> Figure:
         Moradi & Maddah-Ali 2024, figures 2, 3 and 6.
     """
     series = _series(table)
-    space = table.entries[0].decode_space
-    metrics = [name for name in _METRICS if any(_points(heldouts, name) for heldouts in series.values())]
+    error = table.goal.error
+    metrics = [name for name in (error, *_METRICS) if any(_points(heldouts, name) for heldouts in series.values())]
     dodge_pt = _DODGE_PT if len(table.entries) > 1 else _ALONE_DODGE_PT
     middle = (len(series) - 1) / 2
     figure = new_figure(2.7)
     row = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axes, metric in zip(row, metrics, strict=True):
-        dress(axes, x="stragglers S", y=f"MSE ({space})" if metric == "mse" else _METRICS[metric])
+        dress(axes, x="stragglers S", y=error_label(table.goal) if metric == error else _METRICS[metric])
         for position, (code, heldouts) in enumerate(series.items()):
             _draw(axes, _points(heldouts, metric), style=CODES[code], offset_pt=dodge_pt * (position - middle))
         axes.xaxis.set_major_locator(FixedLocator([entry.stragglers for entry in table.entries], nbins=_MOST_TICKS))
-    means = [point.mean for heldouts in series.values() for point in _points(heldouts, "mse").values()]
+    means = [point.mean for heldouts in series.values() for point in _points(heldouts, error).values()]
     set_mse_scale(row[0], means)
     styles = [CODES[code] for code in series]
     handles = [
@@ -58,7 +58,7 @@ def _series(table: TunedTable) -> dict[str, dict[int, Heldout]]:
         "tuned": {entry.stragglers: entry.heldout for entry in table.entries},
         "policy": {entry.stragglers: entry.heldout for entry in table.policy.entries},
     }
-    for name in BASELINES:
+    for name in (*BASELINES, "frozen"):
         series[name] = {entry.stragglers: entry.baselines[name] for entry in table.entries if name in entry.baselines}
     return {name: heldouts for name, heldouts in series.items() if heldouts}
 

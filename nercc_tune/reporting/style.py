@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from nercc_tune.records import Goal
+
 __all__ = [
     "CHOSEN",
     "CODES",
@@ -21,6 +23,7 @@ __all__ = [
     "Mark",
     "cell_colours",
     "dress",
+    "error_label",
     "legend_above",
     "new_figure",
     "write_inside",
@@ -53,6 +56,7 @@ CODES = {
     "nercc_ag": CodeStyle(label="NeRCC$^{Ag}$ (0, 0)", colour="#E69F00", marker="D"),
     "replication": CodeStyle(label="replication", colour="#CC79A7", marker="v"),
     "uncoded": CodeStyle(label="uncoded", colour="#666666", marker="X"),
+    "frozen": CodeStyle(label="NeRCC, one pair frozen", colour="#56B4E9", marker="P"),
 }
 """By name; the colours are Okabe and Ito's, which the colour-blind can tell apart.
 
@@ -139,3 +143,8 @@ def cell_colours(count: int) -> list[str]:
     first, last = _CELL_RANGE
     steps = [first + (last - first) * index / max(1, count - 1) for index in range(count)]
     return [to_hex(colormaps["viridis"](step)) for step in steps]
+
+
+def error_label(goal: Goal) -> str:
+    """Return what the error axis of a study is called."""
+    return "MSE" if goal.error == "mse" else "MSE (probabilities)"

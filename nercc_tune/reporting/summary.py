@@ -74,7 +74,7 @@ def _best_line(cell: CellHistory) -> str:
     failed = sum(trial.reason is not None for trial in cell.trials)
     pair = ["–", "–", "–"]
     if best is not None and best.score is not None:
-        pair = [f"{best.lambda_enc:.3g}", f"{best.lambda_dec:.3g}", f"{best.score.mse:.3g}"]
+        pair = [f"{best.lambda_enc:.3g}", f"{best.lambda_dec:.3g}", f"{cell.goal.error_of(best.score):.3g}"]
     return "| " + " | ".join([str(cell.cell.stragglers), str(len(cell.trials)), str(failed), *pair]) + " |"
 
 

@@ -1,8 +1,22 @@
-"""The choice of the pair, and what it is worth on held-out draws."""
+"""The choice of the code, and what it is worth on held-out draws."""
 
 from nercc_tune.selection.bootstrap import CrossedBootstrap
-from nercc_tune.selection.choice import ChosenPolicy, choose_policy
-from nercc_tune.selection.heldout import judge, mse_difference
+from nercc_tune.selection.choice import best_trials, non_dominated, policy_candidates
+from nercc_tune.selection.forwards import search_forwards
+from nercc_tune.selection.heldout import Judged, difference, expect, judge
 from nercc_tune.selection.judging import Judge
+from nercc_tune.selection.policy import PolicyChoice
 
-__all__ = ["ChosenPolicy", "CrossedBootstrap", "Judge", "choose_policy", "judge", "mse_difference"]
+__all__ = [
+    "CrossedBootstrap",
+    "Judge",
+    "Judged",
+    "PolicyChoice",
+    "best_trials",
+    "difference",
+    "expect",
+    "judge",
+    "non_dominated",
+    "policy_candidates",
+    "search_forwards",
+]

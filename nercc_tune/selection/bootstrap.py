@@ -40,25 +40,32 @@ class CrossedBootstrap:
 
     def mean(self, values: Array) -> Interval:
         """Return the mean of `values` [G, M] with its interval."""
-        return _interval(float(values.mean()), self._resampled(values))
+        return interval(float(values.mean()), self.resampled(values))
 
     def ratio(self, values: Array, base: Array) -> Interval | None:
         """Return the ratio of means of `values` [G, M] and `base` [G]; None where the base is 0 in a resample."""
-        bases = (self.groups @ base) / len(base)
+        bases = self.resampled_groups(base)
         if not bool((bases > 0).all()):
             return None
-        return _interval(float(values.mean() / base.mean()), self._resampled(values) / bases)
+        return interval(float(values.mean() / base.mean()), self.resampled(values) / bases)
 
-    def _resampled(self, values: Array) -> Array:
-        resampled: Array = ((self.groups @ values) * self.masks).sum(-1) / values.size
-        return resampled
+    def resampled(self, values: Array) -> Array:
+        """Return the mean of `values` [G, M] in every resample, [B]."""
+        means: Array = ((self.groups @ values) * self.masks).sum(-1) / values.size
+        return means
+
+    def resampled_groups(self, values: Array) -> Array:
+        """Return the mean of `values` [G] in every resample, [B]."""
+        means: Array = (self.groups @ values) / len(values)
+        return means
+
+
+def interval(mean: float, resampled: Array) -> Interval:
+    """Return a mean with the percentile interval of its resamples [B]."""
+    tail = (1 - _LEVEL) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return Interval(mean=mean, low=float(low), high=float(high))
 
 
 def _counts(rng: np.random.Generator, count: int, resamples: int) -> Array:
     return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
-
-
-def _interval(mean: float, resampled: Array) -> Interval:
-    tail = (1 - _LEVEL) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return Interval(mean=mean, low=float(low), high=float(high))

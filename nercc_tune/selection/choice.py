@@ -1,48 +1,100 @@
-"""The choice on the tuning draws: a pair for each cell, and one policy for all."""
+"""The choice on the tuning draws: candidates for each cell, and for one policy that serves all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from nercc_tune.records import CellHistory
+from nercc_tune.records import CellHistory, Design, Goal, Option, Score, TrialRecord
 
-# A perfect code (no straggler, an exact copy of every query) has MSE 0; a ratio to it stays finite.
-_TINY = 1e-300
+Rank = tuple[float, float, float]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChosenPolicy:
-    """One λ_enc with the λ_dec of each straggler count."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PolicyCandidate:
+    """One encoder and one reading of the answers, with the λ_dec of each straggler count.
 
+    Attributes:
+        expected: The goal's rank expected over the cells on the tuning draws; the least is the best.
+        profile: The expected error at each λ_dec of the grid, the same for all cells.
+    """
+
+    design: Design
     lambda_enc: float
     lambda_dec: Mapping[int, float]
+    expected: Rank
+    profile: tuple[float, ...]
 
 
-def choose_policy(
-    cells: Sequence[CellHistory], profiled: Mapping[int, Mapping[float, tuple[float, float]]]
-) -> ChosenPolicy:
-    """Choose the λ_enc that is best over all cells.
+def best_trials(cell: CellHistory, *, most: int) -> tuple[TrialRecord, ...]:
+    """Return a cell's best trials, best first, none of them twice."""
+    found: dict[tuple[Design, float, float], TrialRecord] = {}
+    for trial in cell.ranked:
+        found.setdefault((trial.design, trial.lambda_enc, trial.lambda_dec), trial)
+    return tuple(found.values())[:most]
 
-    A λ_enc is judged by the mean over cells of its MSE, with the λ_dec that suits it best there, relative to the
-    cell's least MSE: no straggler count outweighs the others by the mere size of its errors.
+
+def policy_candidates(
+    cells: Sequence[CellHistory], options: Mapping[int, Sequence[tuple[TrialRecord, Option]]]
+) -> tuple[PolicyCandidate, ...]:
+    """Return all encoders with a reading that every cell has, best expected rank first; of equals the smaller λ_enc.
 
     Args:
-        cells: The cells with their trials.
-        profiled: By straggler count and λ_enc: the best λ_dec and its MSE.
+        cells: The cells with their probabilities and their goal.
+        options: By straggler count: the trials with their readings, each with the λ_dec that is best there.
 
     Raises:
-        ValueError: If no λ_enc was evaluated in every cell.
+        ValueError: If no encoder was evaluated in every cell.
     """
-    counts = [cell.cell.stragglers for cell in cells]
-    common = set.intersection(*(set(profiled[count]) for count in counts))
+    best = {cell.cell.stragglers: _best_of(options[cell.cell.stragglers], cell.goal) for cell in cells}
+    common = set.intersection(*(set(found) for found in best.values()))
     if not common:
-        raise ValueError("`profiled` must hold at least one λ_enc for every cell, but got none.")
-    least = {count: min(mse for _, mse in profiled[count].values()) for count in counts}
+        raise ValueError("`options` must hold at least one encoder for every cell, but got none.")
+    candidates = []
+    for design, lambda_enc in common:
+        chosen = {count: found[design, lambda_enc] for count, found in best.items()}
+        weighted = [(cell.cell.weight, chosen[cell.cell.stragglers]) for cell in cells]
+        candidates.append(
+            PolicyCandidate(
+                design=design,
+                lambda_enc=lambda_enc,
+                lambda_dec={count: option.lambda_dec for count, option in chosen.items()},
+                expected=expected_rank(cells[0].goal, [(weight, option.score) for weight, option in weighted]),
+                profile=tuple(_weighted_sum([(weight, option.profile) for weight, option in weighted])),
+            )
+        )
+    return tuple(sorted(candidates, key=lambda item: (item.expected, item.lambda_enc, item.design.label)))
 
-    def regret(lambda_enc: float) -> tuple[float, float]:
-        excess = sum(profiled[count][lambda_enc][1] / max(least[count], _TINY) for count in counts)
-        return excess / len(counts), lambda_enc
 
-    chosen = min(common, key=regret)
-    return ChosenPolicy(lambda_enc=chosen, lambda_dec={count: profiled[count][chosen][0] for count in counts})
+def expected_rank(goal: Goal, scores: Sequence[tuple[float, Score]]) -> Rank:
+    """Return the rank of a goal, expected over cells with their weights."""
+    ranks = [(weight, goal.rank(score)) for weight, score in scores]
+    shortfall, value, error = _weighted_sum(ranks)
+    return shortfall, value, error
+
+
+def non_dominated(trials: Sequence[TrialRecord], goal: Goal) -> tuple[TrialRecord, ...]:
+    """Return the trials that no other beats in both error and RelAcc, ascending in error."""
+    front: list[TrialRecord] = []
+    best = -1.0
+    scored = [(goal.error_of(trial.score), -(trial.score.rel_acc or 0.0), trial) for trial in trials if trial.score]
+    for _, negative, trial in sorted(scored, key=lambda item: (*item[:2], item[2].number)):
+        if -negative > best:
+            best = -negative
+            front.append(trial)
+    return tuple(front)
+
+
+def _best_of(options: Sequence[tuple[TrialRecord, Option]], goal: Goal) -> dict[tuple[Design, float], Option]:
+    found: dict[tuple[Design, float], Option] = {}
+    for trial, option in options:
+        design = replace(trial.design, assignment=option.assignment, decode_space=option.decode_space)
+        key = (design, trial.lambda_enc)
+        if key not in found or goal.rank(option.score) < goal.rank(found[key].score):
+            found[key] = option
+    return found
+
+
+def _weighted_sum(rows: Sequence[tuple[float, Sequence[float]]]) -> Iterator[float]:
+    columns = zip(*([weight * value for value in values] for weight, values in rows), strict=True)
+    return (sum(column) for column in columns)

@@ -1,122 +1,172 @@
-"""From the finished search to what is worth deploying: choose on the tuning draws, judge on the held-out ones."""
+"""From the finished search to what is worth deploying: choose among the best on fresh draws, judge on held-out ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nercc_tune.coding import DOMAIN, NerccCode
+from nercc_tune.coding import DOMAIN
 from nercc_tune.errors import OutputError
-from nercc_tune.inference import CellEvaluator, Draws, MaskedMetrics
-from nercc_tune.records import BASELINES, CellHistory, Heldout, Policy, PolicyEntry, StudyHistory, TunedEntry
+from nercc_tune.inference import Draws, MaskedMetrics
+from nercc_tune.records import (
+    BASELINES,
+    Candidate,
+    CellHistory,
+    Design,
+    FrontPoint,
+    Goal,
+    StudyHistory,
+    TrialRecord,
+    TunedEntry,
+)
 from nercc_tune.selection.bootstrap import CrossedBootstrap
-from nercc_tune.selection.choice import ChosenPolicy, choose_policy
-from nercc_tune.selection.heldout import judge, mse_difference
+from nercc_tune.selection.choice import best_trials, non_dominated
+from nercc_tune.selection.heldout import Judged, difference, judge
 from nercc_tune.spec import StudySpec
+from nercc_tune.splines import effective_dof
 
-_PAIRED_WITH = ("bacc", "nercc_ag")
+_MOST_OF_FRONT = 12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Judge:
-    """Chooses the pairs of a study and judges them, all on the same held-out draws."""
+    """Chooses and judges the codes of a study: all cells and all codes on the same fresh and held-out draws.
+
+    Attributes:
+        tuning: The draws that the search saw.
+        validation: Fresh draws, on which the best trials are judged again before one is chosen.
+        heldout: The draws that judge the choice, and nothing else.
+    """
 
     spec: StudySpec
     tuning: Draws
+    validation: Draws
     heldout: Draws
 
-    def policy_of(self, history: StudyHistory) -> ChosenPolicy:
-        """Choose the policy on the tuning draws.
+    @property
+    def goal(self) -> Goal:
+        """What the study optimises."""
+        return self.spec.search.goal
+
+    def entries(self, history: StudyHistory, *, forwards: float) -> dict[int, TunedEntry]:
+        """Choose and judge the code of every cell, by straggler count.
 
         Raises:
-            OutputError: If no trial succeeded in every cell.
+            OutputError: If a cell has no completed trial, or held-out outputs are not finite.
         """
-        profiled = {cell.cell.stragglers: self._profiled(cell) for cell in history.cells}
-        try:
-            return choose_policy(history.cells, profiled)
-        except ValueError as error:
-            raise OutputError(
-                "no proposal had finite outputs in every cell, so there is nothing to choose from."
-            ) from error
+        chosen = {cell.cell.stragglers: self._choose(cell) for cell in history.cells}
+        frozen_at = self.spec.evaluation.frozen_at
+        frozen = chosen[frozen_at][0] if frozen_at is not None else None
+        return {
+            cell.cell.stragglers: self._entry(cell, *chosen[cell.cell.stragglers], frozen=frozen, forwards=forwards)
+            for cell in history.cells
+        }
 
-    def entry(self, cell: CellHistory, *, forwards: int) -> TunedEntry:
-        """Judge the chosen pair of a cell beside the baselines.
+    def judged(self, stragglers: int, metrics: MaskedMetrics) -> Judged:
+        """Return held-out metrics of a cell with the cell's resamples and probability."""
+        evaluation = self.spec.evaluation
+        bootstrap = CrossedBootstrap.draw(
+            groups=evaluation.heldout_groups,
+            masks=metrics.mse.shape[1],
+            resamples=evaluation.bootstrap,
+            seed=evaluation.seed,
+        )
+        weight = self.heldout.evaluators[stragglers].cell.weight
+        return Judged(metrics=metrics, bootstrap=bootstrap, weight=weight)
 
-        Raises:
-            OutputError: If the cell has no completed trial, or held-out outputs are not finite.
-        """
-        best = cell.best
-        if best is None or best.score is None:
+    def df_enc(self, design: Design, lambda_enc: float) -> float:
+        """Return the encoder's effective degrees of freedom, averaged over groups where each has its own nodes."""
+        alpha = self.tuning.groups.layout(design).nodes.alpha
+        return float(effective_dof(alpha, lambda_enc).mean())
+
+    def _choose(self, cell: CellHistory) -> tuple[TrialRecord, tuple[Candidate, ...]]:
+        """Return the best of the best trials on the validation draws, and how all of them did there."""
+        trials = best_trials(cell, most=self.spec.evaluation.candidates)
+        if not trials:
+            raise OutputError(f"no trial of {cell.cell.name} succeeded, so there is no pair to choose.")
+        evaluator = self.validation.evaluators[cell.cell.stragglers]
+        scores = [evaluator.metrics(trial.design, trial.lambda_enc, trial.lambda_dec).score() for trial in trials]
+        candidates = tuple(
+            Candidate(
+                proposal=trial.proposal,
+                tuning=self.goal.value(trial.score) if trial.score else 0.0,
+                fresh=self.goal.value(score),
+                is_feasible=self.goal.shortfall(score) == 0,
+            )
+            for trial, score in zip(trials, scores, strict=True)
+        )
+        best = min(range(len(trials)), key=lambda at: (self.goal.rank(scores[at]), at))
+        return trials[best], candidates
+
+    def _entry(
+        self,
+        cell: CellHistory,
+        trial: TrialRecord,
+        candidates: tuple[Candidate, ...],
+        *,
+        frozen: TrialRecord | None,
+        forwards: float,
+    ) -> TunedEntry:
+        if trial.score is None:
             raise OutputError(f"no trial of {cell.cell.name} succeeded, so there is no pair to choose.")
         stragglers = cell.cell.stragglers
-        evaluator, bootstrap = self.heldout.evaluators[stragglers], self._bootstrap
-        tuned = evaluator.pair_metrics(best.lambda_enc, best.lambda_dec)
+        evaluator = self.heldout.evaluators[stragglers]
+        tuned = self.judged(stragglers, evaluator.metrics(trial.design, trial.lambda_enc, trial.lambda_dec))
         baselines = {name: evaluator.baseline_metrics(name) for name in BASELINES}
-        code = NerccCode(evaluator.nodes, lambda_enc=best.lambda_enc, lambda_dec=best.lambda_dec)
+        if frozen is not None:
+            baselines["frozen"] = evaluator.metrics(frozen.design, frozen.lambda_enc, frozen.lambda_dec)
+        others = {name: self.judged(stragglers, metrics) for name, metrics in baselines.items()}
+        is_same_space = (trial.design.decode_space == "logits") == (self.spec.reference.decode_space == "logits")
         return TunedEntry(
             model=cell.cell.model,
             data=cell.cell.data,
             queries=cell.cell.queries,
             workers=cell.cell.workers,
             stragglers=stragglers,
-            nodes=cell.cell.nodes,
-            decode_space=cell.cell.decode_space,
+            fewest=cell.cell.fewest,
+            weight=cell.cell.weight,
+            waiting=evaluator.waiting,
+            design=trial.design,
             domain=DOMAIN,
-            lambda_enc=best.lambda_enc,
-            lambda_dec=best.lambda_dec,
-            df_enc=code.df_enc,
-            df_dec=self.tuning.evaluators[stragglers].df_dec(best.lambda_dec),
-            tuning=best.score,
-            heldout=judge(tuned, bootstrap),
-            baselines={name: judge(metrics, bootstrap) for name, metrics in baselines.items()},
-            mse_minus={name: mse_difference(tuned, baselines[name], bootstrap) for name in _PAIRED_WITH},
-            trials=sum(trial.is_complete for trial in cell.trials),
+            lambda_enc=trial.lambda_enc,
+            lambda_dec=trial.lambda_dec,
+            df_enc=self.df_enc(trial.design, trial.lambda_enc),
+            df_dec=self.tuning.evaluators[stragglers].df_dec(trial.design, trial.lambda_dec),
+            tuning=trial.score,
+            is_feasible=next(item.is_feasible for item in candidates if item.proposal == trial.proposal),
+            candidates=candidates,
+            heldout=judge(tuned.metrics, tuned.bootstrap),
+            baselines={name: judge(other.metrics, other.bootstrap) for name, other in others.items()},
+            mse_minus={n: difference([tuned], [other], "mse") for n, other in others.items() if is_same_space},
+            prob_mse_minus={name: difference([tuned], [other], "prob_mse") for name, other in others.items()},
+            front=self._front(cell),
+            trials=sum(item.is_complete for item in cell.trials),
             forwards=forwards,
         )
 
-    def policy(self, chosen: ChosenPolicy) -> Policy:
-        """Judge the policy on the held-out draws.
-
-        Raises:
-            OutputError: If held-out outputs are not finite.
-        """
-        nodes = next(iter(self.heldout.evaluators.values())).nodes
-        df_enc = NerccCode(nodes, lambda_enc=chosen.lambda_enc, lambda_dec=0.0).df_enc
-        entries = [self._policy_entry(chosen, stragglers) for stragglers in self.heldout.evaluators]
-        return Policy(lambda_enc=chosen.lambda_enc, df_enc=df_enc, entries=tuple(entries))
-
-    def _policy_entry(self, chosen: ChosenPolicy, stragglers: int) -> PolicyEntry:
-        lambda_dec = chosen.lambda_dec[stragglers]
-        metrics: MaskedMetrics = self.heldout.evaluators[stragglers].pair_metrics(chosen.lambda_enc, lambda_dec)
-        heldout: Heldout = judge(metrics, self._bootstrap)
-        df_dec = self.tuning.evaluators[stragglers].df_dec(lambda_dec)
-        return PolicyEntry(stragglers=stragglers, lambda_dec=lambda_dec, df_dec=df_dec, heldout=heldout)
-
-    def _profiled(self, cell: CellHistory) -> Mapping[float, tuple[float, float]]:
-        """Return the best λ_dec and its MSE for every λ_enc that was evaluated in a cell.
-
-        Under strategy `joint` a trial's λ_dec is a proposal, not the best one, so it is minimised here; the answers
-        are kept, and no forward pass is made.
-        """
-        evaluator: CellEvaluator = self.tuning.evaluators[cell.cell.stragglers]
-        profiled: dict[float, tuple[float, float]] = {}
-        for trial in sorted(cell.trials, key=lambda trial: trial.proposal):
-            if trial.score is None:
+    def _front(self, cell: CellHistory) -> tuple[FrontPoint, ...]:
+        """Judge the trials that no other beats in both metrics; of many, an even selection."""
+        if self.goal.metric != "pareto":
+            return ()
+        front = non_dominated(cell.trials, self.goal)
+        if len(front) > _MOST_OF_FRONT:
+            steps = range(_MOST_OF_FRONT)
+            front = tuple(front[round(step * (len(front) - 1) / (_MOST_OF_FRONT - 1))] for step in steps)
+        evaluator = self.heldout.evaluators[cell.cell.stragglers]
+        points = []
+        for trial, score in ((trial, trial.score) for trial in front):
+            if score is None:
                 continue
-            found = (trial.lambda_dec, trial.score.mse)
-            if self.spec.search.strategy == "joint" and trial.lambda_enc not in profiled:
-                best = evaluator.evaluate(trial.lambda_enc, None, self.spec.decoder_grid)
-                found = (best.lambda_dec, best.score.mse)
-            if trial.lambda_enc not in profiled or found[1] < profiled[trial.lambda_enc][1]:
-                profiled[trial.lambda_enc] = found
-        return profiled
-
-    @property
-    def _bootstrap(self) -> CrossedBootstrap:
-        evaluation = self.spec.evaluation
-        return CrossedBootstrap.draw(
-            groups=evaluation.heldout_groups,
-            masks=evaluation.heldout_masks,
-            resamples=evaluation.bootstrap,
-            seed=evaluation.seed,
-        )
+            metrics = self.judged(
+                cell.cell.stragglers, evaluator.metrics(trial.design, trial.lambda_enc, trial.lambda_dec)
+            )
+            points.append(
+                FrontPoint(
+                    proposal=trial.proposal,
+                    design=trial.design,
+                    lambda_enc=trial.lambda_enc,
+                    lambda_dec=trial.lambda_dec,
+                    tuning=score,
+                    heldout=judge(metrics.metrics, metrics.bootstrap),
+                )
+            )
+        return tuple(points)

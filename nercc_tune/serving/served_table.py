@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nercc_tune.coding import DOMAIN, NerccCode, node_set
+from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Placement
 from nercc_tune.errors import TableError
 from nercc_tune.export.table import TunedTable, read_table
+from nercc_tune.records import Design
+from nercc_tune.serving.served_code import ServedCode
 
 
 @dataclass(frozen=True)
@@ -16,39 +19,56 @@ class ServedTable:
 
     Example:
         ```python
-        code = nercc_tune.load_table("table.json").code(stragglers=40)
-        coded = code.encode(queries)                 # [K, …] -> [N, …], one for each worker
-        estimates = code.decode(answers, arrived)    # [F, c] of the workers `arrived` -> [K, c]
+        code = nercc_tune.load_table("table.json").policy()
+        group = code.on(queries)                      # orders the K queries; the order travels with the group
+        coded = group.encode(queries)                 # [K, …] -> [N, …], one for each worker
+        estimates = group.decode(answers, arrived)    # [F, c] of the workers `arrived` -> [K, c], as they came
         ```
     """
 
     table: TunedTable
 
-    def code(self, *, stragglers: int) -> NerccCode:
-        """Return the code tuned for a straggler count; encoder and decoder both fit it.
+    def code(self, *, stragglers: int | None = None, arrived: int | None = None) -> ServedCode:
+        """Return the code tuned for a number of stragglers, or the policy's code for a number of answers.
+
+        The policy has one encoder for all numbers, so that `arrived` need not be known when the queries are sent. A
+        count between the table's takes the λ_dec of the next larger straggler count, which smooths more.
 
         Raises:
-            TableError: If the table has no entry for the count, or its nodes are not what this version makes of them.
+            TableError: If the table has no entry for the count, fewer workers arrived than it was tuned for, or its
+                nodes are not what this version makes of them.
+            ValueError: If not exactly one of `stragglers` and `arrived` is given.
         """
-        entry = self.table.entry(stragglers)
-        if entry.domain != DOMAIN:
-            raise TableError(
-                f"the table's λ are for nodes in {entry.domain}, and this version places them in {DOMAIN}."
-            )
-        try:
-            nodes = node_set(entry.nodes, queries=entry.queries, workers=entry.workers)
-        except ValueError as error:
-            raise TableError(f"the table needs nodes that this version does not have: {error}") from error
-        return NerccCode(nodes, lambda_enc=entry.lambda_enc, lambda_dec=entry.lambda_dec)
+        if (stragglers is None) == (arrived is None):
+            raise ValueError("exactly one of `stragglers` and `arrived` must be given.")
+        policy = self.table.policy
+        if arrived is not None:
+            return self._served(policy.design, policy.lambda_enc, self._lambda_dec(arrived))
+        entry = self.table.entry(stragglers or 0)
+        return self._served(entry.design, entry.lambda_enc, entry.lambda_dec)
 
-    def policy_code(self, *, arrived: int) -> NerccCode:
-        """Return the policy's code for a number of arrived workers: the same encoder for all, the decoder for these.
-
-        A count between the table's takes the decoder of the next larger straggler count, which smooths more.
+    def policy(self) -> ServedCode:
+        """Return the policy's code, which picks its λ_dec by the number of answers when it decodes.
 
         Raises:
-            TableError: If fewer workers arrived than the table was tuned for.
+            TableError: As for `code`; from `decode` if fewer workers arrived than the table was tuned for.
         """
+        policy = self.table.policy
+        return self._served(policy.design, policy.lambda_enc, self._lambda_dec)
+
+    def baseline(self, name: str) -> GroupCode:
+        """Return a baseline of the table as a code, for where it is better: `bacc`, `nercc_ag`, `replication`.
+
+        Raises:
+            TableError: If there is no such baseline.
+        """
+        if name not in BASELINE_CODES:
+            raise TableError(f"`name` must be one of {', '.join(BASELINE_CODES)}, but got {name!r}.")
+        entry = self.table.entries[0]
+        placement = Placement.of(self.table.reference)
+        return GroupCode(BASELINE_CODES[name], queries=entry.queries, workers=entry.workers, placement=placement)
+
+    def _lambda_dec(self, arrived: int) -> float:
         entry = self.table.entries[0]
         stragglers = entry.workers - arrived
         fitting = [item for item in self.table.policy.entries if item.stragglers >= stragglers]
@@ -57,9 +77,20 @@ class ServedTable:
             raise TableError(
                 f"`arrived` must be from {entry.workers - most} to {entry.workers} workers, but got {arrived}."
             )
-        chosen = min(fitting, key=lambda item: item.stragglers)
-        nodes = self.code(stragglers=entry.stragglers).nodes
-        return NerccCode(nodes, lambda_enc=self.table.policy.lambda_enc, lambda_dec=chosen.lambda_dec)
+        return min(fitting, key=lambda item: item.stragglers).lambda_dec
+
+    def _served(self, design: Design, lambda_enc: float, lambda_dec: float | Callable[[int], float]) -> ServedCode:
+        entry = self.table.entries[0]
+        if entry.domain != DOMAIN:
+            raise TableError(
+                f"the table's λ are for nodes in {entry.domain}, and this version places them in {DOMAIN}."
+            )
+        try:
+            return ServedCode(
+                design, queries=entry.queries, workers=entry.workers, lambda_enc=lambda_enc, lambda_dec=lambda_dec
+            )
+        except ValueError as error:
+            raise TableError(f"the table needs a design that this version does not have: {error}") from error
 
 
 def load_table(path: str | Path) -> ServedTable:

@@ -7,6 +7,7 @@ from nercc_tune.spec.settings import (
     EvaluationSettings,
     LambdaRange,
     SearchSettings,
+    StragglingSettings,
     UrlSettings,
     WorkloadSettings,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "EvaluationSettings",
     "LambdaRange",
     "SearchSettings",
+    "StragglingSettings",
     "StudySpec",
     "UrlSettings",
     "WorkloadSettings",

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from nercc_tune.records import DecodeSpace, Goal, Metric
+
 Count = Annotated[int, Field(ge=1, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 
@@ -49,14 +51,25 @@ class WorkloadSettings(Section):
 
 
 class CodeSettings(Section):
-    """The code whose smoothing is tuned, for each of several straggler counts."""
+    """The code whose smoothing is tuned, for each of several straggler counts; the baselines share its design.
+
+    `stragglers` lists the counts S; it is left out where the straggler model makes the number random.
+    `ordering`, `nodes`, `assignment` and `decode_space` are the design of the baselines, and of the tuned code where
+    `[search]` lists no others.
+    `rack` is the number of workers a rack, consecutive in number, for `interleaved` assignment and for bursts.
+    `chord_power` is the power of the distance between consecutive queries by which `chord-length` spaces them.
+    """
 
     kind: Literal["nercc"] = "nercc"
     queries: Annotated[int, Field(ge=2, strict=True)]
     workers: Annotated[int, Field(ge=2, strict=True)]
-    stragglers: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = Field(min_length=1)
+    stragglers: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
+    ordering: str = "arrival"
     nodes: str = "chebyshev"
-    decode_space: Literal["probabilities", "logits"] = "probabilities"
+    assignment: str = "identity"
+    decode_space: DecodeSpace = "probabilities"
+    rack: Count | None = None
+    chord_power: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     @model_validator(mode="after")
     def _counts_fit(self) -> CodeSettings:
@@ -65,7 +78,7 @@ class CodeSettings(Section):
                 f"`workers >= queries` must hold, or replication has no worker for some query, "
                 f"but got {self.workers} workers for {self.queries} queries."
             )
-        worst = max(self.stragglers)
+        worst = max(self.stragglers, default=0)
         if not worst < self.workers:
             raise ValueError(f"`stragglers < workers` must hold, but got {worst} stragglers of {self.workers} workers.")
         if len(set(self.stragglers)) != len(self.stragglers):
@@ -94,18 +107,36 @@ class LambdaRange(Section):
 class SearchSettings(Section):
     """How Optuna searches: `trials` counts the proposals of the whole study, each evaluated for every straggler count.
 
+    `objective` is what is optimised: `mse` in the decode space, `prob_mse`, `agreement`, `rel_acc`, or `pareto` for
+    `prob_mse` and RelAcc both; `min_rel_acc` and `min_agreement` are floors that the choice must keep.
+    `orderings`, `nodes`, `assignments` and `decode_spaces` list what is searched beside λ; by default that of `[code]`.
     `patience` ends the search after so many proposals in a row that improved no cell by the share `min_improvement`
     (0 turns the rule off).
+    `pruner` stops hopeless encoders early, after each of `blocks` parts of the tuning groups.
     """
 
     strategy: Literal["profile", "joint"] = "profile"
     sampler: Literal["tpe", "gp", "cmaes", "random", "grid"] = "tpe"
+    objective: Metric = "mse"
+    min_rel_acc: Annotated[float, Field(gt=0)] | None = None
+    min_agreement: Annotated[float, Field(gt=0, le=1)] | None = None
     trials: Count = 40
     seed: Seed = 0
     lambda_enc: LambdaRange = LambdaRange(low=1e-14, high=1.0)
     lambda_dec: LambdaRange = LambdaRange(low=1e-14, high=1.0)
+    orderings: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    assignments: tuple[str, ...] = ()
+    decode_spaces: tuple[DecodeSpace, ...] = ()
     patience: Annotated[int, Field(ge=0, strict=True)] = 20
     min_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    pruner: Literal["none", "wilcoxon", "median"] = "none"
+    blocks: Annotated[int, Field(ge=2, strict=True)] = 6
+
+    @property
+    def goal(self) -> Goal:
+        """What is optimised, and what must hold besides."""
+        return Goal(metric=self.objective, min_rel_acc=self.min_rel_acc, min_agreement=self.min_agreement)
 
     @model_validator(mode="after")
     def _sampler_fits(self) -> SearchSettings:
@@ -114,16 +145,85 @@ class SearchSettings(Section):
                 'sampler = "cmaes" needs two parameters, and strategy = "profile" searches one; '
                 'use strategy = "joint", or another sampler.'
             )
+        lists = {name: getattr(self, name) for name in ("orderings", "nodes", "assignments", "decode_spaces")}
+        if self.sampler == "cmaes" and any(len(choices) > 1 for choices in lists.values()):
+            raise ValueError('sampler = "cmaes" searches numbers only, and several designs are listed; use "tpe".')
+        if self.objective == "pareto" and self.strategy == "profile":
+            raise ValueError(
+                'objective = "pareto" has no single best λ_dec for a λ_enc, which strategy = "profile" looks for; '
+                'use strategy = "joint".'
+            )
+        if self.objective == "pareto" and self.sampler == "cmaes":
+            raise ValueError('sampler = "cmaes" has one objective only, and "pareto" is two; use "tpe".')
+        if self.objective == "pareto" and self.pruner != "none":
+            raise ValueError('pruner must be "none" for objective = "pareto", since Optuna prunes on one objective.')
+        for name, choices in lists.items():
+            if len(set(choices)) != len(choices):
+                raise ValueError(f"`{name}` must not repeat a choice, but got {list(choices)}.")
+        return self
+
+
+class StragglingSettings(Section):
+    """Who straggles: a straggler model and its law.
+
+    With `exactly`, `bursts`, `worst`, and with `latency` and `trace` under the rule `first`, the counts of
+    `code.stragglers` are tuned. With `independent`, and under the rule `deadline`, the number of stragglers is random;
+    it is parted into at most `strata` ranges, each with a λ_dec.
+
+    `probability`: of `independent`, with which each worker straggles.
+    `sample`: masks of which `worst` takes the one with the longest run of lost workers.
+    `law`: of `latency`; `shift` and `rate` of the shifted exponential; `scale` and `shape` of Pareto's; `shape`,
+    `scale`, `spread` (of the workers' speeds, log-normal) and `correlation` (within an iteration) of `gamma`.
+    `path`: of `trace`, a CSV or Parquet file, relative to the data directory.
+    `rule`: wait for the `first` N − S answers, or until the `deadline`, in the unit of the latencies.
+    """
+
+    model: Literal["exactly", "bursts", "worst", "independent", "latency", "trace"] = "exactly"
+    probability: Annotated[float, Field(ge=0, lt=1)] | None = None
+    sample: Annotated[int, Field(ge=2, strict=True)] = 20
+    law: Literal["shifted-exponential", "pareto", "gamma"] = "shifted-exponential"
+    shift: Annotated[float, Field(ge=0)] = 1.0
+    rate: Annotated[float, Field(gt=0)] = 1.0
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    shape: Annotated[float, Field(gt=0)] = 2.0
+    spread: Annotated[float, Field(ge=0)] = 0.0
+    correlation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    path: str | None = None
+    rule: Literal["first", "deadline"] = "first"
+    deadline: Annotated[float, Field(gt=0)] | None = None
+    strata: Count = 8
+
+    @property
+    def has_random_count(self) -> bool:
+        """Whether the number of stragglers is random."""
+        return self.model == "independent" or (self.model in ("latency", "trace") and self.rule == "deadline")
+
+    @model_validator(mode="after")
+    def _complete(self) -> StragglingSettings:
+        if self.model == "independent" and self.probability is None:
+            raise ValueError('model = "independent" needs a `probability`.')
+        if self.model == "trace" and self.path is None:
+            raise ValueError('model = "trace" needs the `path` of a CSV or Parquet file.')
+        if self.rule == "deadline" and self.deadline is None:
+            raise ValueError('rule = "deadline" needs a `deadline`.')
         return self
 
 
 class EvaluationSettings(Section):
-    """How many groups and masks tune the pair, and how many others judge it."""
+    """How many groups and masks tune a code, how many choose among the best, and how many others judge it.
+
+    The best `candidates` trials of a cell are judged again on the validation draws, and the best of them is chosen.
+    `frozen_at` is a straggler count whose tuned pair is judged at all others as well.
+    """
 
     tuning_groups: Count = 20
     tuning_masks: Count = 10
+    validation_groups: Count = 10
+    validation_masks: Count = 10
+    candidates: Count = 5
     heldout_groups: Count = 20
     heldout_masks: Count = 20
+    frozen_at: Annotated[int, Field(ge=0, strict=True)] | None = None
     bootstrap: Annotated[int, Field(ge=100, strict=True)] = 2000
     seed: Seed = 0
 

@@ -7,15 +7,16 @@ import json
 import math
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from nercc_tune.records import Cell
+from nercc_tune.records import DecodeSpace, Design, Encoding
 from nercc_tune.spec.settings import (
     CacheSettings,
     CodeSettings,
     EvaluationSettings,
     SearchSettings,
     Section,
+    StragglingSettings,
     UrlSettings,
     WorkloadSettings,
 )
@@ -30,7 +31,8 @@ _OUTSIDE_DIGEST: dict[str, set[str] | bool] = {
     "tracking": True,
 }
 
-_GRID_POINTS_PER_DECADE = 4
+# Errors that are a quadratic form cost next to nothing at one more λ; others take a decoding each.
+_GRID_POINTS_PER_DECADE = {True: 4, False: 2}
 
 
 class StudySpec(Section):
@@ -39,6 +41,7 @@ class StudySpec(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
     workload: WorkloadSettings
     code: CodeSettings
+    straggling: StragglingSettings = StragglingSettings()
     search: SearchSettings = SearchSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     cache: CacheSettings = CacheSettings()
@@ -49,33 +52,83 @@ class StudySpec(Section):
     def digest(self) -> str:
         """SHA-256 over all that decides the results, as 64 hexadecimal digits."""
         values = self.model_dump(mode="json", exclude={**_OUTSIDE_DIGEST})
+        if self.search.sampler == "grid":
+            values["search"]["trials"] = self.search.trials  # they place the grid's points
         return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
-        """One cell for each straggler count, ascending."""
-        return tuple(
-            Cell(
-                study=self.name,
-                model=self.workload.model,
-                data=self.workload.data,
-                queries=self.code.queries,
-                workers=self.code.workers,
-                stragglers=stragglers,
-                nodes=self.code.nodes,
-                decode_space=self.code.decode_space,
-            )
-            for stragglers in self.code.stragglers
+    def reference(self) -> Design:
+        """The design of the baselines."""
+        code = self.code
+        return Design(
+            ordering=code.ordering,
+            nodes=code.nodes,
+            chord_power=code.chord_power,
+            assignment=code.assignment,
+            rack=code.rack,
+            decode_space=code.decode_space,
         )
+
+    @property
+    def encodings(self) -> tuple[Encoding, ...]:
+        """The orderings and node sets that are searched, at λ_enc = 0."""
+        orderings = self.search.orderings or (self.code.ordering,)
+        return tuple(
+            Encoding(ordering=ordering, nodes=nodes)
+            for ordering in orderings
+            for nodes in self.search.nodes or (self.code.nodes,)
+        )
+
+    @property
+    def readings(self) -> tuple[tuple[str, DecodeSpace], ...]:
+        """The pairs of assignment and decode space that are searched; none of them costs a forward pass."""
+        spaces = self.search.decode_spaces or (self.code.decode_space,)
+        return tuple((a, space) for a in self.search.assignments or (self.code.assignment,) for space in spaces)
 
     @property
     def decoder_grid(self) -> tuple[float, ...]:
         """The λ_dec values at which every trial's profile is recorded: 0, then evenly in log λ over the range."""
         low, high = math.log10(self.search.lambda_dec.low), math.log10(self.search.lambda_dec.high)
-        steps = max(2, math.ceil((high - low) * _GRID_POINTS_PER_DECADE))
+        steps = max(2, math.ceil((high - low) * _GRID_POINTS_PER_DECADE[self._is_quadratic]))
         return (0.0, *(10 ** (low + (high - low) * step / steps) for step in range(steps + 1)))
 
     @property
+    def _is_quadratic(self) -> bool:
+        """Whether all that is searched has a squared error in its decode space, on nodes that all groups share."""
+        spaces = {space for _, space in self.readings}
+        measured = {"probabilities", "logits"} if self.search.objective == "mse" else {"probabilities"}
+        is_error = self.search.objective in ("mse", "prob_mse") and not self.search.goal.has_floor
+        return is_error and spaces <= measured and all(item.nodes != "chord-length" for item in self.encodings)
+
+    @property
     def queries_needed(self) -> int:
-        """How many queries the tuning and the held-out groups take together."""
-        return (self.evaluation.tuning_groups + self.evaluation.heldout_groups) * self.code.queries
+        """How many queries the tuning, validation and held-out groups take together."""
+        evaluation = self.evaluation
+        groups = evaluation.tuning_groups + evaluation.validation_groups + evaluation.heldout_groups
+        return groups * self.code.queries
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> StudySpec:
+        counts, is_random = self.code.stragglers, self.straggling.has_random_count
+        if is_random and counts:
+            raise ValueError(
+                f"`code.stragglers` must be left out where the straggler model makes the number random "
+                f"(model = {self.straggling.model!r}), but got {list(counts)}."
+            )
+        if not is_random and not counts:
+            raise ValueError("`code.stragglers` must list at least one count.")
+        if self.straggling.model == "bursts" and self.code.rack is None:
+            raise ValueError('model = "bursts" needs `code.rack`, the number of workers a rack.')
+        frozen = self.evaluation.frozen_at
+        if frozen is not None and frozen not in counts:
+            raise ValueError(f"`evaluation.frozen_at` must be one of `code.stragglers`, but got {frozen}.")
+        spaces = {space for _, space in self.readings}
+        if self.search.objective == "mse" and "logits" in spaces and len(spaces) > 1:
+            raise ValueError(
+                'objective = "mse" cannot compare an MSE in logits with one in probabilities; '
+                'use objective = "prob_mse", or leave "logits" out of `search.decode_spaces`.'
+            )
+        blocks = self.search.blocks
+        if self.search.pruner != "none" and not blocks <= self.evaluation.tuning_groups:
+            raise ValueError(f"`search.blocks <= evaluation.tuning_groups` must hold, but got {blocks} blocks.")
+        return self

@@ -32,6 +32,7 @@ class BestPoint:
 
     Attributes:
         time_ms: When the proposal was finished.
+        mse: The squared error that goes with the goal (`Goal.error`).
     """
 
     proposal: int
@@ -47,12 +48,12 @@ class BestPoint:
 
 def cell_title(cell: Cell) -> str:
     """Return the name of a cell's run."""
-    return f"S={cell.stragglers}"
+    return cell.title
 
 
 def trial_title(cell: Cell, record: TrialRecord) -> str:
     """Return the name of a trial's run."""
-    return f"S={cell.stragglers} #{record.proposal}"
+    return f"{cell.title} #{record.proposal}"
 
 
 def cell_tags(history: StudyHistory, cell: Cell) -> dict[str, str]:
@@ -66,8 +67,7 @@ def cell_tags(history: StudyHistory, cell: Cell) -> dict[str, str]:
         "K": str(cell.queries),
         "N": str(cell.workers),
         "S": str(cell.stragglers),
-        "nodes": cell.nodes,
-        "decode_space": cell.decode_space,
+        "objective": str(search.get("objective", "")),
         "strategy": str(search.get("strategy", "")),
         "weights_source": history.workload.weights_source,
         "fingerprint": history.workload.fingerprint,
@@ -88,8 +88,8 @@ def cell_params(history: StudyHistory, cell: Cell) -> dict[str, str]:
         "K": cell.queries,
         "N": cell.workers,
         "S": cell.stragglers,
-        "nodes": cell.nodes,
-        "decode_space": cell.decode_space,
+        "S_fewest": cell.fewest,
+        "weight": cell.weight,
         "weights_source": info.weights_source,
         "fingerprint": info.fingerprint,
         "uncoded_accuracy": info.uncoded_accuracy,
@@ -103,6 +103,10 @@ def trial_params(record: TrialRecord) -> dict[str, str]:
     return {
         "lambda_enc": repr(record.lambda_enc),
         "lambda_dec": repr(record.lambda_dec),
+        "ordering": record.design.ordering,
+        "nodes": record.design.nodes,
+        "assignment": record.design.assignment,
+        "decode_space": record.design.decode_space,
         "proposal": str(record.proposal),
         "proposed_for": str(record.proposed_for),
     }
@@ -121,14 +125,14 @@ def best_so_far(history: CellHistory) -> tuple[BestPoint, ...]:
     for trial in sorted(history.trials, key=lambda trial: trial.proposal):
         if trial.score is None:
             continue
-        if best is None or best.score is None or trial.score.mse < best.score.mse:
+        if best is None or best.score is None or history.goal.rank(trial.score) < history.goal.rank(best.score):
             best = trial
-        points.append(best_point(best, at=trial))
+        points.append(best_point(best, at=trial, error=history.goal.error))
     return tuple(points)
 
 
-def best_point(best: TrialRecord, *, at: TrialRecord) -> BestPoint:
-    """Return the point of the curve at which `at` was the latest proposal and `best` the best trial.
+def best_point(best: TrialRecord, *, at: TrialRecord, error: str) -> BestPoint:
+    """Return the point of the curve, in `error`, at which `at` was the latest proposal and `best` the best trial.
 
     Raises:
         ValueError: If `best` has no score.
@@ -138,7 +142,7 @@ def best_point(best: TrialRecord, *, at: TrialRecord) -> BestPoint:
     return BestPoint(
         proposal=at.proposal,
         time_ms=at.finished_ms,
-        mse=best.score.mse,
+        mse=best.score.prob_mse if error == "prob_mse" else best.score.mse,
         lambda_enc=best.lambda_enc,
         lambda_dec=best.lambda_dec,
     )
@@ -193,13 +197,14 @@ def _entry_metrics(entry: TunedEntry) -> dict[str, float]:
     }
     for name, heldout in entry.baselines.items():
         metrics |= _heldout_metrics(f"heldout_{name}", heldout)
-    for name, difference in entry.mse_minus.items():
-        metrics |= {
-            f"mse_minus_{name}": difference.mean,
-            f"mse_minus_{name}_low": difference.low,
-            f"mse_minus_{name}_high": difference.high,
-        }
-    return metrics
+    for error, differences in (("mse", entry.mse_minus), ("prob_mse", entry.prob_mse_minus)):
+        for name, difference in differences.items():
+            metrics |= {
+                f"{error}_minus_{name}": difference.mean,
+                f"{error}_minus_{name}_low": difference.low,
+                f"{error}_minus_{name}_high": difference.high,
+            }
+    return metrics if entry.waiting is None else metrics | {"waiting": entry.waiting}
 
 
 def _heldout_metrics(prefix: str, heldout: Heldout) -> dict[str, float]:

@@ -9,6 +9,7 @@ _BASELINE_NAMES = {
     "nercc_ag": "NeRCC at (0, 0)",
     "replication": "replication",
     "uncoded": "uncoded",
+    "frozen": "the pair tuned at another count",
 }
 
 
@@ -18,15 +19,15 @@ def cell_note(history: StudyHistory, cell: Cell, entry: TunedEntry) -> str:
     rows += [_row(_BASELINE_NAMES.get(name, name), heldout) for name, heldout in entry.baselines.items()]
     differences = [
         f"- {_interval(difference)} to {_BASELINE_NAMES.get(name, name)}"
-        for name, difference in entry.mse_minus.items()
+        for name, difference in entry.prob_mse_minus.items()
     ]
     commit = history.provenance.git_commit if history.provenance else None
     lines = [
         f"### λ_enc = {entry.lambda_enc:.6g}, λ_dec = {entry.lambda_dec:.6g}",
         "",
         (
-            f"For K = {cell.queries} queries on N = {cell.workers} workers of which S = {cell.stragglers} straggle: "
-            f"{cell.model} on {cell.data}, {cell.nodes} nodes, decoded in {cell.decode_space}. "
+            f"For K = {cell.queries} queries on N = {cell.workers} workers of which {cell.title} straggle: "
+            f"{cell.model} on {cell.data}; code: {entry.design.label}. "
             f"Effective degrees of freedom {entry.df_enc:.4g} of {cell.queries} in the encoder and "
             f"{entry.df_dec:.4g} of {cell.workers - cell.stragglers} in the decoder, after {entry.trials} trials."
         ),
@@ -38,7 +39,12 @@ def cell_note(history: StudyHistory, cell: Cell, entry: TunedEntry) -> str:
         *rows,
         "",
         *(
-            ["Paired difference in MSE (negative: the tuned pair is better):", "", *differences, ""]
+            [
+                "Paired difference in the MSE in probabilities (negative: the tuned code is better):",
+                "",
+                *differences,
+                "",
+            ]
             if differences
             else []
         ),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from nercc_tune.errors import TrackingError
-from nercc_tune.records import Cell, CellHistory, StudyHistory, TrialRecord
+from nercc_tune.records import Cell, CellHistory, Goal, StudyHistory, TrialRecord
 from nercc_tune.tracking import content
 from nercc_tune.tracking.content import KIND, NOTE, PARENT, UID
 from nercc_tune.tracking.note import cell_note
@@ -49,7 +49,8 @@ class Projection:
         self._experiment_id = ""
         self._parents: dict[str, str] = {}
         self._open: set[str] = set()
-        self._best: dict[str, float] = {}
+        self._best: dict[str, TrialRecord | None] = {}
+        self._goal = Goal()
         self._trials: set[tuple[str, int]] = set()
 
     @property
@@ -71,6 +72,7 @@ class Projection:
         Returns:
             The number of runs that an interrupted projection had left running.
         """
+        self._goal = history.goal
         with translated(self._url):
             self._experiment_id = self._open_experiment(history)
             self._inputs = [
@@ -102,9 +104,16 @@ class Projection:
             )
             self._complete(run.info.run_id, record)
             self._trials.add(key)
-            if record.score is not None and record.score.mse < self._best[cell.name]:
-                self._best[cell.name] = record.score.mse
-                self._log(parent, _curve(content.best_point(record, at=record), record.finished_ms))
+            if self._is_best(cell, record):
+                self._best[cell.name] = record
+                point = content.best_point(record, at=record, error=self._goal.error)
+                self._log(parent, _curve(point, record.finished_ms))
+
+    def _is_best(self, cell: Cell, record: TrialRecord) -> bool:
+        best = self._best[cell.name]
+        if record.score is None or best is None or best.score is None:
+            return record.score is not None
+        return self._goal.rank(record.score) < self._goal.rank(best.score)
 
     def log_result(self, history: StudyHistory) -> None:
         """Bring the cells' runs up to date: baselines, the best so far, and what the choice is worth."""
@@ -193,7 +202,7 @@ class Projection:
         if run is None or resume or run.is_running or (history.is_finished and run.status != "FINISHED"):
             self._open.add(name)
         self._parents[name] = run_id
-        self._best[name] = min((trial.score.mse for trial in cell.trials if trial.score), default=float("inf"))
+        self._best[name] = cell.best
         params = content.cell_params(history, cell.cell)
         self._log(run_id, params={key: value for key, value in params.items() if key not in known})
         self._client.log_inputs(run_id, self._inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -14,23 +15,25 @@ from nercc_tune.spec import StudySpec
 from nercc_tune.tuning.cell_study import HEADER, RESULT, CellStudy, read_cell
 
 
-def open_cells(storage: BaseStorage, spec: StudySpec, workload: WorkloadInfo) -> dict[int, CellStudy]:
+def open_cells(
+    storage: BaseStorage, spec: StudySpec, cells: Sequence[Cell], workload: WorkloadInfo
+) -> dict[int, CellStudy]:
     """Open or create the Optuna studies of all cells, by straggler count.
 
     Raises:
         HomeError: If the storage holds a study of this name with another digest or another workload.
     """
     check_identity(storage, spec, workload)
-    cells = {}
-    for cell in spec.cells:
+    opened = {}
+    for cell in cells:
         header = {
             "digest": spec.digest,
             "spec": to_spec_json(spec),
             "workload": to_json(workload),
             "cell": to_json(cell),
         }
-        cells[cell.stragglers] = CellStudy.open(storage, cell, spec.search, header)
-    return cells
+        opened[cell.stragglers] = CellStudy.open(storage, cell, spec, header)
+    return opened
 
 
 def check_identity(storage: BaseStorage, spec: StudySpec, workload: WorkloadInfo | None = None) -> None:
@@ -95,9 +98,13 @@ def to_spec_json(spec: StudySpec) -> dict[str, Any]:
 
 def _history(storage: BaseStorage, name: str, headers: dict[str, dict[str, Any]]) -> StudyHistory:
     first = next(iter(headers.values()))
+    spec = StudySpec.model_validate(first["spec"], strict=False)
     studies = {study_name: optuna.load_study(study_name=study_name, storage=storage) for study_name in headers}
     cells = sorted(
-        (read_cell(study, from_json(Cell, headers[study_name]["cell"])) for study_name, study in studies.items()),
+        (
+            read_cell(study, from_json(Cell, headers[study_name]["cell"]), spec.search.goal)
+            for study_name, study in studies.items()
+        ),
         key=lambda history: history.cell.stragglers,
     )
     results = [study.user_attrs[RESULT] for study in studies.values() if RESULT in study.user_attrs]
@@ -106,7 +113,7 @@ def _history(storage: BaseStorage, name: str, headers: dict[str, dict[str, Any]]
         name=name,
         digest=first["digest"],
         spec=first["spec"],
-        decoder_grid=StudySpec.model_validate(first["spec"], strict=False).decoder_grid,
+        decoder_grid=spec.decoder_grid,
         workload=from_json(WorkloadInfo, first["workload"]),
         cells=tuple(cells),
         policy=from_json(Policy, results[0]["policy"]) if is_finished else None,

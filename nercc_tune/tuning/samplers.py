@@ -14,12 +14,19 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler,
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-from nercc_tune.spec import SearchSettings
+from nercc_tune.spec import StudySpec
 
 LAMBDA_ENC = "lambda_enc"
 LAMBDA_DEC = "lambda_dec"
+ORDERING = "ordering"
+NODES = "nodes"
+ASSIGNMENT = "assignment"
+DECODE_SPACE = "decode_space"
+
+Value = float | str
 
 _DESIGN_POINTS = 8
+_DESIGN_POINTS_A_LAYOUT = 2
 # Steps of the R2 sequence, whose points fill a square evenly however many are taken: powers of the inverse plastic
 # number, the root of x³ = x + 1. The first step alone fills an interval.
 _PLASTIC = 1.324717957244746
@@ -29,14 +36,14 @@ _R_STEPS = (1 / _PLASTIC, 1 / _PLASTIC**2)
 class GivenSampler(BaseSampler):
     """Samples with another sampler, except for the parameters that are given.
 
-    With strategy `profile`, λ_dec is given once it was minimised on the outputs of the sampled λ_enc, and the wrapped
-    sampler sees a study in λ_enc alone.
+    With strategy `profile`, λ_dec, assignment and decode space are given once the best of them were found on the
+    outputs of the sampled encoder, and the wrapped sampler sees a study in what decides the encoder alone.
     """
 
-    def __init__(self, inner: BaseSampler, *, searched: Sequence[str], given: Mapping[str, float]) -> None:
+    def __init__(self, inner: BaseSampler, *, searched: Sequence[str], given: Mapping[str, Value]) -> None:
         self._inner = inner
         self._searched = searched
-        self.given = dict(given)
+        self.given: dict[str, Value] = dict(given)
 
     @override
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -52,10 +59,11 @@ class GivenSampler(BaseSampler):
     @override
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> float:
+    ) -> Value:
         if param_name in self.given:
             return self.given[param_name]
-        return float(self._inner.sample_independent(study, trial, param_name, param_distribution))
+        value: Value = self._inner.sample_independent(study, trial, param_name, param_distribution)
+        return value
 
     @override
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
@@ -85,28 +93,37 @@ class SteadyCmaEsSampler(CmaEsSampler):
         return super().sample_relative(study, unnumbered, search_space)
 
 
-def sampler_for(search: SearchSettings, turn: int) -> GivenSampler:
+def sampler_for(spec: StudySpec, turn: int) -> GivenSampler:
     """Return the sampler of the proposal in a turn, counted from 0.
 
     It is made anew for each one, with a seed from the study's seed and the turn: a study that was interrupted goes on
     exactly as if it had not been, and no resumed study repeats a point.
     """
+    search = spec.search
     seed = int(np.random.SeedSequence([search.seed, turn]).generate_state(1)[0])
-    searched = (LAMBDA_ENC,) if search.strategy == "profile" else (LAMBDA_ENC, LAMBDA_DEC)
-    return GivenSampler(_SAMPLERS[search.sampler](seed), searched=searched, given=_designed(search, turn))
+    searched = [LAMBDA_ENC, ORDERING, NODES]
+    searched += [LAMBDA_DEC, ASSIGNMENT, DECODE_SPACE] if search.strategy == "joint" else []
+    return GivenSampler(_SAMPLERS[search.sampler](seed), searched=searched, given=_designed(spec, turn))
 
 
-def turns_at_most(search: SearchSettings) -> int:
-    """Return how many turns there are: for `grid` in two parameters, the largest square within `trials`."""
-    return _per_side(search) ** 2 if _is_square_grid(search) else search.trials
+def turns_at_most(spec: StudySpec) -> int:
+    """Return how many turns there are: for `grid`, the largest regular grid within `trials`."""
+    return _grid_turns(spec) if spec.search.sampler == "grid" else spec.search.trials
 
 
-def _is_square_grid(search: SearchSettings) -> bool:
-    return search.sampler == "grid" and search.strategy == "joint"
+def _grid_turns(spec: StudySpec) -> int:
+    axes = 2 if spec.search.strategy == "joint" else 1
+    return _combinations(spec) * int(_per_side(spec) ** axes)
 
 
-def _per_side(search: SearchSettings) -> int:
-    return math.isqrt(search.trials) if _is_square_grid(search) else search.trials
+def _per_side(spec: StudySpec) -> int:
+    each = max(1, spec.search.trials // _combinations(spec))
+    return math.isqrt(each) if spec.search.strategy == "joint" else each
+
+
+def _combinations(spec: StudySpec) -> int:
+    readings = len(spec.readings) if spec.search.strategy == "joint" else 1
+    return len(spec.encodings) * readings
 
 
 _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
@@ -118,19 +135,31 @@ _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 }
 
 
-def _designed(search: SearchSettings, turn: int) -> dict[str, float]:
-    """Return the parameters that the design fixes: all of them for `grid`, the first few for `tpe` and `gp`."""
-    ranges = {LAMBDA_ENC: search.lambda_enc, LAMBDA_DEC: search.lambda_dec}
-    names = (LAMBDA_ENC,) if search.strategy == "profile" else (LAMBDA_ENC, LAMBDA_DEC)
+def _designed(spec: StudySpec, turn: int) -> dict[str, Value]:
+    """Return the parameters that the design fixes: all of them for `grid`, the first few for `tpe` and `gp`.
+
+    Layouts and readings take turns, while the λ fill their ranges evenly.
+    """
+    search = spec.search
+    joint = search.strategy == "joint"
+    names = (LAMBDA_ENC, LAMBDA_DEC) if joint else (LAMBDA_ENC,)
+    combination, point = turn % _combinations(spec), turn
     if search.sampler == "grid":
-        per_side = _per_side(search)
-        cells = np.unravel_index(turn, (per_side,) * len(names))
+        per_side = _per_side(spec)
+        cells = np.unravel_index(turn // _combinations(spec), (per_side,) * len(names))
         shares = [int(cell) / max(per_side - 1, 1) for cell in cells]
-    elif search.sampler in ("tpe", "gp") and turn < _DESIGN_POINTS:
-        shares = [(0.5 + step * turn) % 1.0 for step in _R_STEPS[: len(names)]]
+    elif search.sampler in ("tpe", "gp") and turn < max(_DESIGN_POINTS, _DESIGN_POINTS_A_LAYOUT * len(spec.encodings)):
+        shares = [(0.5 + step * point) % 1.0 for step in _R_STEPS[: len(names)]]
     else:
         return {}
-    return {
+    ranges = {LAMBDA_ENC: search.lambda_enc, LAMBDA_DEC: search.lambda_dec}
+    given: dict[str, Value] = {
         name: min(float(ranges[name].low * (ranges[name].high / ranges[name].low) ** share), ranges[name].high)
         for name, share in zip(names, shares, strict=True)
     }
+    encoding = spec.encodings[combination % len(spec.encodings)]
+    given |= {ORDERING: encoding.ordering, NODES: encoding.nodes}
+    if joint:
+        assignment, space = spec.readings[combination // len(spec.encodings)]
+        given |= {ASSIGNMENT: assignment, DECODE_SPACE: space}
+    return given

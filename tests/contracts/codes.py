@@ -7,7 +7,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nercc_tune.coding import BerrutCode, LinearCode, NerccCode, NodeSet, ReplicationCode, UncodedCode, node_set
+from nercc_tune.coding import (
+    BerrutCode,
+    LinearCode,
+    NerccCode,
+    NodeSet,
+    PlacedCode,
+    ReplicationCode,
+    UncodedCode,
+    node_set,
+    worker_positions,
+)
 
 # Two queries; colliding nodes α = β; none of either.
 SIZES = ((2, 5), (10, 13), (12, 40))
@@ -28,13 +38,28 @@ WITHOUT_NODES: dict[str, Callable[[int, int], LinearCode]] = {
 }
 
 
+def _placed(inner: LinearCode) -> LinearCode:
+    order = torch.randperm(inner.queries, generator=torch.Generator().manual_seed(4))
+    return PlacedCode(inner, order=order, position=worker_positions("interleaved", workers=inner.workers, rack=3))
+
+
+ON_SYSTEMATIC_NODES: dict[str, Callable[[NodeSet], LinearCode]] = {
+    "nercc(0, 0)": _nercc(0.0, 0.0),
+    "berrut": BerrutCode,
+    "placed nercc(1e-06, 0.0001)": lambda nodes: _placed(NerccCode(nodes, lambda_enc=1e-6, lambda_dec=1e-4)),
+    "placed berrut": lambda nodes: _placed(BerrutCode(nodes)),
+}
+
+
 def codes() -> dict[str, LinearCode]:
-    """Return every code at every size, on both node sets where it has nodes."""
+    """Return every code at every size, on the papers' node sets and on systematic ones where it has nodes."""
     table: dict[str, LinearCode] = {}
     for queries, workers in SIZES:
         for kind in ("chebyshev", "uniform"):
             nodes = node_set(kind, queries=queries, workers=workers)
             table |= {f"{name} {kind} {queries}/{workers}": build(nodes) for name, build in ON_NODES.items()}
+        nodes = node_set("systematic", queries=queries, workers=workers)
+        table |= {f"{name} systematic {queries}/{workers}": build(nodes) for name, build in ON_SYSTEMATIC_NODES.items()}
         table |= {f"{name} {queries}/{workers}": build(queries, workers) for name, build in WITHOUT_NODES.items()}
     return table
 

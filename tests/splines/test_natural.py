@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -180,3 +181,17 @@ def test_a_single_number_is_no_node_set() -> None:
 def test_one_bad_smoothing_in_a_batch_is_refused(smoothing: list[float]) -> None:
     with pytest.raises(ValueError, match="`smoothing` must be finite and at least 0"):
         effective_dof(torch.tensor([0.0, 0.5, 1.0]), torch.tensor(smoothing))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_no_node_sets_or_no_sites_give_an_empty_matrix(count: int) -> None:
+    nodes = irregular(count)
+    assert smoothing_matrix(nodes.expand(0, -1), SITES, 0.5).shape == (0, len(SITES), count)
+    assert smoothing_matrix(nodes, SITES[:0], 0.5).shape == (0, count)
+
+
+def test_a_system_that_rounding_makes_indefinite_is_refused() -> None:
+    # The condition of QᵀQ is about n⁴, beyond what float64 can tell from a singular matrix.
+    nodes = torch.linspace(-1, 1, 200_000, dtype=torch.float64)
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        smoothing_matrix(nodes, nodes[:1], 1e12)

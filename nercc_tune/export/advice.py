@@ -1,0 +1,63 @@
+"""Which code to deploy at which straggler count: coding is not always what serves best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nercc_tune.export.table import TunedTable
+from nercc_tune.records import Heldout, Interval, TunedEntry
+
+__all__ = ["Advice", "advise"]
+
+_RIVALS = ("bacc", "replication")
+TUNED = "tuned NeRCC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What to deploy for the straggler counts of one entry.
+
+    Attributes:
+        best: `tuned NeRCC`, `bacc` or `replication`: the least held-out MSE in probabilities.
+        is_certain: Whether the intervals of the paired differences leave no doubt.
+        heldout: By code, on the same draws.
+        minus: Paired difference of the MSE in probabilities, tuned NeRCC minus each of the others.
+    """
+
+    stragglers: int
+    fewest: int
+    best: str
+    is_certain: bool
+    heldout: dict[str, Heldout]
+    minus: dict[str, Interval]
+
+
+def advise(table: TunedTable) -> tuple[Advice, ...]:
+    """Compare tuned NeRCC, BACC and replication on the same N workers, for each entry of a table.
+
+    Between BACC and replication, where neither loses to tuned NeRCC, the winner is certain if their own intervals do
+    not overlap.
+    """
+    return tuple(_advise(entry) for entry in table.entries)
+
+
+def _advise(entry: TunedEntry) -> Advice:
+    heldout = {TUNED: entry.heldout} | {name: entry.baselines[name] for name in _RIVALS}
+    minus = {name: entry.prob_mse_minus[name] for name in _RIVALS}
+    best = min(heldout, key=lambda name: heldout[name].prob_mse.mean)
+    return Advice(
+        stragglers=entry.stragglers,
+        fewest=entry.fewest,
+        best=best,
+        is_certain=_is_certain(best, heldout, minus),
+        heldout=heldout,
+        minus=minus,
+    )
+
+
+def _is_certain(best: str, heldout: dict[str, Heldout], minus: dict[str, Interval]) -> bool:
+    if best == TUNED:
+        return all(difference.high < 0 for difference in minus.values())
+    others = [name for name in minus if name != best]
+    apart = all(heldout[best].prob_mse.high < heldout[name].prob_mse.low for name in others)
+    return minus[best].low > 0 and apart

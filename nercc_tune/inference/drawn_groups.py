@@ -1,0 +1,61 @@
+"""Groups of queries that were drawn, with all that codes need of them: outputs, layouts and truths, each made once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from nercc_tune.coding import Placement
+from nercc_tune.inference.layout import Features, Layout
+from nercc_tune.inference.metrics import Truth
+from nercc_tune.inference.outputs import WorkerOutputs
+from nercc_tune.records import DecodeSpace, Design, Encoding
+from nercc_tune.timings import Timings
+
+
+class DrawnGroups:
+    """The groups of one half of a study.
+
+    Attributes:
+        outputs: The workers' answers for any encoder.
+    """
+
+    def __init__(
+        self, outputs: WorkerOutputs, *, reference: Design, workers: int, features: Features | None, timings: Timings
+    ) -> None:
+        self.outputs = outputs
+        self.reference = reference
+        self.workers = workers
+        self._features = features
+        self._timings = timings
+        self._layouts: dict[tuple[str, str], Layout] = {}
+        self._truths: dict[tuple[str, str, str], Truth] = {}
+
+    def layout(self, design: Design | Encoding) -> Layout:
+        """Return the layout of an ordering and a kind of nodes; making one counts as encoding."""
+        key = (design.ordering, design.nodes)
+        if key not in self._layouts:
+            placement = Placement.of(replace(self.reference, ordering=design.ordering, nodes=design.nodes))
+            queries = self.outputs.groups.queries
+            with self._timings.measure("encode"):
+                self._layouts[key] = Layout.of(queries, placement, workers=self.workers, features=self._features)
+        return self._layouts[key]
+
+    def truth(self, design: Design | Encoding, decode_space: DecodeSpace) -> Truth:
+        """Return the truth in a decode space, in the order of a layout's nodes."""
+        key = (design.ordering, design.nodes, decode_space)
+        if key not in self._truths:
+            layout = self.layout(design)
+            logits, labels = self.outputs.uncoded(), self.outputs.groups.labels
+            self._truths[key] = Truth.of(layout.ordered(logits), layout.ordered(labels), decode_space=decode_space)
+        return self._truths[key]
+
+    def answers(self, encoding: Encoding, *, block: int | None = None) -> Tensor:
+        """Return the workers' logits [G, N, c] at an encoding, of all groups or of one block.
+
+        Raises:
+            OutputError: If an answer is not finite.
+        """
+        encoder = self.layout(encoding).encoder(encoding.lambda_enc)
+        return self.outputs.of(encoder) if block is None else self.outputs.of_block(encoder, block)

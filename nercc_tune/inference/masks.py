@@ -1,0 +1,176 @@
+"""The masks of a study: for each of its cells, drawn from its straggler model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from nercc_tune.errors import SpecError
+from nercc_tune.records import Cell
+from nercc_tune.spec import StudySpec
+from nercc_tune.straggling import (
+    Arrivals,
+    Bursts,
+    CountedModel,
+    Deadline,
+    Exactly,
+    FirstArrivals,
+    Independent,
+    LatencyModel,
+    Pareto,
+    RandomCountModel,
+    ShiftedExponential,
+    Strata,
+    Trace,
+    WorkerGamma,
+    WorstOf,
+    make_strata,
+    read_trace,
+    stratified,
+)
+
+Part = Literal["tuning", "heldout", "validation"]
+"""Which queries and masks: those that tune, those that judge, and those that choose among the best."""
+
+_STREAMS: dict[Part | Literal["law"], int] = {"law": 0, "tuning": 1, "heldout": 2, "validation": 3}
+_LAW_DRAWS = 4096  # from which the ranges of a random count are made
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MaskSource:
+    """Draws the masks of every cell of a study.
+
+    Attributes:
+        cells: One for each listed straggler count, or for each range of a random one; ascending.
+    """
+
+    spec: StudySpec
+    cells: tuple[Cell, ...]
+    _strata: Strata | None
+    _trace: Trace | None
+
+    @classmethod
+    def of(cls, spec: StudySpec, data_dir: Path | None = None) -> MaskSource:
+        """Prepare the straggler model of a study.
+
+        Args:
+            spec: The study.
+            data_dir: Where the path of a trace is relative to.
+
+        Raises:
+            TraceError: If the study's trace cannot be used.
+            SpecError: If the straggler model cannot be had for so many workers.
+        """
+        settings = spec.straggling
+        trace = None
+        if settings.model == "trace" and settings.path is not None:
+            trace = read_trace((data_dir or Path()) / settings.path)
+        try:
+            strata = _strata(spec, trace) if settings.has_random_count else None
+            source = cls(spec=spec, cells=_cells(spec, strata), _strata=strata, _trace=trace)
+            for part in ("tuning", "heldout"):
+                source._model(part)
+        except ValueError as error:
+            raise SpecError(f"in `straggling`: {error}") from error
+        return source
+
+    def draw(self, part: Part, *, masks: int) -> dict[int, Arrivals]:
+        """Draw the masks of a part for every cell, by straggler count; different parts have different draws.
+
+        The masks of listed counts are nested: mask m at a larger S loses the same workers and more.
+
+        Raises:
+            TraceError: If a trace has too few iterations.
+        """
+        seed = _seed(self.spec, part)
+        model = self._model(part)
+        if isinstance(model, CountedByStragglers):
+            return {cell.stragglers: model.model.draw(cell.stragglers, masks=masks, seed=seed) for cell in self.cells}
+        if self._strata is None:
+            raise ValueError("a random number of stragglers must have strata, but got none.")
+        drawn = stratified(model, self._strata, masks=masks, seed=seed)
+        return {cell.stragglers: arrivals for cell, arrivals in zip(self.cells, drawn, strict=True)}
+
+    def _model(self, part: Part) -> CountedByStragglers | RandomCountModel:
+        return _model(self.spec, self._trace, part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedByStragglers:
+    """A model that is asked for a number of stragglers."""
+
+    model: CountedModel
+
+
+def _model(spec: StudySpec, trace: Trace | None, part: Part) -> CountedByStragglers | RandomCountModel:
+    settings, workers = spec.straggling, spec.code.workers
+    if settings.model == "independent":
+        return Independent(workers=workers, probability=settings.probability or 0.0)
+    if settings.model in ("latency", "trace"):
+        latency = _latency(spec, trace, part)
+        if settings.rule == "deadline":
+            return Deadline(latency=latency, deadline=settings.deadline or 0.0)
+        return CountedByStragglers(model=FirstArrivals(latency=latency))
+    models: Mapping[str, CountedModel] = {
+        "exactly": Exactly(workers=workers),
+        "bursts": Bursts(workers=workers, rack=spec.code.rack or 1),
+        "worst": WorstOf(workers=workers, sample=settings.sample),
+    }
+    return CountedByStragglers(model=models[settings.model])
+
+
+def _latency(spec: StudySpec, trace: Trace | None, part: Part) -> LatencyModel:
+    settings, workers = spec.straggling, spec.code.workers
+    if trace is not None:
+        return trace.model(workers=workers, half="heldout" if part == "heldout" else "tuning")
+    if settings.law == "shifted-exponential":
+        return ShiftedExponential(workers=workers, shift=settings.shift, rate=settings.rate)
+    if settings.law == "pareto":
+        return Pareto(workers=workers, scale=settings.scale, shape=settings.shape)
+    return WorkerGamma(
+        workers=workers,
+        shape=settings.shape,
+        scale=settings.scale,
+        spread=settings.spread,
+        correlation=settings.correlation,
+    )
+
+
+def _strata(spec: StudySpec, trace: Trace | None) -> Strata:
+    model = _model(spec, trace, "tuning")
+    if isinstance(model, CountedByStragglers):
+        raise TypeError("only a random number of stragglers has strata.")
+    masks = min(_LAW_DRAWS, model.limit or _LAW_DRAWS)
+    counts = model.draw(masks=masks, seed=_seed(spec, "law")).stragglers
+    return make_strata(counts, most=spec.straggling.strata)
+
+
+def _cells(spec: StudySpec, strata: Strata | None) -> tuple[Cell, ...]:
+    counts = spec.code.stragglers
+    spans = [(count, count, 1 / len(counts)) for count in counts]
+    if strata is not None:
+        fewest = [0, *(edge + 1 for edge, _ in pairwise(strata.edges))]
+        spans = list(zip(fewest, strata.edges, strata.weights, strict=True))
+    return tuple(
+        Cell(
+            study=spec.name,
+            model=spec.workload.model,
+            data=spec.workload.data,
+            queries=spec.code.queries,
+            workers=spec.code.workers,
+            stragglers=most,
+            fewest=least,
+            weight=weight,
+        )
+        for least, most, weight in spans
+    )
+
+
+def _seed(spec: StudySpec, stream: Part | Literal["law"]) -> int:
+    seeds = np.random.SeedSequence([spec.evaluation.seed, _STREAMS[stream]])
+    return int(seeds.generate_state(1)[0])

@@ -1,0 +1,100 @@
+"""Smoothing-spline decoders of fixed masks, ready for every λ_dec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from nercc_tune.coding import NodeSet
+from nercc_tune.inference.metrics import Truth
+from nercc_tune.splines import SplineSpectrum
+
+# Estimates decoded at once, in numbers: bounds the memory of masks × groups × queries × outputs.
+_DECODED_NUMBERS = 2**25
+
+
+class SplineDecoder:
+    """The decoders of masks with equally many answers, for all λ_dec after one eigendecomposition a mask.
+
+    With the decoder `Φ diag(s) Vᵀ`, `s = 1 / (1 + λ d)`, the answers Y need `Vᵀ Y` once. Then a λ costs a scaling and
+    a product; and the squared error alone, where all groups share their α, only a quadratic form (`error_curve`). The
+    decompositions do not depend on the answers: one decoder serves every λ_enc.
+
+    Args:
+        nodes: β [N], and α [K] of all groups or [G, K] of each.
+        arrived: [M, F] positions in β of the answers, ascending.
+    """
+
+    def __init__(self, nodes: NodeSet, arrived: Tensor) -> None:
+        self.arrived = arrived
+        self.is_shared = nodes.alpha.ndim == 1
+        sites = nodes.alpha if self.is_shared else nodes.alpha[:, None, :]
+        spectrum = SplineSpectrum.of(nodes.beta[arrived], sites)
+        self._spectrum = spectrum
+        self._basis = spectrum.basis.to(torch.float32)
+        self._sites = (spectrum.sites if self.is_shared else spectrum.sites.transpose(0, 1)).to(torch.float32)
+
+    def transform(self, answers: Tensor) -> Tensor:
+        """Return `Vᵀ Y`, [M, F, G, c] float32, of answers [G, N, c] in the decode space."""
+        picked = answers.transpose(0, 1).flatten(1)[self.arrived]
+        return (self._basis.mT @ picked).reshape(*self.arrived.shape, answers.shape[0], answers.shape[2])
+
+    def decode(self, transformed: Tensor, smoothing: float, *, groups: slice = slice(None)) -> Iterator[Tensor]:
+        """Yield the estimates [m, G, K, c] of all masks in turn, a part at a time.
+
+        Args:
+            transformed: Of the answers of `groups`.
+            smoothing: λ_dec.
+            groups: Which of the groups the answers are of.
+        """
+        shrinkage = self._shrinkage(smoothing)
+        count, outputs = transformed.shape[2:]
+        at_once = max(1, _DECODED_NUMBERS // (count * self._sites.shape[-2] * outputs))
+        for part in range(0, len(self.arrived), at_once):
+            masks = slice(part, part + at_once)
+            shrunk = transformed[masks] * shrinkage[masks, :, None, None]
+            if self.is_shared:
+                yield (self._sites[masks] @ shrunk.flatten(2)).unflatten(-1, (count, outputs)).transpose(1, 2)
+            else:
+                yield self._sites[masks, groups] @ shrunk.transpose(1, 2)
+
+    def error_curve(self, answers: Tensor, truth: Truth) -> Callable[[Tensor], Tensor]:
+        """Return the MSE as a function of λ [L]: [M, L] float64, exact for all λ ≥ 0.
+
+        It is `sᵀ [(ΦᵀΦ) ∘ (VᵀGV)] s − 2 sᵀ diag(ΦᵀCV) + e` with the Gram matrices `G = Σ Y Yᵀ`, `C = Σ T Yᵀ`,
+        `e = Σ ‖T‖²` of the answers Y and the true outputs T, summed once over groups and outputs.
+
+        Raises:
+            ValueError: If the groups do not share their α, or the MSE is measured after a softmax.
+        """
+        if not self.is_shared or truth.decode_space == "logits-softmax":
+            raise ValueError("the error is a quadratic form only for shared α and in the decode space itself.")
+        read = answers.to(torch.float64).transpose(0, 1).flatten(1)
+        outputs = truth.outputs.to(torch.float64).transpose(0, 1).flatten(1)
+        queries = truth.labels.numel()
+        gram, cross = (read @ read.mT) / queries, (outputs @ read.mT) / queries
+        arrived, basis, sites = self.arrived, self._spectrum.basis, self._spectrum.sites
+        form = self._site_gram * (basis.mT @ gram[arrived[:, :, None], arrived[:, None, :]] @ basis)
+        linear = (sites * (cross[:, arrived].transpose(0, 1) @ basis)).sum(1)
+        constant = outputs.square().sum() / queries
+
+        def curve(smoothing: Tensor) -> Tensor:
+            shrinkage = self._spectrum.shrinkage(smoothing)
+            return ((shrinkage @ form) * shrinkage).sum(-1) - 2 * (shrinkage @ linear[..., None])[..., 0] + constant
+
+        return curve
+
+    def df(self, smoothing: float) -> Tensor:
+        """Return the decoder's effective degrees of freedom at one λ_dec, [M]."""
+        return self._spectrum.shrinkage(torch.tensor([smoothing], dtype=torch.float64)).sum(-1)[:, 0]
+
+    @cached_property
+    def _site_gram(self) -> Tensor:
+        return self._spectrum.sites.mT @ self._spectrum.sites
+
+    def _shrinkage(self, smoothing: float) -> Tensor:
+        at = torch.tensor([smoothing], dtype=torch.float64)
+        return self._spectrum.shrinkage(at)[:, 0].to(torch.float32)

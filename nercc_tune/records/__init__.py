@@ -1,0 +1,60 @@
+"""The frozen values that pass between the stages, each with an exact JSON round trip.
+
+```
+StudyHistory                 all that is known of a study, read from Optuna's storage
+├── WorkloadInfo             what was served
+├── CellHistory …            one straggler count, or a range of them
+│   ├── Cell
+│   ├── Score …              the baselines on the tuning draws
+│   ├── TrialRecord …        the proposals, each with its Design and its Score
+│   └── TunedEntry           the chosen pair, judged on held-out draws
+└── Policy                   one encoder for all that may arrive
+```
+What is chosen beside λ is a `Design`, what is optimised a `Goal`.
+"""
+
+from nercc_tune.records.choices import DECODE_SPACES, DecodeSpace, Design, Encoding
+from nercc_tune.records.goals import Goal, Metric
+from nercc_tune.records.histories import CellHistory, Provenance, StudyHistory, WorkloadInfo
+from nercc_tune.records.results import (
+    BASELINES,
+    Candidate,
+    FrontPoint,
+    Heldout,
+    Interval,
+    Policy,
+    PolicyEntry,
+    SinglePair,
+    TunedEntry,
+)
+from nercc_tune.records.trials import Cell, Option, Score, TrialRecord
+from nercc_tune.strict_json import Strict, from_json, to_json
+
+__all__ = [
+    "BASELINES",
+    "DECODE_SPACES",
+    "Candidate",
+    "Cell",
+    "CellHistory",
+    "DecodeSpace",
+    "Design",
+    "Encoding",
+    "FrontPoint",
+    "Goal",
+    "Heldout",
+    "Interval",
+    "Metric",
+    "Option",
+    "Policy",
+    "PolicyEntry",
+    "Provenance",
+    "Score",
+    "SinglePair",
+    "Strict",
+    "StudyHistory",
+    "TrialRecord",
+    "TunedEntry",
+    "WorkloadInfo",
+    "from_json",
+    "to_json",
+]

@@ -1,0 +1,111 @@
+"""A study as a whole: what was served, what was tried, what was chosen, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from nercc_tune.records.goals import Goal
+from nercc_tune.records.results import Policy, TunedEntry
+from nercc_tune.records.trials import Cell, Score, TrialRecord
+from nercc_tune.strict_json import Strict
+
+__all__ = ["CellHistory", "Provenance", "StudyHistory", "WorkloadInfo"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkloadInfo(Strict):
+    """What was served, as far as a reader needs it: `fingerprint` covers weights, data and preprocessing."""
+
+    model: str
+    data: str
+    fingerprint: str
+    weights_source: str
+    query_shape: tuple[int, ...]
+    outputs: int
+    uncoded_accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance(Strict):
+    """Where a result comes from; `times` is the only part that differs between two runs of the same study.
+
+    Attributes:
+        versions: Of nercc_tune, python, torch, optuna …
+        git_commit: Of the directory the study was launched in, if any.
+        device: For example `cpu` or `cuda: NVIDIA H200`.
+        times: `created` (ISO 8601) and the seconds of each stage.
+    """
+
+    versions: dict[str, str]
+    git_commit: str | None
+    device: str
+    precision: str
+    times: dict[str, str | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellHistory(Strict):
+    """One cell: the baselines on the tuning draws, the trials in Optuna's order, and the choice once it is made."""
+
+    cell: Cell
+    goal: Goal = field(default_factory=Goal)
+    baselines: dict[str, Score]
+    trials: tuple[TrialRecord, ...]
+    entry: TunedEntry | None = None
+
+    @property
+    def ranked(self) -> tuple[TrialRecord, ...]:
+        """The completed trials, best first by the goal; of equals the earliest first."""
+        scored = [(*self.goal.rank(trial.score), trial.number, trial) for trial in self.trials if trial.score]
+        return tuple(item[-1] for item in sorted(scored, key=lambda item: item[:-1]))
+
+    @property
+    def profiles(self) -> dict[float, tuple[float, ...]]:
+        """The profiles of all encoders with the design of the chosen code, or of the best trial so far, by λ_enc."""
+        chosen = self.entry or self.best
+        if chosen is None:
+            return {}
+        design = chosen.design
+        return {
+            trial.lambda_enc: option.profile
+            for trial in self.trials
+            if trial.encoding == design.encoding(trial.lambda_enc)
+            for option in trial.options
+            if (option.assignment, option.decode_space) == (design.assignment, design.decode_space) and option.profile
+        }
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The first of `ranked`."""
+        return next(iter(self.ranked), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyHistory(Strict):
+    """All that is known of a study.
+
+    Attributes:
+        digest: Of the study file, as `StudySpec.digest`.
+        spec: The study file as a JSON object.
+        decoder_grid: The λ_dec values of `TrialRecord.profile`, ascending from 0.
+    """
+
+    name: str
+    digest: str
+    spec: dict[str, Any]
+    decoder_grid: tuple[float, ...]
+    workload: WorkloadInfo
+    cells: tuple[CellHistory, ...]
+    policy: Policy | None = None
+    provenance: Provenance | None = None
+
+    @property
+    def goal(self) -> Goal:
+        """What the study optimises."""
+        return self.cells[0].goal if self.cells else Goal()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every cell has its tuned entry."""
+        return bool(self.cells) and all(cell.entry is not None for cell in self.cells)

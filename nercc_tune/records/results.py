@@ -1,0 +1,169 @@
+"""What is chosen, and what it is worth on held-out draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nercc_tune.records.choices import Design
+from nercc_tune.records.trials import Score
+from nercc_tune.strict_json import Strict
+
+__all__ = [
+    "BASELINES",
+    "Candidate",
+    "FrontPoint",
+    "Heldout",
+    "Interval",
+    "Policy",
+    "PolicyEntry",
+    "SinglePair",
+    "TunedEntry",
+]
+
+BASELINES = ("bacc", "nercc_ag", "replication", "uncoded")
+"""Berrut coded computing, NeRCC at (0, 0), replication at the same N, and each query sent once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval(Strict):
+    """A mean with its 95 % confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heldout(Strict):
+    """What a code does on held-out groups and fresh masks; `rel_acc` is None where the uncoded accuracy is 0."""
+
+    mse: Interval
+    prob_mse: Interval
+    rel_acc: Interval | None
+    agreement: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate(Strict):
+    """One of a cell's best trials, judged again on fresh draws before one is chosen.
+
+    Attributes:
+        proposal: Of the trial.
+        tuning: The goal's metric on the tuning draws, on which it was found.
+        fresh: The same on the validation draws, by which the choice is made.
+        is_feasible: Whether it keeps the goal's floors on the validation draws.
+    """
+
+    proposal: int
+    tuning: float
+    fresh: float
+    is_feasible: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontPoint(Strict):
+    """A trial that no other beats in both error and RelAcc, on the tuning draws and held out."""
+
+    proposal: int
+    design: Design
+    lambda_enc: float
+    lambda_dec: float
+    tuning: Score
+    heldout: Heldout
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunedEntry(Strict):
+    """The chosen code of a cell and what it is worth.
+
+    Attributes:
+        fewest: Least S of the cell; equal to `stragglers` where S is fixed.
+        weight: Probability of the cell under the straggler model.
+        waiting: Mean time until enough answers are there, in the unit of the latencies; None without a latency model.
+        design: Ordering, nodes, assignment and decode space of the chosen code.
+        domain: The interval that the nodes lie in; λ has the unit of its length cubed.
+        df_enc: Effective degrees of freedom of the encoder, the trace of its smoother at the K query nodes.
+        df_dec: The same of the decoder at its F worker nodes, averaged over the tuning masks.
+        tuning: The chosen code's score on the tuning draws.
+        is_feasible: Whether it keeps the goal's floors; where none of the candidates does, the nearest was chosen.
+        candidates: The best trials with their worth on fresh draws, best on the tuning draws first.
+        baselines: By name of `BASELINES`, on the same held-out draws; `frozen` is the pair tuned at another count.
+        mse_minus: Paired difference in held-out MSE to the baselines; negative where the tuned code is better. Only for
+            those whose MSE is in the same space.
+        prob_mse_minus: The same in probabilities, to every baseline.
+        front: For the goal `pareto`: the trials that no other beats in both metrics.
+        trials: Completed trials of the cell.
+        forwards: Forward passes of the study's tuning groups that the search made, shared by all its cells; a pruned
+            one counts by its share.
+    """
+
+    model: str
+    data: str
+    queries: int
+    workers: int
+    stragglers: int
+    fewest: int
+    weight: float
+    waiting: float | None
+    design: Design
+    domain: tuple[float, float]
+    lambda_enc: float
+    lambda_dec: float
+    df_enc: float
+    df_dec: float
+    tuning: Score
+    is_feasible: bool
+    candidates: tuple[Candidate, ...]
+    heldout: Heldout
+    baselines: dict[str, Heldout]
+    mse_minus: dict[str, Interval]
+    prob_mse_minus: dict[str, Interval]
+    front: tuple[FrontPoint, ...] = ()
+    trials: int
+    forwards: float
+
+    def minus(self, error: str) -> dict[str, Interval]:
+        """Return the paired differences to the baselines in `mse` or `prob_mse`."""
+        return self.mse_minus if error == "mse" else self.prob_mse_minus
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyEntry(Strict):
+    """The policy's λ_dec for the straggler counts of a cell, with what it is worth on the held-out draws."""
+
+    stragglers: int
+    lambda_dec: float
+    df_dec: float
+    heldout: Heldout
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinglePair(Strict):
+    """The best (λ_enc, λ_dec) for all counts at once, with its expected worth on the held-out draws."""
+
+    design: Design
+    lambda_enc: float
+    lambda_dec: float
+    heldout: Heldout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy(Strict):
+    """One encoder for all that may arrive with a λ_dec for each count: deployable when S is not known ahead.
+
+    Attributes:
+        design: Of all entries.
+        heldout: Expected over the cells, weighted by their probabilities.
+        single: The best single pair, chosen on the same draws in the same way.
+        minus_single: Paired difference of the expected held-out error (`Goal.error`) to the single pair.
+        is_feasible: Whether the policy keeps the goal's floors in every cell.
+    """
+
+    design: Design
+    lambda_enc: float
+    df_enc: float
+    entries: tuple[PolicyEntry, ...]
+    heldout: Heldout
+    single: SinglePair
+    minus_single: Interval
+    is_feasible: bool

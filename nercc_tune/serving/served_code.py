@@ -1,0 +1,73 @@
+"""A tuned code as a serving system runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from nercc_tune.coding import FITTED_NODES, GroupCode, LinearCode, NerccCode, NodeSet, PlacedCode, Placement, node_set
+from nercc_tune.records import Design
+
+
+class ServedCode(LinearCode):
+    """A tuned code: `on(queries)` gives the code of a group, in which the group's order and nodes travel.
+
+    A design that does not look at the queries is the same for all groups, and can also be used directly.
+
+    Args:
+        design: Ordering, nodes, assignment and decode space.
+        queries: K.
+        workers: N.
+        lambda_enc: λ_enc.
+        lambda_dec: λ_dec, or a function of the number of answers.
+
+    Attributes:
+        design: The same. With `decode_space` "probabilities" the workers' softmax outputs are decoded, otherwise their
+            logits; the estimates of "logits-softmax" still need the softmax.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        *,
+        queries: int,
+        workers: int,
+        lambda_enc: float,
+        lambda_dec: float | Callable[[int], float],
+    ) -> None:
+        super().__init__(queries=queries, workers=workers)
+        self.design = design
+        self.lambda_enc = lambda_enc
+        self.lambda_dec = lambda_dec
+        self._group_code = GroupCode(self._build, queries=queries, workers=workers, placement=Placement.of(design))
+
+    def on(self, queries: Tensor, *, features: Callable[[Tensor], Tensor] | None = None) -> LinearCode:
+        """Return the code of one group of queries [K, …].
+
+        Args:
+            queries: The group.
+            features: As in the launch, if one was given there.
+
+        Raises:
+            ValueError: If there are not K queries, or they are not finite.
+        """
+        return self._group_code.on(queries, features=features)
+
+    def _build(self, nodes: NodeSet) -> NerccCode:
+        return NerccCode(nodes, lambda_enc=self.lambda_enc, lambda_dec=self.lambda_dec)
+
+    def _build_encoder(self) -> Tensor:
+        return self._same_for_all().encoder_matrix
+
+    def _build_decoder(self, arrived: Tensor) -> Tensor:
+        return self._same_for_all().decoder_matrix(arrived)
+
+    def _same_for_all(self) -> LinearCode:
+        if self.design.ordering != "arrival" or self.design.nodes in FITTED_NODES:
+            raise ValueError(
+                f"the code ({self.design.label}) differs from group to group; take `group = code.on(queries)`, "
+                f"then `group.encode(queries)` and `group.decode(answers, arrived)`."
+            )
+        nodes = node_set(self.design.nodes, queries=self.queries, workers=self.workers)
+        return PlacedCode(self._build(nodes), position=self._group_code.position)

@@ -1,0 +1,34 @@
+"""Straggler models: which workers arrive, and how long is waited for them."""
+
+from nercc_tune.straggling.arrivals import Arrivals
+from nercc_tune.straggling.counted import Bursts, CountedModel, Exactly, FirstArrivals, WorstOf
+from nercc_tune.straggling.latency import LAWS, LatencyModel, Law, Pareto, ShiftedExponential, WorkerGamma
+from nercc_tune.straggling.random_count import Deadline, Independent, RandomCountModel
+from nercc_tune.straggling.strata import Strata, make_strata, stratified
+from nercc_tune.straggling.trace import Half, Trace, TraceLatencies
+from nercc_tune.straggling.trace_reading import read_trace
+
+__all__ = [
+    "LAWS",
+    "Arrivals",
+    "Bursts",
+    "CountedModel",
+    "Deadline",
+    "Exactly",
+    "FirstArrivals",
+    "Half",
+    "Independent",
+    "LatencyModel",
+    "Law",
+    "Pareto",
+    "RandomCountModel",
+    "ShiftedExponential",
+    "Strata",
+    "Trace",
+    "TraceLatencies",
+    "WorkerGamma",
+    "WorstOf",
+    "make_strata",
+    "read_trace",
+    "stratified",
+]

@@ -1,0 +1,61 @@
+"""Giving up on a hopeless encoder after some blocks of the groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from optuna.trial import Trial
+
+from nercc_tune.errors import OutputError
+from nercc_tune.inference import CellEvaluator, Reading
+from nercc_tune.records import Encoding
+from nercc_tune.spec import StudySpec
+from nercc_tune.timings import Timings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruning:
+    """Runs an encoder block by block, and asks the pruner of the cell that proposed it after each.
+
+    What is compared is the goal's metric on a block with the λ_dec that is best there: for `wilcoxon` on that block,
+    since it pairs blocks with those of the best trial, for `median` averaged over the blocks so far.
+    """
+
+    spec: StudySpec
+    timings: Timings
+
+    def prune(
+        self, trial: Trial, evaluator: CellEvaluator, encoding: Encoding, readings: Sequence[Reading]
+    ) -> int | None:
+        """Return after how many blocks a trial was given up, or None where it was not."""
+        if self.spec.search.pruner == "none":
+            return None
+        values: list[float] = []
+        for block in range(self.spec.search.blocks):
+            try:
+                values.append(self._value(evaluator, encoding, readings, block))
+            except OutputError:
+                return None  # found again with all groups, and recorded as a failure
+            trial.report(self._reported(values)[-1], block)
+            if block + 1 < self.spec.search.blocks and trial.should_prune():
+                return block + 1
+        return None
+
+    def block_values(
+        self, evaluator: CellEvaluator, encoding: Encoding, readings: Sequence[Reading]
+    ) -> tuple[float, ...]:
+        """Return what the pruner compares of a trial that was evaluated in full; nothing without a pruner."""
+        if self.spec.search.pruner == "none":
+            return ()
+        blocks = range(self.spec.search.blocks)
+        return self._reported([self._value(evaluator, encoding, readings, block) for block in blocks])
+
+    def _reported(self, values: Sequence[float]) -> tuple[float, ...]:
+        if self.spec.search.pruner == "wilcoxon":
+            return tuple(values)
+        return tuple(total / count for count, total in enumerate(accumulate(values), start=1))
+
+    def _value(self, evaluator: CellEvaluator, encoding: Encoding, readings: Sequence[Reading], block: int) -> float:
+        return self.spec.search.goal.value(evaluator.best(encoding, readings, block=block)[0].score)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+from pyarrow import csv, parquet
+
+from nercc_tune.errors import TraceError
+from nercc_tune.straggling import WorkerGamma, read_trace
+
+_LATENCIES = WorkerGamma(workers=4, shape=2.0, scale=1.0, spread=0.5, correlation=0.5).sample(6, seed=0)
+_SUFFIXES = (".csv", ".parquet")
+
+
+def _write(columns: dict[str, NDArray[np.generic]], path: Path) -> Path:
+    table = pa.table({name: column.tolist() for name, column in columns.items()})
+    if path.suffix == ".csv":
+        csv.write_csv(table, path)
+    else:
+        parquet.write_table(table, path)
+    return path
+
+
+def _tall(*, first_worker: int = 0, iterations: NDArray[np.int64] | None = None) -> dict[str, NDArray[np.generic]]:
+    numbers = np.arange(6) if iterations is None else iterations
+    return {
+        "iteration": np.repeat(numbers, 4),
+        "worker": np.tile(np.arange(4) + first_worker, 6),
+        "latency": _LATENCIES.ravel(),
+    }
+
+
+def _wide(*, first_worker: int = 0) -> dict[str, NDArray[np.generic]]:
+    return {f"latency_worker_{first_worker + worker}": column for worker, column in enumerate(_LATENCIES.T)}
+
+
+def _shuffled(columns: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    order = np.random.default_rng(0).permutation(len(next(iter(columns.values()))))
+    return {name: column[order] for name, column in columns.items()}
+
+
+@pytest.mark.parametrize("suffix", _SUFFIXES)
+@pytest.mark.parametrize("first_worker", [0, 1])
+def test_tall_and_wide_give_the_same_trace(tmp_path: Path, suffix: str, first_worker: int) -> None:
+    tall = read_trace(_write(_tall(first_worker=first_worker), tmp_path / f"tall{suffix}"))
+    wide = read_trace(_write(_wide(first_worker=first_worker), tmp_path / f"wide{suffix}"))
+    assert np.array_equal(tall.latencies, _LATENCIES)
+    assert np.array_equal(wide.latencies, _LATENCIES)
+    assert tall.latencies.dtype == wide.latencies.dtype == np.float64
+
+
+@pytest.mark.parametrize("suffix", _SUFFIXES)
+def test_rows_are_put_in_the_order_of_the_iterations(tmp_path: Path, suffix: str) -> None:
+    numbers = np.array([3, 7, 8, 20, 100, 101])
+    tall = _write(_shuffled(_tall(iterations=numbers)), tmp_path / f"tall{suffix}")
+    wide = _write(_shuffled({"iteration": numbers, **_wide()}), tmp_path / f"wide{suffix}")
+    assert np.array_equal(read_trace(tall).latencies, _LATENCIES)
+    assert np.array_equal(read_trace(wide).latencies, _LATENCIES)
+
+
+def test_columns_may_stand_in_any_order_among_others(tmp_path: Path) -> None:
+    wide = {name: _wide()[name] for name in sorted(_wide(), reverse=True)}
+    others = {"jobid": np.full(6, 3), "latency": _LATENCIES.max(axis=1), "compute_latency_worker_0": np.zeros(6)}
+    assert np.array_equal(read_trace(_write(others | wide, tmp_path / "t.csv")).latencies, _LATENCIES)
+
+
+def test_ten_workers_are_ordered_by_number(tmp_path: Path) -> None:
+    columns: dict[str, NDArray[np.generic]] = {
+        f"latency_worker_{worker}": np.full(2, worker) for worker in range(1, 12)
+    }
+    assert read_trace(_write(columns, tmp_path / "t.parquet")).latencies[0].tolist() == list(range(1, 12))
+
+
+def test_spaces_in_names_and_cells_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "t.CSV"
+    path.write_text("iteration, worker, latency\n1, 0, 0.5\n1, 1, 2\n\n2, 0, 1e-3\n2, 1, 4\n")
+    assert read_trace(path).latencies.tolist() == [[0.5, 2.0], [1e-3, 4.0]]
+
+
+def test_a_large_file_may_begin_with_whole_numbers(tmp_path: Path) -> None:
+    # pyarrow reads blocks of 1 MiB; the type must not be that of the first one.
+    latencies = np.ones(200_000)
+    latencies[-1] = 0.5
+    path = _write({"latency_worker_0": latencies, "latency_worker_1": latencies}, tmp_path / "t.csv")
+    assert path.stat().st_size > 2**19
+    path.write_text(path.read_text().replace("1,1\n", "1000,1000\n"))
+    assert path.stat().st_size > 2**20
+    assert read_trace(path).latencies[-1].tolist() == [0.5, 0.5]
+
+
+_TALL = "iteration,worker,latency\n"
+_BROKEN = {
+    "empty file": ("", r"Cannot read the trace .*t\.csv: .*; write it again as \.csv\."),
+    "ragged": (_TALL + "0,0,1\n0,1\n", r"Cannot read the trace .*t\.csv: .*Expected 3 columns, got 2"),
+    "no rows": (_TALL, r"Cannot use the trace .*t\.csv: there are no iterations in it"),
+    "columns": ("iteration;worker;latency\n", r"must be either `iteration`, .* but are `iteration;worker;latency`;"),
+    "both forms": ("iteration,worker,latency,latency_worker_0\n", r"the columns must be either .* or .*, but are"),
+    "twice a column": ("iteration,worker,latency,worker\n0,0,1,0\n", r"the column `worker` is there more than once"),
+    "twice a worker": (
+        "latency_worker_1,latency_worker_01\n1,1\n",
+        r"two columns hold the latencies of the same worker",
+    ),
+    "words": (_TALL + "0,0,soon\n", r"the column `latency` must hold numbers only; correct it \(.*soon"),
+    "words, wide": ("latency_worker_0\nNA\n1\n", r"the column `latency_worker_0` must hold numbers only; .*NA"),
+    "parts of workers": (_TALL + "0,0.5,1\n", r"the column `worker` must hold whole numbers only; correct it"),
+    "no iteration": (
+        _TALL + "0,0,1\n,1,1\n",
+        r"the column `iteration` must hold whole numbers only, but row 2 is empty",
+    ),
+    "start": (_TALL + "0,2,1\n1,2,1\n", r"must be consecutive from 0 or 1, but got 2 in place of 0;"),
+    "negative worker": (_TALL + "0,-1,1\n1,-1,1\n", r"consecutive from 0 or 1, but got -1 in place of 0;"),
+    "hole": ("latency_worker_1,latency_worker_3\n1,1\n1,1\n", r"from 0 or 1, but got 3 in place of 2; number"),
+    "gap": (_TALL + "4,1,1\n4,2,1\n7,2,1\n", r"iteration 7 lacks a latency of worker 1; record it, or remove"),
+    "empty cell": (_TALL + "4,1,1\n4,2,\n7,2,1\n7,1,1\n", r"iteration 4 lacks a latency of worker 2;"),
+    "nan": (_TALL + "4,1,1\n4,2,nan\n7,2,1\n7,1,1\n", r"iteration 4 lacks a latency of worker 2;"),
+    "empty cell, wide": ("latency_worker_1,latency_worker_2\n1,1\n1,\n", r"iteration 1 lacks a latency of worker 2;"),
+    "duplicate": (_TALL + "4,1,1\n7,2,1\n4,2,1\n7,1,1\n7,2,3\n", r"iteration 7 has more than one latency of worker 2;"),
+    "duplicate, wide": (
+        "iteration,latency_worker_0\n4,1\n7,1\n7,1\n",
+        r"iteration 7 is there more than once; keep one",
+    ),
+    "zero": (_TALL + "4,1,1\n4,2,0\n7,2,-1\n7,1,1\n", r"worker 2 has 0\.0 in iteration 4; correct it, or remove"),
+    "negative": ("iteration,latency_worker_1\n7,-2\n4,-1.5\n", r"worker 1 has -1\.5 in iteration 4;"),
+    "infinite": (_TALL + "4,1,inf\n7,1,1\n", r"must be positive and finite, but worker 1 has inf in iteration 4;"),
+    "short": (_TALL + "4,1,1\n4,2,1\n", r"a trace must have at least 2 iterations, .* but has 1; record more"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), _BROKEN.values(), ids=_BROKEN)
+def test_what_is_wrong_with_a_trace_is_said_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(TraceError, match=message) as caught:
+        read_trace(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_gaps_in_parquet_are_found(tmp_path: Path) -> None:
+    columns = _tall(first_worker=1)
+    path = _write({name: np.delete(column, 9) for name, column in columns.items()}, tmp_path / "t.parquet")
+    with pytest.raises(TraceError, match=r"iteration 2 lacks a latency of worker 2;"):
+        read_trace(path)
+
+
+@pytest.mark.parametrize("suffix", _SUFFIXES)
+def test_files_that_are_not_what_they_are_called_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"t{suffix}"
+    path.write_bytes(b"\x89\xff\x00,\xfe\n\xff,1\n" * 3)
+    with pytest.raises(TraceError, match=rf"Cannot read the trace .*t\{suffix}: .*; write it again as \{suffix}\."):
+        read_trace(path)
+
+
+def test_files_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        TraceError, match=r"Cannot read the trace .*missing\.csv: there is no such file; check the path"
+    ):
+        read_trace(tmp_path / "missing.csv")
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(TraceError, match=r"Cannot read the trace .*folder\.parquet: there is no such file"):
+        read_trace(tmp_path / "folder.parquet")
+
+
+def test_other_formats_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"Cannot tell the format of the trace .*t\.json; its name must end in \.csv"):
+        read_trace(tmp_path / "t.json")
+
+
+def test_the_models_load_neither_pandas_nor_pyarrow() -> None:
+    code = "import sys, nercc_tune.straggling; print(sorted({'pandas', 'pyarrow', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - this Python
+    assert done.stdout.strip() == "[]"
