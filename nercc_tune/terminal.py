@@ -15,7 +15,7 @@ from rich.table import Table
 from nercc_tune.export.advice import Advice
 from nercc_tune.export.table import TunedTable
 from nercc_tune.pipeline import LaunchEvents, LaunchResult
-from nercc_tune.records import Goal, Heldout, Interval, Score, StudyHistory, TrialRecord
+from nercc_tune.records import Goal, Interval, Score, StudyHistory, TrialRecord
 from nercc_tune.tracking.reachability import redact
 
 _PLAIN_EVERY = 10
@@ -144,8 +144,8 @@ def table_of_results(table: TunedTable) -> Table:
             show_smoothing(entry.lambda_enc),
             show_smoothing(entry.lambda_dec),
             _interval(getattr(entry.heldout, error)),
-            _change(entry.minus(error).get("bacc"), entry.baselines["bacc"], error),
-            _change(entry.minus(error).get("nercc_ag"), entry.baselines["nercc_ag"], error),
+            _change(entry.gains.get("bacc")),
+            _change(entry.gains.get("nercc_ag")),
             f"{entry.heldout.rel_acc.mean:.4f}" if entry.heldout.rel_acc else "–",
             f"{entry.heldout.agreement.mean:.4f}",
         )
@@ -278,9 +278,8 @@ def _interval(interval: Interval) -> str:
     return f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}]"
 
 
-def _change(difference: Interval | None, baseline: Heldout, error: str) -> str:
-    """Return a paired difference as a share of the baseline's error."""
-    base = getattr(baseline, error).mean
-    if base == 0 or difference is None:
+def _change(gain: Interval | None) -> str:
+    """Return a gain as the change of the error that it is."""
+    if gain is None:
         return "–"
-    return f"{difference.mean / base:+.1%} [{difference.low / base:+.1%}, {difference.high / base:+.1%}]"
+    return f"{-gain.mean:+.1%} [{-gain.high:+.1%}, {-gain.low:+.1%}]"

@@ -18,7 +18,7 @@ def interleaved(workers: int, rack: int) -> Tensor:
         [N] int64: the position of each worker among the nodes β.
     """
     numbers = torch.arange(workers)
-    return (numbers // rack * workers + numbers % rack).argsort().argsort()
+    return (numbers % rack * workers + numbers // rack).argsort().argsort()
 
 
 ASSIGNMENTS: dict[str, Callable[[int, int], Tensor]] = {

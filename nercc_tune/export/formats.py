@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from nercc_tune.export.table import SCHEMA, TunedTable
 from nercc_tune.home import write_whole
-from nercc_tune.records import BASELINES, Design, Goal, Heldout, Interval, PolicyEntry, TunedEntry
+from nercc_tune.records import BASELINES, Design, Heldout, Interval, PolicyEntry, TunedEntry
 
 __all__ = ["TableFormat", "export_table", "table_frame", "write_table"]
 
@@ -126,6 +126,8 @@ def _entry_columns(entry: TunedEntry) -> dict[str, str | int | float]:
     for error, differences in (("mse", entry.mse_minus), ("prob_mse", entry.prob_mse_minus)):
         for name, difference in differences.items():
             row |= _interval_columns(f"{error}_minus_{name}", difference)
+    for name, gain in entry.gains.items():
+        row |= _interval_columns(f"gain_over_{name}", gain)
     return row | {"trials": entry.trials, "forwards": entry.forwards}
 
 
@@ -194,14 +196,12 @@ def _bracketed(interval: Interval, *, decimals: int, scale: float = 1.0) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def _gain(entry: TunedEntry, baseline: str, goal: Goal) -> str:
-    """Write how many percent of the baseline's mean error the code saves, with the interval of the paired difference."""
-    difference, base = entry.minus(goal.error).get(baseline), entry.baselines.get(baseline)
-    error = getattr(base, goal.error).mean if base else 0.0
-    if difference is None or not error > 0:
+def _gain(entry: TunedEntry, baseline: str) -> str:
+    """Write how many percent of the baseline's error the code saves."""
+    gain = entry.gains.get(baseline)
+    if gain is None:
         return _UNDEFINED
-    mean, low, high = (-100 * value / error for value in (difference.mean, difference.high, difference.low))
-    return _bracketed(Interval(mean=mean, low=low, high=high), decimals=1)
+    return _bracketed(gain, decimals=1, scale=0.01)
 
 
 def _pair_block(table: TunedTable) -> list[list[str]]:
@@ -209,7 +209,7 @@ def _pair_block(table: TunedTable) -> list[list[str]]:
     has_designs = any(entry.design != table.reference for entry in table.entries)
     for entry in table.entries:
         pair = _pair(entry, lambdas=(entry.lambda_enc, entry.lambda_dec), dfs=(entry.df_enc, entry.df_dec))
-        gains = [_gain(entry, baseline, table.goal) for baseline in ("bacc", "nercc_ag")]
+        gains = [_gain(entry, baseline) for baseline in ("bacc", "nercc_ag")]
         shares = [_share(figure) for figure in (entry.heldout.rel_acc, entry.heldout.agreement)]
         waiting = [f"{entry.waiting:.3g}"] if entry.waiting is not None else []
         design = [entry.design.label] if has_designs else []

@@ -7,6 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from nercc_tune.coding import Placement
+from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.layout import Features, Layout
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.inference.outputs import WorkerOutputs
@@ -38,7 +39,7 @@ class DrawnGroups:
         if key not in self._layouts:
             placement = Placement.of(replace(self.reference, ordering=design.ordering, nodes=design.nodes))
             queries = self.outputs.groups.queries
-            with self._timings.measure("encode"):
+            with self._timings.measure("encode"), threads_for(0):
                 self._layouts[key] = Layout.of(queries, placement, workers=self.workers, features=self._features)
         return self._layouts[key]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nercc_tune.coding import BASELINE_CODES, worker_positions
+from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.lambda_search import minimise_curve, minimise_rank
 from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
@@ -57,7 +59,7 @@ class CellEvaluator:
             OutputError: If the workers' answers are not finite.
         """
         answers = self.drawn.answers(encoding, block=block)
-        with self._timings.measure("decode"):
+        with self._decoding():
             options = [self._best_of(encoding, reading, answers, block) for reading in readings]
         return tuple(sorted(options, key=lambda option: self._goal.rank(option.score)))
 
@@ -68,7 +70,7 @@ class CellEvaluator:
             OutputError: As for `best`.
         """
         score = self.metrics(design, lambda_enc, lambda_dec).score()
-        with self._timings.measure("decode"):
+        with self._decoding():
             profile = self._profile(design, lambda_enc)
         return Option(
             assignment=design.assignment,
@@ -86,7 +88,7 @@ class CellEvaluator:
         """
         answers = self.drawn.answers(design.encoding(lambda_enc))
         truth = self.drawn.truth(design, design.decode_space)
-        with self._timings.measure("decode"):
+        with self._decoding():
             read = truth.answers(answers)
             decoders = self._spline_decoders(design, design.assignment)
             transformed = [decoder.transform(read) for decoder in decoders]
@@ -105,7 +107,7 @@ class CellEvaluator:
         code = BASELINE_CODES[name](layout.nodes)
         answers = self.drawn.outputs.of(layout.unordered(code.encoder_matrix))
         truth = self.drawn.truth(reference, reference.decode_space)
-        with self._timings.measure("decode"):
+        with self._decoding():
             read = truth.answers(answers)
             decoded = (
                 torch.einsum("mkf,gmfc->mgkc", code.decoder_matrix(part).to(read.dtype), read[:, part])
@@ -118,6 +120,14 @@ class CellEvaluator:
         """Return the decoder's effective degrees of freedom, averaged over the masks."""
         decoders = self._spline_decoders(design, design.assignment)
         return float(torch.cat([decoder.df(lambda_dec) for decoder in decoders]).mean())
+
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        reference = self.drawn.reference
+        numbers = self.drawn.truth(reference, reference.decode_space).outputs.numel()
+        masks = sum(len(batch) for batch in self._batches)
+        with self._timings.measure("decode"), threads_for(numbers * masks):
+            yield
 
     def _best_of(self, encoding: Encoding, reading: Reading, answers: Tensor, block: int | None) -> Option:
         assignment, space = reading

@@ -91,6 +91,8 @@ class TunedEntry(Strict):
         mse_minus: Paired difference in held-out MSE to the baselines; negative where the tuned code is better. Only for
             those whose MSE is in the same space.
         prob_mse_minus: The same in probabilities, to every baseline.
+        gains: Share of a baseline's held-out error (`Goal.error`) that the tuned code saves: 1 − their ratio, both
+            resampled; only for those whose error is in the same space.
         front: For the goal `pareto`: the trials that no other beats in both metrics.
         trials: Completed trials of the cell.
         forwards: Forward passes of the study's tuning groups that the search made, shared by all its cells; a pruned
@@ -118,6 +120,7 @@ class TunedEntry(Strict):
     baselines: dict[str, Heldout]
     mse_minus: dict[str, Interval]
     prob_mse_minus: dict[str, Interval]
+    gains: dict[str, Interval]
     front: tuple[FrontPoint, ...] = ()
     trials: int
     forwards: float

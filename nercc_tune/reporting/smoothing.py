@@ -25,9 +25,10 @@ _REFERENCES: dict[str, Literal["--", ":"]] = {"nercc_ag": "--", "bacc": ":"}
 def figure_smoothing(history: StudyHistory) -> Figure:
     """Draw the MSE on the tuning draws against λ_dec (left) and λ_enc (right), a row for each cell.
 
-    Left: the profile of the chosen λ_enc. Right: for every λ_enc the least error over the λ_dec of the grid. Both with the
-    design chosen. 0 has a grey strip of its own; the horizontal lines are NeRCC^Ag, which is (0, 0), and BACC; a star marks the
-    pair chosen, or the best so far. The axis ends at twice the worse baseline, which over-smoothing exceeds.
+    Left: the profile of the chosen λ_enc. Right: for every λ_enc the least error over the λ_dec of the grid. Both with
+    the design chosen. 0 has a grey strip of its own; the horizontal lines are NeRCC^Ag, which is (0, 0), and BACC; a
+    star marks the pair chosen, or the best so far. The axis ends at twice the worse baseline, which over-smoothing
+    exceeds.
 
     Reference:
         Moradi & Maddah-Ali 2024, figures 4 and 5.

@@ -3,7 +3,7 @@
 from nercc_tune.selection.bootstrap import CrossedBootstrap
 from nercc_tune.selection.choice import best_trials, non_dominated, policy_candidates
 from nercc_tune.selection.forwards import search_forwards
-from nercc_tune.selection.heldout import Judged, difference, expect, judge
+from nercc_tune.selection.heldout import Judged, difference, expect, gain, judge
 from nercc_tune.selection.judging import Judge
 from nercc_tune.selection.policy import PolicyChoice
 
@@ -15,6 +15,7 @@ __all__ = [
     "best_trials",
     "difference",
     "expect",
+    "gain",
     "judge",
     "non_dominated",
     "policy_candidates",

@@ -56,6 +56,14 @@ def difference(cells: Sequence[Judged], others: Sequence[Judged], error: Error) 
     return interval(*_expected(values, cells))
 
 
+def gain(cells: Sequence[Judged], others: Sequence[Judged], error: Error) -> Interval | None:
+    """Return the share of the others' expected error that the first saves; None where the others make no error."""
+    mine, its = (_expected([_array(getattr(cell.metrics, error)) for cell in each], each) for each in (cells, others))
+    if not (its[0] > 0 and bool((its[1] > 0).all())):
+        return None
+    return interval(1 - mine[0] / its[0], 1 - mine[1] / its[1])
+
+
 def _mean(name: str, cells: Sequence[Judged]) -> Interval:
     return interval(*_expected([_array(getattr(cell.metrics, name)) for cell in cells], cells))
 

@@ -20,7 +20,7 @@ from nercc_tune.records import (
 )
 from nercc_tune.selection.bootstrap import CrossedBootstrap
 from nercc_tune.selection.choice import best_trials, non_dominated
-from nercc_tune.selection.heldout import Judged, difference, judge
+from nercc_tune.selection.heldout import Judged, difference, gain, judge
 from nercc_tune.spec import StudySpec
 from nercc_tune.splines import effective_dof
 
@@ -115,6 +115,8 @@ class Judge:
         if frozen is not None:
             baselines["frozen"] = evaluator.metrics(frozen.design, frozen.lambda_enc, frozen.lambda_dec)
         others = {name: self.judged(stragglers, metrics) for name, metrics in baselines.items()}
+        error = self.goal.error
+        gains = {name: gain([tuned], [other], error) for name, other in others.items()}
         is_same_space = (trial.design.decode_space == "logits") == (self.spec.reference.decode_space == "logits")
         return TunedEntry(
             model=cell.cell.model,
@@ -138,6 +140,7 @@ class Judge:
             baselines={name: judge(other.metrics, other.bootstrap) for name, other in others.items()},
             mse_minus={n: difference([tuned], [other], "mse") for n, other in others.items() if is_same_space},
             prob_mse_minus={name: difference([tuned], [other], "prob_mse") for name, other in others.items()},
+            gains={n: item for n, item in gains.items() if item and (is_same_space or error == "prob_mse")},
             front=self._front(cell),
             trials=sum(item.is_complete for item in cell.trials),
             forwards=forwards,
