@@ -112,7 +112,7 @@ def _nearest_neighbour(features: NDArray[np.float64]) -> NDArray[np.int64]:
     by_length = _lengths(distances, tours).argsort(kind="stable")[:_POLISHED]
     polished = np.stack([_polished(distances, tour) for tour in tours[by_length]])
     best: NDArray[np.int64] = polished[_lengths(distances, polished).argmin()]
-    return best if best[0] > best[-1] else best[::-1].copy()
+    return best if best[0] <= best[-1] else best[::-1].copy()
 
 
 def _distances(features: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from nercc_tune.inference.evaluation import CellEvaluator, Reading
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.groups import Split, check_size, load_groups, split_queries
 from nercc_tune.inference.layout import Features, Layout
-from nercc_tune.inference.masks import MaskSource, Part
+from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
 from nercc_tune.inference.outputs import Groups, WorkerOutputs
 from nercc_tune.inference.spline_decoder import SplineDecoder
@@ -26,7 +26,6 @@ __all__ = [
     "MaskSource",
     "MaskedMetrics",
     "OutputStore",
-    "Part",
     "Reading",
     "SplineDecoder",
     "Split",

@@ -13,11 +13,12 @@ from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.groups import Split, load_groups
 from nercc_tune.inference.layout import Features
-from nercc_tune.inference.masks import MaskSource, Part
+from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.outputs import WorkerOutputs
 from nercc_tune.inference.store import OutputStore
 from nercc_tune.records import Design
 from nercc_tune.spec import StudySpec
+from nercc_tune.straggling import Part
 from nercc_tune.timings import Timings
 from nercc_tune.workloads import Workload
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from nercc_tune.errors import WorkloadError
-from nercc_tune.inference.masks import Part
 from nercc_tune.inference.outputs import Groups
 from nercc_tune.inference.store import tensor_key
 from nercc_tune.spec import StudySpec
+from nercc_tune.straggling import Part
 from nercc_tune.workloads import Workload
 
 Indices = tuple[tuple[int, ...], ...]

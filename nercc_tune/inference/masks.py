@@ -23,6 +23,7 @@ from nercc_tune.straggling import (
     Independent,
     LatencyModel,
     Pareto,
+    Part,
     RandomCountModel,
     ShiftedExponential,
     Strata,
@@ -34,9 +35,7 @@ from nercc_tune.straggling import (
     stratified,
 )
 
-Part = Literal["tuning", "heldout", "validation"]
-"""Which queries and masks: those that tune, those that judge, and those that choose among the best."""
-
+_PARTS: tuple[Part, ...] = ("tuning", "validation", "heldout")
 _STREAMS: dict[Part | Literal["law"], int] = {"law": 0, "tuning": 1, "heldout": 2, "validation": 3}
 _LAW_DRAWS = 4096  # from which the ranges of a random count are made
 
@@ -73,7 +72,7 @@ class MaskSource:
         try:
             strata = _strata(spec, trace) if settings.has_random_count else None
             source = cls(spec=spec, cells=_cells(spec, strata), _strata=strata, _trace=trace)
-            for part in ("tuning", "heldout"):
+            for part in _PARTS:
                 source._model(part)
         except ValueError as error:
             raise SpecError(f"in `straggling`: {error}") from error
@@ -127,7 +126,7 @@ def _model(spec: StudySpec, trace: Trace | None, part: Part) -> CountedByStraggl
 def _latency(spec: StudySpec, trace: Trace | None, part: Part) -> LatencyModel:
     settings, workers = spec.straggling, spec.code.workers
     if trace is not None:
-        return trace.model(workers=workers, half="heldout" if part == "heldout" else "tuning")
+        return trace.model(workers=workers, part=part)
     if settings.law == "shifted-exponential":
         return ShiftedExponential(workers=workers, shift=settings.shift, rate=settings.rate)
     if settings.law == "pareto":

@@ -5,7 +5,7 @@ from nercc_tune.straggling.counted import Bursts, CountedModel, Exactly, FirstAr
 from nercc_tune.straggling.latency import LAWS, LatencyModel, Law, Pareto, ShiftedExponential, WorkerGamma
 from nercc_tune.straggling.random_count import Deadline, Independent, RandomCountModel
 from nercc_tune.straggling.strata import Strata, make_strata, stratified
-from nercc_tune.straggling.trace import Half, Trace, TraceLatencies
+from nercc_tune.straggling.trace import Part, Trace, TraceLatencies
 from nercc_tune.straggling.trace_reading import read_trace
 
 __all__ = [
@@ -16,11 +16,11 @@ __all__ = [
     "Deadline",
     "Exactly",
     "FirstArrivals",
-    "Half",
     "Independent",
     "LatencyModel",
     "Law",
     "Pareto",
+    "Part",
     "RandomCountModel",
     "ShiftedExponential",
     "Strata",

@@ -177,7 +177,7 @@ class WorkerGamma(Law):
 
 
 LAWS: dict[str, type[Law]] = {
-    "shifted_exponential": ShiftedExponential,
+    "shifted-exponential": ShiftedExponential,
     "pareto": Pareto,
-    "worker_gamma": WorkerGamma,
+    "gamma": WorkerGamma,
 }

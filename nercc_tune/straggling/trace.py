@@ -1,4 +1,4 @@
-"""Measured latencies, split in time into a tuning half and a held-out half."""
+"""Measured latencies, split in time into parts that tune, choose and judge."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from nercc_tune.errors import TraceError
 from nercc_tune.straggling.latency import check_iterations
 
-Half = Literal["tuning", "heldout"]
-_HALVES: tuple[Half, ...] = ("tuning", "heldout")
+Part = Literal["tuning", "validation", "heldout"]
+"""Which draws: those that tune, those that choose among the best, and those that judge."""
+
+# Where each part ends, in fifths of the iterations: in the order of time, so that what judges came last.
+_FIFTHS: dict[Part, tuple[int, int]] = {"tuning": (0, 2), "validation": (2, 3), "heldout": (3, 5)}
+_LEAST_ITERATIONS = 5
 
 
 def check_latencies(
@@ -87,7 +91,7 @@ class TraceLatencies:
         check_iterations(iterations)
         if iterations > len(self.latencies):
             raise TraceError(
-                f"This half of the trace has {len(self.latencies)} iterations, but {iterations} are asked for; "
+                f"This part of the trace has {len(self.latencies)} iterations, but {iterations} are asked for; "
                 "ask for fewer masks, or record a longer trace."
             )
         return self.latencies[np.random.default_rng(seed).permutation(len(self.latencies))[:iterations]]
@@ -101,7 +105,7 @@ class Trace:
         latencies: [iterations, N] in the order of time, positive and finite, in any unit.
 
     Raises:
-        TraceError: If there are fewer than 2 iterations or a latency is not positive and finite.
+        TraceError: If a latency is not positive and finite.
         ValueError: If the latencies are not float64 [iterations, N].
     """
 
@@ -109,34 +113,33 @@ class Trace:
 
     def __post_init__(self) -> None:
         _check_matrix(self.latencies)
-        iterations = len(self.latencies)
-        if not iterations >= 2:
-            raise TraceError(
-                f"a trace must have at least 2 iterations, one to tune on and one to judge on, but has {iterations}; "
-                "record more."
-            )
-        check_latencies(self.latencies, iterations=range(iterations), first_worker=0)
+        check_latencies(self.latencies, iterations=range(len(self.latencies)), first_worker=0)
 
-    def model(self, *, workers: int, half: Half) -> TraceLatencies:
-        """Return the latency model of the first N workers over one half of the iterations.
+    def model(self, *, workers: int, part: Part) -> TraceLatencies:
+        """Return the latency model of the first N workers over one part of the iterations.
 
-        The earlier half is for tuning and the later one for the held-out figures (with the middle iteration of an odd
-        number), so that what judges was never seen.
+        The first two fifths tune, the next one chooses among the best, and the last two judge, so that what judges was
+        never seen.
 
         Raises:
-            TraceError: If the trace has fewer workers.
-            ValueError: If not N ≥ 1, or there is no such half.
+            TraceError: If the trace has fewer workers, or fewer than 5 iterations.
+            ValueError: If not N ≥ 1, or there is no such part.
         """
         if not workers >= 1:
             raise ValueError(f"`workers` must be at least 1, but got {workers}.")
-        if half not in _HALVES:
-            raise ValueError(f"`half` must be one of {', '.join(_HALVES)}, but got {half}.")
+        if part not in _FIFTHS:
+            raise ValueError(f"`part` must be one of {', '.join(_FIFTHS)}, but got {part}.")
         iterations, recorded = self.latencies.shape
         if workers > recorded:
             raise TraceError(
                 f"The trace has {recorded} workers, but {workers} are asked for; "
                 "ask for fewer workers, or record a trace of more."
             )
-        middle = iterations // 2
-        rows = slice(middle) if half == "tuning" else slice(middle, None)
+        if not iterations >= _LEAST_ITERATIONS:
+            raise TraceError(
+                f"The trace must have at least {_LEAST_ITERATIONS} iterations, some to tune and others to judge on, "
+                f"but has {iterations}; record more."
+            )
+        start, stop = _FIFTHS[part]
+        rows = slice(iterations * start // 5, iterations * stop // 5)
         return TraceLatencies(latencies=self.latencies[rows, :workers])

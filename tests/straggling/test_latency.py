@@ -13,7 +13,7 @@ from nercc_tune.straggling import LAWS, LatencyModel, Law, Pareto, ShiftedExpone
 _SHIFTED = ShiftedExponential(workers=5, shift=1.5, rate=0.5)
 _PARETO = Pareto(workers=5, scale=2.0, shape=1.2)
 _GAMMA = WorkerGamma(workers=5, shape=2.5, scale=0.4, spread=0.6, correlation=0.0)
-_MODELS: dict[str, Law] = {"shifted_exponential": _SHIFTED, "pareto": _PARETO, "worker_gamma": _GAMMA}
+_MODELS: dict[str, Law] = {"shifted-exponential": _SHIFTED, "pareto": _PARETO, "gamma": _GAMMA}
 # A sample of 5 × 800 latencies passes a Kolmogorov–Smirnov test of the right law in all but 0.1 % of seeds.
 _LEAST_P = 1e-3
 

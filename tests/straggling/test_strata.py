@@ -148,7 +148,7 @@ def test_strata_that_never_occur_are_refused() -> None:
 
 
 def test_a_trace_gives_what_it_has_and_nothing_twice() -> None:
-    latency = Trace(latencies=_GAMMA.sample(400, seed=1)).model(workers=12, half="heldout")
+    latency = Trace(latencies=_GAMMA.sample(500, seed=1)).model(workers=12, part="heldout")
     model = Deadline(latency=latency, deadline=2.0)
     whole = model.draw(masks=200, seed=7)
     drawn = stratified(model, _STRATA, masks=500, seed=0)

@@ -127,7 +127,6 @@ _BROKEN = {
     "zero": (_TALL + "4,1,1\n4,2,0\n7,2,-1\n7,1,1\n", r"worker 2 has 0\.0 in iteration 4; correct it, or remove"),
     "negative": ("iteration,latency_worker_1\n7,-2\n4,-1.5\n", r"worker 1 has -1\.5 in iteration 4;"),
     "infinite": (_TALL + "4,1,inf\n7,1,1\n", r"must be positive and finite, but worker 1 has inf in iteration 4;"),
-    "short": (_TALL + "4,1,1\n4,2,1\n", r"a trace must have at least 2 iterations, .* but has 1; record more"),
 }
 
 
