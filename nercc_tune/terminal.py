@@ -21,6 +21,7 @@ from nercc_tune.tracking.reachability import redact
 _PLAIN_EVERY = 10
 _PLAIN_WIDTH = 160
 _PLAIN_LINES = 20
+_ERRORS = {"mse": "MSE", "prob_mse": "MSE (probabilities)"}
 
 
 def make_console() -> Console:
@@ -132,9 +133,8 @@ def table_of_results(table: TunedTable) -> Table:
     has_designs = any(entry.design != table.reference for entry in table.entries)
     has_waiting = any(entry.waiting is not None for entry in table.entries)
     shown = Table(title=f"{table.study}: tuned codes on held-out queries (95 % intervals)", title_justify="left")
-    named = {"mse": "MSE", "prob_mse": "MSE (probabilities)"}[error]
     code, wait = (["code"] if has_designs else []), (["wait"] if has_waiting else [])
-    for name in ("S", *wait, *code, "λ_enc", "λ_dec", named, "to BACC", "to (0, 0)", "RelAcc", "agreement"):
+    for name in ("S", *wait, *code, "λ_enc", "λ_dec", _ERRORS[error], "to BACC", "to (0, 0)", "RelAcc", "agreement"):
         shown.add_column(name, justify="left" if name == "code" else "right", no_wrap=name != "code")
     for entry in table.entries:
         shown.add_row(
@@ -181,15 +181,14 @@ def warnings_of(table: TunedTable) -> list[str]:
         if not entry.is_feasible:
             lines.append(f"{where}: no candidate keeps {_floors(table.goal)}; the nearest to it was chosen.")
         for name in ("replication", "uncoded", "bacc", "nercc_ag"):
-            difference, baseline = entry.prob_mse_minus[name], entry.baselines[name]
             is_same = entry.design == table.reference and entry.lambda_enc == entry.lambda_dec == 0
-            if name in ("bacc", "nercc_ag"):
-                difference = entry.minus(error).get(name, difference)
+            measured = error if name in ("bacc", "nercc_ag") and name in entry.minus(error) else "prob_mse"
+            difference = entry.minus(measured)[name]
             if difference.low > 0:
+                its, mine = (getattr(item, measured) for item in (entry.baselines[name], entry.heldout))
                 lines.append(
-                    f"{where}: {name} is better here ({_interval(baseline.prob_mse)} against "
-                    f"{_interval(entry.heldout.prob_mse)} in probabilities); deploy it with "
-                    f'`load_table(…).baseline("{name}")`.'
+                    f"{where}: {name} is better here ({_ERRORS[measured]} {_interval(its)} against {_interval(mine)}); "
+                    f'deploy it with `load_table(…).baseline("{name}")`.'
                 )
             elif difference.high >= 0 and not (name == "nercc_ag" and is_same):
                 lines.append(f"{where}: the tuned code is not surely better than {name} here.")

@@ -15,12 +15,21 @@ import torch
 from optuna.storages import RDBStorage
 from torch import Tensor, nn
 
-from nercc_tune.coding import BASELINE_CODES, node_set
+from nercc_tune.coding import BASELINE_CODES
 from nercc_tune.home import Home
-from nercc_tune.inference import CellEvaluator, Draws, ForwardEngine, Inference, OutputStore, split_queries
+from nercc_tune.inference import (
+    CellEvaluator,
+    Draws,
+    ForwardEngine,
+    Inference,
+    MaskSource,
+    OutputStore,
+    split_queries,
+)
 from nercc_tune.pipeline import LaunchResult, launch
-from nercc_tune.records import StudyHistory, TrialRecord, WorkloadInfo
+from nercc_tune.records import Cell, StudyHistory, TrialRecord, WorkloadInfo
 from nercc_tune.spec import StudySpec, WorkloadSettings, parse_study
+from nercc_tune.straggling import Part, WorkerGamma
 from nercc_tune.timings import Timings
 from nercc_tune.tracking.projection import Projection
 from nercc_tune.tuning import CellStudy, Search, open_cells, open_storage, read_history
@@ -46,6 +55,8 @@ lambda_dec = { low = 1e-8, high = 1.0 }
 [evaluation]
 tuning_groups = 3
 tuning_masks = 4
+validation_groups = 2
+validation_masks = 3
 heldout_groups = 4
 heldout_masks = 5
 bootstrap = 100
@@ -98,21 +109,37 @@ def tiny_spec(*overrides: str) -> StudySpec:
     return parse_study(TINY, overrides=overrides)
 
 
-def draw(spec: StudySpec, *, workload: Workload | None = None, heldout: bool = False) -> Draws:
-    """Draw one half of a study's groups and masks, with nothing kept on disk."""
+def tiny_cells(spec: StudySpec, *, data_dir: Path | None = None) -> tuple[Cell, ...]:
+    return MaskSource.of(spec, data_dir).cells
+
+
+def tiny_inference(spec: StudySpec, *, workload: Workload | None = None, data_dir: Path | None = None) -> Inference:
+    """Prepare a study's draws, with nothing kept on disk."""
     workload = workload or tiny_workload()
-    inference = Inference(
+    return Inference(
         spec=spec,
         workload=workload,
-        nodes=node_set(spec.code.nodes, queries=spec.code.queries, workers=spec.code.workers),
+        split=split_queries(spec, len(workload.data)),
+        masks=MaskSource.of(spec, data_dir),
         engine=ForwardEngine(workload.model, device=torch.device("cpu")),
         store=OutputStore(None, memory_mb=64),
         timings=Timings(),
     )
-    split = split_queries(spec, len(workload.data))
-    if heldout:
-        return inference.draw(split.heldout, masks=spec.evaluation.heldout_masks, stream=2)
-    return inference.draw(split.tuning, masks=spec.evaluation.tuning_masks, stream=1)
+
+
+def write_trace(path: Path, *, workers: int, iterations: int) -> None:
+    """Write latencies of several workers as a CSV file."""
+    law = WorkerGamma(workers=workers, shape=2.0, scale=1.0, spread=0.3, correlation=0.2)
+    rows = [",".join(repr(float(latency)) for latency in row) for row in law.sample(iterations, seed=0)]
+    header = ",".join(f"latency_worker_{number}" for number in range(workers))
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+
+
+def draw(
+    spec: StudySpec, part: Part = "tuning", *, workload: Workload | None = None, data_dir: Path | None = None
+) -> Draws:
+    """Draw one part of a study's groups and masks."""
+    return tiny_inference(spec, workload=workload, data_dir=data_dir).draw(part)
 
 
 def info(workload: Workload) -> WorkloadInfo:
@@ -157,15 +184,15 @@ class Bench:
         return read_history(self.storage, self.spec.name)
 
 
-def bench(spec: StudySpec, folder: Path, *, workload: Workload | None = None) -> Bench:
+def bench(spec: StudySpec, folder: Path, *, workload: Workload | None = None, data_dir: Path | None = None) -> Bench:
     """Open (or open again) a study in a folder, as a launch would: nothing is shared but the files."""
     workload = workload or tiny_workload()
     storage = open_storage(sqlite_url(folder))
     return Bench(
         spec=spec,
         storage=storage,
-        tuning=draw(spec, workload=workload),
-        studies=open_cells(storage, spec, info(workload)),
+        tuning=draw(spec, workload=workload, data_dir=data_dir),
+        studies=open_cells(storage, spec, tiny_cells(spec, data_dir=data_dir), info(workload)),
     )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from typer.testing import CliRunner
 
 import nercc_tune
 from nercc_tune.cli import app, main
+from nercc_tune.export.advice import advise
 from nercc_tune.export.table import parse_table
 from tests.fakes import TINY, finished_home, finished_result, loader, tiny_home, tiny_workload
 
-COMMANDS = ("launch", "export", "report", "train", "sync", "studies", "doctor")
+COMMANDS = ("launch", "export", "advise", "report", "train", "sync", "studies", "doctor")
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +97,7 @@ _BAD_COMMANDS = {
         "the tracking store `http://127.0.0.1:9` cannot be reached",
     ),
     "an export of nothing": (["export", "tiny"], "run `nercc-tune launch` first"),
+    "an advice on nothing": (["advise", "tiny"], "run `nercc-tune launch` first"),
     "a report of nothing": (["report", "tiny"], "run `nercc-tune launch` first"),
     "a sync of nothing": (["sync", "tiny"], "run `nercc-tune launch` first"),
     "an unknown training": (["train", "lenet6"], "lenet6"),
@@ -128,9 +131,10 @@ def test_a_launch_shows_the_table_and_what_to_type_next(
     command = ["launch", "tiny.toml", "--home", "home", "--set", "search.trials=2", "--profile"]
     assert _run(monkeypatch, *command) == 0
     shown = capsys.readouterr().out
-    assert "4/4 proposals, best MSE S=2" in shown
-    assert "tiny: tuned pairs on held-out queries" in shown
-    assert "policy: λ_enc" in shown
+    assert "4/4 proposals, best mse S=2" in shown
+    assert "tiny: tuned codes on held-out queries" in shown
+    assert "policy: chebyshev, probabilities, λ_enc" in shown
+    assert "expected over S: policy " in shown
     assert "where the time went" in shown
     assert "nercc-tune export tiny --home home -o table.json" in shown
     assert Path("home/studies/tiny/table.json").is_file()
@@ -157,7 +161,7 @@ def test_ctrl_c_ends_with_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 @pytest.mark.parametrize(
     ("name", "start"),
     [
-        ("table.json", b'{\n  "schema": "nercc-tune/table/1"'),
+        ("table.json", b'{\n  "schema": "nercc-tune/table/2"'),
         ("table.csv", b"study,table_digest,"),
         ("table.parquet", b"PAR1"),
         ("table.md", b"## tiny"),
@@ -192,6 +196,27 @@ def test_a_suffix_that_tells_no_format_is_refused(
     assert _run(monkeypatch, "export", "tiny", "--home", "home", "-o", "table.txt") == 2
     _assert_one_line(capsys.readouterr().err, "`path` must end in one of .json, .csv")
     assert not Path("table.txt").exists()
+
+
+def test_the_advice_names_a_code_for_each_count(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished_home(Path("home"))
+    assert _run(monkeypatch, "advise", "tiny.toml", "--home", "home") == 0
+    shown = capsys.readouterr().out
+    for advice in advise(finished_result().table):
+        (row,) = [line for line in shown.splitlines() if line.startswith(f"│ {advice.stragglers} ")]
+        assert row.rstrip(" │").endswith(advice.best + ("" if advice.is_certain else ", probably"))
+    for title in ("tuned NeRCC", "bacc", "replication", "deploy"):
+        assert title in shown
+
+
+def test_an_unfinished_study_has_no_advice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    history = finished_result().history
+    unfinished = replace(history, cells=(replace(history.cells[0], entry=None), *history.cells[1:]))
+    monkeypatch.setattr("nercc_tune.cli._read", lambda *_: unfinished)
+    assert _run(monkeypatch, "advise", "tiny", "--home", "home") == 2
+    _assert_one_line(capsys.readouterr().err, "study `tiny` is not finished; run `nercc-tune launch` again")
 
 
 def test_the_report_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,17 +103,39 @@ def test_events_tell_what_happens(tmp_path: Path) -> None:
     )
     result = launch(tiny_spec("search.trials=1"), tiny_home(tmp_path), events=events)
     assert stages[0] == "loading lenet5 on digits"
-    assert {"searching", "judging on held-out queries", "writing the table and the figures"} <= set(stages)
+    assert {"searching", "judging on fresh and held-out queries", "writing the table and the figures"} <= set(stages)
     assert proposals == [(1, 3), (2, 3), (3, 3)]
     assert timeless(trials[:2]) == timeless([cell.trials[0] for cell in result.history.cells])
     assert {"data", "forward", "decode", "storage", "sampling", "figures", "tracking"} <= set(result.timings.seconds)
+
+
+def test_a_launch_may_search_the_whole_code_for_a_random_count(tmp_path: Path) -> None:
+    spec = tiny_spec(
+        "code={ queries = 5, workers = 12, rack = 3 }",
+        "straggling={ model = 'latency', rule = 'deadline', deadline = 2.0, strata = 2 }",
+        "search.orderings=['arrival', 'nearest-neighbour']",
+        "search.nodes=['chebyshev', 'chord-length']",
+        "search.assignments=['identity', 'interleaved']",
+        "search.decode_spaces=['probabilities', 'logits-softmax']",
+        "search.trials=2",
+    )
+    result = launch(spec, tiny_home(tmp_path), features=lambda queries: queries[:, :2])
+    assert result.tracking_error is None
+    assert len(result.table.entries) == len(result.history.cells) == 2
+    assert sum(entry.weight for entry in result.table.entries) == pytest.approx(1, abs=1e-12)
+    assert all(entry.waiting is not None and entry.waiting > 0 for entry in result.table.entries)
+    assert {entry.forwards for entry in result.table.entries} == {result.forwards["tuning"]}
+    assert [entry.stragglers for entry in result.table.policy.entries] == [
+        entry.stragglers for entry in result.table.entries
+    ]
+    assert launch(spec, Home(tmp_path), features=lambda queries: queries[:, :2]).table == result.table
 
 
 def test_launching_again_adds_nothing_and_runs_no_model(tmp_path: Path) -> None:
     home = finished_home(tmp_path)
     before = read_history(open_storage(home.storage_url), "tiny")
     again = launch(tiny_spec(), home)
-    assert again.forwards == {"tuning": 0, "heldout": 0}
+    assert again.forwards == {"tuning": 0, "validation": 0, "heldout": 0}
     assert again.history == before
     assert again.table == finished_result().table
 
@@ -158,7 +180,7 @@ class _Interrupting:
             raise KeyboardInterrupt
 
     def stage(self, text: str) -> None:
-        if text == "judging on held-out queries" and self.left > 0:
+        if text == "judging on fresh and held-out queries" and self.left > 0:
             raise KeyboardInterrupt
 
 
@@ -208,12 +230,12 @@ class _Wide(nn.Module):
 
 
 _REFUSED: dict[str, tuple[tuple[str, ...], type[NerccTuneError], str]] = {
-    "unknown nodes": (("code.nodes=random",), SpecError, r"in `code`: `nodes` must be one of chebyshev, uniform"),
+    "unknown nodes": (("code.nodes=random",), SpecError, r"`nodes` must be one of chebyshev, .* but got 'random'"),
     "an unknown device": (("workload.device=abacus",), SpecError, "`workload.device` must be .* got 'abacus'"),
     "too few queries": (
         ("evaluation.heldout_groups=400",),
         WorkloadError,
-        "`digits` has 200 queries, but 3 tuning and 400 held-out groups of 5 take 2015",
+        "`digits` has 200 queries, but 3 tuning, 2 validation and 400 held-out groups of 5 take 2025",
     ),
     "unreachable storage": (("storage.url=postgresql://a:secret@127.0.0.1:9/x",), StorageError, r"a:\*\*\*@127"),
     "malformed storage": (("storage.url=here",), StorageError, "cannot use the Optuna storage <malformed URL>"),

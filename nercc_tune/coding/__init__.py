@@ -40,7 +40,7 @@ __all__ = [
 BASELINE_CODES: dict[str, Callable[[NodeSet], LinearCode]] = {
     "bacc": BerrutCode,
     "nercc_ag": lambda nodes: NerccCode(nodes, lambda_enc=0.0, lambda_dec=0.0),
-    "replication": lambda nodes: ReplicationCode(queries=len(nodes.alpha), workers=len(nodes.beta)),
-    "uncoded": lambda nodes: UncodedCode(queries=len(nodes.alpha), workers=len(nodes.beta)),
+    "replication": lambda nodes: ReplicationCode(queries=nodes.queries, workers=nodes.workers),
+    "uncoded": lambda nodes: UncodedCode(queries=nodes.queries, workers=nodes.workers),
 }
 """The codes that every tuned pair is compared with, by name."""

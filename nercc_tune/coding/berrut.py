@@ -24,7 +24,7 @@ class BerrutCode(LinearCode):
     """
 
     def __init__(self, nodes: NodeSet) -> None:
-        super().__init__(queries=len(nodes.alpha), workers=len(nodes.beta))
+        super().__init__(queries=nodes.queries, workers=nodes.workers)
         self.nodes = nodes
 
     def _build_encoder(self) -> Tensor:

@@ -35,7 +35,7 @@ class NerccCode(LinearCode):
     """
 
     def __init__(self, nodes: NodeSet, *, lambda_enc: float, lambda_dec: float | Callable[[int], float]) -> None:
-        super().__init__(queries=len(nodes.alpha), workers=len(nodes.beta))
+        super().__init__(queries=nodes.queries, workers=nodes.workers)
         given = {"lambda_enc": lambda_enc} | ({} if callable(lambda_dec) else {"lambda_dec": lambda_dec})
         for name, smoothing in given.items():
             if not 0 <= smoothing < float("inf"):

@@ -34,6 +34,28 @@ class NodeSet:
             if not inside or not bool((nodes.diff() > 0).all()):
                 raise ValueError(f"`{name}` must ascend strictly within [-1, 1], but got {nodes.tolist()}.")
 
+    @property
+    def queries(self) -> int:
+        """K of one group.
+
+        Raises:
+            ValueError: If these are the nodes of several groups, of which a code would take no notice.
+        """
+        if self.alpha.ndim != 1:
+            raise ValueError(f"`alpha` must be that of one group [K], but got shape {tuple(self.alpha.shape)}.")
+        return len(self.alpha)
+
+    @property
+    def workers(self) -> int:
+        """N."""
+        return len(self.beta)
+
+    def each(self) -> tuple[NodeSet, ...]:
+        """Return the nodes of each group that α is held of; where all groups share one α, these."""
+        if self.alpha.ndim == 1:
+            return (self,)
+        return tuple(NodeSet(alpha=alpha, beta=self.beta) for alpha in self.alpha)
+
 
 def chebyshev(queries: int, workers: int) -> NodeSet:
     """Place queries at the Chebyshev points of the first kind and workers at those of the second kind.

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nercc_tune.coding import BASELINE_CODES, worker_positions
+from nercc_tune.coding import BASELINE_CODES, LinearCode, worker_positions
 from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.lambda_search import minimise_curve, minimise_rank
@@ -70,8 +70,7 @@ class CellEvaluator:
             OutputError: As for `best`.
         """
         score = self.metrics(design, lambda_enc, lambda_dec).score()
-        with self._decoding():
-            profile = self._profile(design, lambda_enc)
+        profile = self._profile(design, lambda_enc)
         return Option(
             assignment=design.assignment,
             decode_space=design.decode_space,
@@ -86,35 +85,50 @@ class CellEvaluator:
         Raises:
             OutputError: As for `best`.
         """
+        return self.decoding(design, lambda_enc)(lambda_dec)
+
+    def decoding(self, design: Design, lambda_enc: float) -> Callable[[float], MaskedMetrics]:
+        """Return the metrics [G, M] of a code as a function of λ_dec; the answers are prepared once for all of them.
+
+        Raises:
+            OutputError: As for `best`.
+        """
         answers = self.drawn.answers(design.encoding(lambda_enc))
         truth = self.drawn.truth(design, design.decode_space)
         with self._decoding():
             read = truth.answers(answers)
             decoders = self._spline_decoders(design, design.assignment)
             transformed = [decoder.transform(read) for decoder in decoders]
-            return measure(_decoded(decoders, transformed, lambda_dec), truth)
 
-    def baseline_metrics(self, name: str) -> MaskedMetrics:
-        """Return the metrics [G, M] of a baseline of `nercc_tune.coding.BASELINE_CODES`, in the study's own design.
+        def metrics(smoothing: float) -> MaskedMetrics:
+            with self._decoding():
+                return measure(_decoded(decoders, transformed, smoothing), truth)
+
+        return metrics
+
+    def baseline_metrics(self, name: str, design: Design | None = None) -> MaskedMetrics:
+        """Return the metrics [G, M] of a baseline of `nercc_tune.coding.BASELINE_CODES`.
+
+        Args:
+            name: Of the baseline.
+            design: Its design; by default the study's own.
 
         Raises:
             OutputError: As for `best`.
         """
-        reference = self.drawn.reference
+        design = design or self.drawn.reference
         if name == "nercc_ag":
-            return self.metrics(reference, 0.0, 0.0)
-        layout = self.drawn.layout(reference)
-        code = BASELINE_CODES[name](layout.nodes)
-        answers = self.drawn.outputs.of(layout.unordered(code.encoder_matrix))
-        truth = self.drawn.truth(reference, reference.decode_space)
+            return self.metrics(design, 0.0, 0.0)
+        layout = self.drawn.layout(design)
+        codes = [BASELINE_CODES[name](nodes) for nodes in layout.nodes.each()]
+        encoder = codes[0].encoder_matrix if len(codes) == 1 else torch.stack([code.encoder_matrix for code in codes])
+        answers = self.drawn.outputs.of(layout.unordered(encoder))
+        truth = self.drawn.truth(design, design.decode_space)
         with self._decoding():
             read = truth.answers(answers)
-            decoded = (
-                torch.einsum("mkf,gmfc->mgkc", code.decoder_matrix(part).to(read.dtype), read[:, part])
-                for batch in self._positions(reference.assignment)
-                for part in batch.split(max(1, _AT_ONCE // read[0].numel()))
-            )
-            return measure(decoded, truth)
+            at_once = max(1, _AT_ONCE // (read[0].numel() + len(codes) * self.cell.queries * self.cell.workers))
+            parts = (part for batch in self._positions(design.assignment) for part in batch.split(at_once))
+            return measure((_decode_all(codes, read, part) for part in parts), truth)
 
     def df_dec(self, design: Design, lambda_dec: float) -> float:
         """Return the decoder's effective degrees of freedom, averaged over the masks."""
@@ -157,16 +171,14 @@ class CellEvaluator:
         )
 
     def _profile(self, design: Design, lambda_enc: float) -> tuple[float, ...]:
-        answers = self.drawn.answers(design.encoding(lambda_enc))
         truth = self.drawn.truth(design, design.decode_space)
-        read = truth.answers(answers)
         decoders = self._spline_decoders(design, design.assignment)
-        if self._is_quadratic(decoders, design.decode_space):
-            grid = torch.tensor(self._grid, dtype=torch.float64)
-            return tuple(_mean_curve(decoders, read, truth)(grid).tolist())
-        transformed = [decoder.transform(read) for decoder in decoders]
-        scores = (measure(_decoded(decoders, transformed, smoothing), truth).score() for smoothing in self._grid)
-        return tuple(self._goal.error_of(score) for score in scores)
+        if not self._is_quadratic(decoders, design.decode_space):
+            metrics = self.decoding(design, lambda_enc)
+            return tuple(self._goal.error_of(metrics(smoothing).score()) for smoothing in self._grid)
+        read = truth.answers(self.drawn.answers(design.encoding(lambda_enc)))
+        with self._decoding():
+            return tuple(_mean_curve(decoders, read, truth)(torch.tensor(self._grid, dtype=torch.float64)).tolist())
 
     def _is_quadratic(self, decoders: Sequence[SplineDecoder], space: DecodeSpace) -> bool:
         """Whether the least of the goal is the least of a squared error in the decode space itself."""
@@ -198,6 +210,12 @@ def _decoded(
 ) -> Iterator[Tensor]:
     for decoder, answers in zip(decoders, transformed, strict=True):
         yield from decoder.decode(answers, smoothing, groups=groups)
+
+
+def _decode_all(codes: Sequence[LinearCode], read: Tensor, arrived: Tensor) -> Tensor:
+    """Return the estimates [m, G, K, c] of answers [G, N, c], with one code for all groups or one for each."""
+    matrices = torch.stack([code.decoder_matrix(arrived) for code in codes]).to(read.dtype)
+    return torch.einsum("gmkf,gmfc->mgkc", matrices.expand(len(read), *matrices.shape[1:]), read[:, arrived])
 
 
 def _mean_curve(decoders: Sequence[SplineDecoder], read: Tensor, truth: Truth) -> Callable[[Tensor], Tensor]:

@@ -10,6 +10,9 @@ from nercc_tune.strict_json import Strict
 
 __all__ = ["Goal", "Metric"]
 
+# Shares are means of counts over groups and masks, whose order of summation must not tell equal ones apart.
+_SHARE_DIGITS = 12
+
 Metric = Literal["mse", "prob_mse", "agreement", "rel_acc", "pareto"]
 
 
@@ -55,7 +58,11 @@ class Goal(Strict):
     def shortfalls(self, score: Score) -> dict[str, float]:
         """Return by how much a score misses each floor: at most 0 where it is kept."""
         floors = {"rel_acc": self.min_rel_acc, "agreement": self.min_agreement}
-        return {name: floor - (getattr(score, name) or 0.0) for name, floor in floors.items() if floor is not None}
+        return {
+            name: round(floor - (getattr(score, name) or 0.0), _SHARE_DIGITS)
+            for name, floor in floors.items()
+            if floor is not None
+        }
 
     def shortfall(self, score: Score) -> float:
         """Return by how much a score misses its floors together, 0 where it keeps all."""
@@ -64,4 +71,5 @@ class Goal(Strict):
     def rank(self, score: Score) -> tuple[float, float, float]:
         """Return a key by which the best of several scores is the least: floors, then the metric, then the error."""
         value = self.value(score)
-        return (self.shortfall(score), -value if self.is_maximised else value, self.error_of(score))
+        key = -round(value, _SHARE_DIGITS) if self.is_maximised else value
+        return (self.shortfall(score), key, self.error_of(score))

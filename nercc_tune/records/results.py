@@ -87,7 +87,8 @@ class TunedEntry(Strict):
         tuning: The chosen code's score on the tuning draws.
         is_feasible: Whether it keeps the goal's floors; where none of the candidates does, the nearest was chosen.
         candidates: The best trials with their worth on fresh draws, best on the tuning draws first.
-        baselines: By name of `BASELINES`, on the same held-out draws; `frozen` is the pair tuned at another count.
+        baselines: By name of `BASELINES`, on the same held-out draws, in the study's own design; `bacc_same_design` is
+            BACC in the chosen design where that is another; `frozen` is the pair tuned at another count.
         mse_minus: Paired difference in held-out MSE to the baselines; negative where the tuned code is better. Only for
             those whose MSE is in the same space.
         prob_mse_minus: The same in probabilities, to every baseline.

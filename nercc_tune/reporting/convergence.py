@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from nercc_tune.export.blocks import write_count
 from nercc_tune.records import CellHistory, StudyHistory
 from nercc_tune.reporting.mse_scale import set_mse_scale
 from nercc_tune.reporting.style import CODES, INK, cell_colours, dress, legend_above, new_figure
@@ -31,7 +32,7 @@ def figure_history(history: StudyHistory) -> Figure:
     has_failed = False
     for cell, colour in zip(history.cells, cell_colours(len(history.cells)), strict=True):
         proposals, ratios = _best_so_far(cell)
-        label = f"S = {cell.cell.stragglers}"
+        label = f"S = {write_count(cell.cell)}"
         axes.plot(proposals, ratios, color=colour, drawstyle="steps-post", marker=".", markersize=4, linewidth=1.2)
         failed = _failed_at(cell, proposals, ratios)
         axes.plot(list(failed), list(failed.values()), color=colour, marker="x", markersize=5, linestyle="none")

@@ -15,9 +15,11 @@ from nercc_tune.export.table import TunedTable
 from nercc_tune.records import StudyHistory
 from nercc_tune.reporting.coded_queries import figure_coded_queries
 from nercc_tune.reporting.convergence import figure_history
+from nercc_tune.reporting.front import figure_front, has_front
 from nercc_tune.reporting.landscape import figure_landscape
 from nercc_tune.reporting.smoothing import figure_smoothing
 from nercc_tune.reporting.stragglers import figure_stragglers
+from nercc_tune.reporting.waiting import figure_waiting, has_waiting
 
 __all__ = ["CodedQueries", "FigureFormat", "draw_figures", "write_figures"]
 
@@ -40,12 +42,17 @@ def draw_figures(
 ) -> dict[str, Callable[[], Figure]]:
     """Return the figures that apply, by name, each as a function that draws it.
 
-    Without a table, which an unfinished study has not, there is no `stragglers`; without a trial that has a score no
-    `smoothing`, `landscape` and `history`; without `coded` no `coded_queries`.
+    Without a table, which an unfinished study has not, there is no `stragglers`, and without waiting times for fixed
+    counts no `waiting`; without a trial that has a score no `smoothing`, `landscape` and `history`; but for the goal
+    `pareto` no `front`; without `coded` no `coded_queries`.
     """
     figures: dict[str, Callable[[], Figure]] = {}
     if table is not None and table.entries:
         figures["stragglers"] = lambda: figure_stragglers(table)
+    if table is not None and has_waiting(table):
+        figures["waiting"] = lambda: figure_waiting(table)
+    if has_front(history):
+        figures["front"] = lambda: figure_front(history)
     if any(cell.best is not None for cell in history.cells):
         figures["smoothing"] = lambda: figure_smoothing(history)
         figures["landscape"] = lambda: figure_landscape(history)

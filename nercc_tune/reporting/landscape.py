@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from nercc_tune.export.blocks import write_count
 from nercc_tune.records import CellHistory, StudyHistory
 from nercc_tune.reporting.lambda_scale import LambdaScale, log_edges
 from nercc_tune.reporting.style import (
@@ -59,7 +60,7 @@ def figure_landscape(history: StudyHistory) -> Figure:
     for axes, cell in zip(panels, history.cells, strict=False):
         decoder.apply(axes, "x", most_ticks=3)
         encoder.apply(axes, "y")
-        dress(axes, x="λ$_{dec}$", y="λ$_{enc}$", title=f"S = {cell.cell.stragglers}")
+        dress(axes, x="λ$_{dec}$", y="λ$_{enc}$", title=f"S = {write_count(cell.cell)}")
         axes.grid(visible=False)
         mesh = _draw_mesh(axes, cell, grid=history.decoder_grid, decoder=decoder, encoder=encoder)
         if mesh is not None:

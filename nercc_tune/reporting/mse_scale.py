@@ -1,9 +1,10 @@
-"""The axis of an MSE: logarithmic where the range asks for it, and never without a place for 0."""
+"""The axis of an MSE, or of a time: logarithmic where the range asks for it, and never without a place for 0."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Literal
 
 from matplotlib.axes import Axes
 
@@ -15,22 +16,26 @@ _DUST = 1e-9  # of the greatest value: squared rounding of float32, where a copy
 _LOG_FROM = 5.0  # ratio of the greatest to the least value from which the small ones cannot be read on a linear axis
 
 
-def set_mse_scale(axes: Axes, values: Iterable[float], *, top: float = math.inf) -> None:
-    """Set the scale of the y axis: linear, logarithmic, or the latter with a linear part down to 0.
+def set_mse_scale(
+    axes: Axes, values: Iterable[float], *, top: float = math.inf, which: Literal["x", "y"] = "y"
+) -> None:
+    """Set the scale of an axis: linear, logarithmic, or the latter with a linear part down to 0.
 
     Values above `top` are left outside.
     """
+    is_x = which == "x"
+    set_scale, set_limits = (axes.set_xscale, axes.set_xlim) if is_x else (axes.set_yscale, axes.set_ylim)
     shown = sorted(value for value in values if value <= top)
     positive = [value for value in shown if value > _DUST * shown[-1]]
     if not positive or not positive[-1] / positive[0] > _LOG_FROM:
-        axes.set_yscale("linear")
+        set_scale("linear")
     elif len(positive) == len(shown):
-        axes.set_yscale("log", nonpositive="clip")
+        set_scale("log", nonpositive="clip")
     else:
         threshold = 10.0 ** math.floor(math.log10(positive[0]))
-        axes.set_yscale("symlog", linthresh=threshold, linscale=_ZERO_DECADES)
+        set_scale("symlog", linthresh=threshold, linscale=_ZERO_DECADES)
     if top < math.inf and shown:
-        transform = axes.yaxis.get_transform()
+        transform = (axes.xaxis if is_x else axes.yaxis).get_transform()
         low, high = transform.transform([shown[0], top])
         bottom = transform.inverted().transform([low - _MARGIN * (high - low)])[0]
-        axes.set_ylim(bottom, top)
+        set_limits(bottom, top)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nercc_tune.export.blocks import write_count
 from nercc_tune.records import CellHistory, StudyHistory
 from nercc_tune.reporting.lambda_scale import LambdaScale
 from nercc_tune.reporting.mse_scale import set_mse_scale
@@ -25,10 +26,10 @@ _REFERENCES: dict[str, Literal["--", ":"]] = {"nercc_ag": "--", "bacc": ":"}
 def figure_smoothing(history: StudyHistory) -> Figure:
     """Draw the MSE on the tuning draws against λ_dec (left) and λ_enc (right), a row for each cell.
 
-    Left: the profile of the chosen λ_enc. Right: for every λ_enc the least error over the λ_dec of the grid. Both with
-    the design chosen. 0 has a grey strip of its own; the horizontal lines are NeRCC^Ag, which is (0, 0), and BACC; a
-    star marks the pair chosen, or the best so far. The axis ends at twice the worse baseline, which over-smoothing
-    exceeds.
+    Left: the profile of the chosen λ_enc. Right: for every λ_enc the least error over the λ_dec of the grid and of the
+    trials. Both with the design chosen. 0 has a grey strip of its own; the horizontal lines are NeRCC^Ag, which is
+    (0, 0), and BACC; a star marks the pair chosen, or the best so far. The axis ends at twice the worse baseline, which
+    over-smoothing exceeds.
 
     Reference:
         Moradi & Maddah-Ali 2024, figures 4 and 5.
@@ -49,8 +50,8 @@ def figure_smoothing(history: StudyHistory) -> Figure:
         chosen = cell.entry or cell.best
         at = f", λ$_{{enc}}$ = {chosen.lambda_enc:.3g}" if chosen else ""
         label = error_label(cell.goal)
-        dress(left, x="λ$_{dec}$", y=label, title=f"{cell.cell.title}{at}")
-        dress(right, x="λ$_{enc}$", title=f"S = {cell.cell.stragglers}, best λ$_{{dec}}$ for each")
+        dress(left, x="λ$_{dec}$", y=label, title=f"S = {write_count(cell.cell)}{at}")
+        dress(right, x="λ$_{enc}$", title=f"S = {write_count(cell.cell)}, best λ$_{{dec}}$ for each")
         _mark_chosen(left, right, cell=cell)
     legend_above(figure, _handles(history), columns=4)
     return figure
@@ -63,7 +64,12 @@ def _decoder_profile(cell: CellHistory, grid: tuple[float, ...]) -> dict[float, 
 
 
 def _encoder_profile(cell: CellHistory) -> dict[float, float]:
-    return {lambda_enc: min(profile) for lambda_enc, profile in sorted(cell.profiles.items())}
+    least = {lambda_enc: min(profile) for lambda_enc, profile in sorted(cell.profiles.items())}
+    chosen = cell.entry or cell.best
+    for trial in cell.trials:
+        if chosen and trial.score and trial.design == chosen.design and trial.lambda_enc in least:
+            least[trial.lambda_enc] = min(least[trial.lambda_enc], cell.goal.error_of(trial.score))
+    return least
 
 
 def _draw(axes: Axes, profile: Mapping[float, float], *, cell: CellHistory) -> None:

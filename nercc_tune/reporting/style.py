@@ -18,6 +18,8 @@ __all__ = [
     "CHOSEN",
     "CODES",
     "INK",
+    "TEXT_PT",
+    "TICK_PT",
     "WIDTH_IN",
     "CodeStyle",
     "Mark",
@@ -33,8 +35,8 @@ WIDTH_IN = 7.0
 """Width of a figure in inches: two columns of a paper, or the text of a page."""
 
 INK = "#333333"
-_TEXT_PT = 8
-_TICK_PT = 7
+TEXT_PT = 8
+TICK_PT = 7
 _HALO_PT = 1.6  # around a hollow mark, or it would vanish on its own colour
 _GRID = "#e4e4e4"
 _CELL_RANGE = (0.0, 0.85)  # viridis without its yellow end, which is faint on white
@@ -75,8 +77,10 @@ class Mark:
     edge_width: float = 0.8
     is_hollow: bool = False
 
-    def at(self, points: Sequence[tuple[float, float]], *, label: str, zorder: float = 3) -> Line2D:
-        """Return the artist for points (x, y), whole even on the edge of its panel."""
+    def at(
+        self, points: Sequence[tuple[float, float]], *, label: str, zorder: float = 3, is_clipped: bool = False
+    ) -> Line2D:
+        """Return the artist for points (x, y), whole even on the edge of its panel unless it is clipped there."""
         line = Line2D(
             [x for x, _ in points],
             [y for _, y in points],
@@ -89,7 +93,7 @@ class Mark:
             markeredgewidth=self.edge_width,
             label=label,
             zorder=zorder,
-            clip_on=False,
+            clip_on=is_clipped,
         )
         if self.is_hollow:
             line.set_path_effects([withStroke(linewidth=self.edge_width + _HALO_PT, foreground="white")])
@@ -107,10 +111,10 @@ def new_figure(height_in: float) -> Figure:
 
 def dress(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
     """Label axes and give them the common look."""
-    axes.set_xlabel(x, fontsize=_TEXT_PT, color=INK)
-    axes.set_ylabel(y, fontsize=_TEXT_PT, color=INK)
-    axes.set_title(title, fontsize=_TEXT_PT, color=INK, loc="left")
-    axes.tick_params(which="both", labelsize=_TICK_PT, colors=INK)
+    axes.set_xlabel(x, fontsize=TEXT_PT, color=INK)
+    axes.set_ylabel(y, fontsize=TEXT_PT, color=INK)
+    axes.set_title(title, fontsize=TEXT_PT, color=INK, loc="left")
+    axes.tick_params(which="both", labelsize=TICK_PT, colors=INK)
     axes.grid(visible=True, which="major", color=_GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -119,7 +123,7 @@ def dress(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
 
 def write_inside(axes: Axes, text: str) -> None:
     """Write why there is nothing to see into the middle of a panel."""
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=_TEXT_PT, color=INK)
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=TEXT_PT, color=INK)
 
 
 def legend_above(figure: Figure, handles: Sequence[Line2D], *, columns: int) -> None:
@@ -130,7 +134,7 @@ def legend_above(figure: Figure, handles: Sequence[Line2D], *, columns: int) -> 
         labels,
         loc="outside upper center",
         ncols=columns,
-        fontsize=_TEXT_PT,
+        fontsize=TEXT_PT,
         frameon=False,
         labelcolor=INK,
         columnspacing=1.2,

@@ -6,15 +6,25 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nercc_tune.export.formats import export_table
+from nercc_tune.export.blocks import write_count
+from nercc_tune.export.markdown import to_markdown
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import CellHistory, StudyHistory
+from nercc_tune.reporting.decisions import (
+    candidates_section,
+    deployment_section,
+    describe_designs,
+    describe_goal,
+    describe_straggling,
+)
 from nercc_tune.reporting.figures import draw_figures
 
 __all__ = ["summarise"]
 
 _CAPTIONS = {
     "stragglers": "Held-out MSE, RelAcc and agreement against the number of stragglers, with 95 % intervals.",
+    "waiting": "Held-out MSE and RelAcc against the mean time until F = N − S answers are there, with 95 % intervals.",
+    "front": "RelAcc and MSE of the trials on the tuning draws, and of their front on held-out draws with intervals.",
     "smoothing": "MSE on the tuning draws against λ_dec at the best λ_enc, and against λ_enc at its best λ_dec.",
     "landscape": "MSE on the tuning draws over both parameters; 0 has a row and a column of its own.",
     "history": "Least MSE so far on the tuning draws, relative to (0, 0).",
@@ -25,7 +35,7 @@ _PLACES = ("cache", "storage", "tracking")  # where things lie is no part of the
 
 
 def summarise(history: StudyHistory, table: TunedTable | None, *, figures: Sequence[str] | None = None) -> str:
-    """Return a static report in Markdown: results, figures, protocol, workload, versions and how to reproduce it.
+    """Return a static report in Markdown: results, what to deploy, figures, protocol, workload and how to repeat it.
 
     Args:
         history: The study, finished or not.
@@ -36,9 +46,9 @@ def summarise(history: StudyHistory, table: TunedTable | None, *, figures: Seque
     parts = [
         f"# Study `{history.name}`",
         _opening(history),
-        export_table(table, format="markdown").decode().strip().replace("## ", "## Results: ", 1)
-        if table
-        else _so_far(history),
+        to_markdown(table).strip().replace("## ", "## Results: ", 1) if table else _so_far(history),
+        *(deployment_section(table) if table else []),
+        *candidates_section(history),
         *(["## Figures", *map(_figure, links)] if links else []),
         "## Protocol",
         _protocol(history),
@@ -55,7 +65,7 @@ def summarise(history: StudyHistory, table: TunedTable | None, *, figures: Seque
 
 def _opening(history: StudyHistory) -> str:
     cells = [cell.cell for cell in history.cells]
-    counts = ", ".join(str(cell.stragglers) for cell in cells) or "none"
+    counts = ", ".join(map(write_count, cells)) or "none"
     shape = f"K = {cells[0].queries} queries to N = {cells[0].workers} workers, " if cells else ""
     state = (
         "finished" if history.is_finished else "**not finished**: no pair has been judged on held-out draws for all S"
@@ -75,7 +85,7 @@ def _best_line(cell: CellHistory) -> str:
     pair = ["–", "–", "–"]
     if best is not None and best.score is not None:
         pair = [f"{best.lambda_enc:.3g}", f"{best.lambda_dec:.3g}", f"{cell.goal.error_of(best.score):.3g}"]
-    return "| " + " | ".join([str(cell.cell.stragglers), str(len(cell.trials)), str(failed), *pair]) + " |"
+    return "| " + " | ".join([write_count(cell.cell), str(len(cell.trials)), str(failed), *pair]) + " |"
 
 
 def _figure(link: str) -> str:
@@ -87,20 +97,32 @@ def _figure(link: str) -> str:
 def _protocol(history: StudyHistory) -> str:
     trials = [trial for cell in history.cells for trial in cell.trials]
     proposals = len({trial.proposal for trial in trials})
-    failed = sum(trial.reason is not None for trial in trials)
+    ended = {
+        "failed": sum(trial.reason is not None for trial in trials),
+        "were pruned": sum(trial.pruned_after is not None for trial in trials),
+    }
+    lost = " and ".join(f"{count} {how}" for how, count in ended.items() if count or how == "failed")
 
     def stated(section: str, name: str) -> object:
         return _stated(history.spec, section, name)
 
     return "\n".join(
         [
+            f"- goal: {describe_goal(history.goal)}",
+            f"- code: {describe_designs(history.spec)}",
+            f"- stragglers: {describe_straggling(history.spec)}",
             (
                 f"- search: {stated('search', 'strategy')} with the sampler {stated('search', 'sampler')}, "
-                f"seed {stated('search', 'seed')}; {proposals} proposals, {len(trials)} trials of which {failed} failed"
+                f"seed {stated('search', 'seed')}; {proposals} proposals, {len(trials)} trials of which {lost}"
             ),
             (
                 f"- tuning draws: {stated('evaluation', 'tuning_groups')} groups of queries, "
                 f"{stated('evaluation', 'tuning_masks')} masks, the same for every trial and baseline"
+            ),
+            (
+                f"- validation draws: {stated('evaluation', 'validation_groups')} other groups, "
+                f"{stated('evaluation', 'validation_masks')} fresh masks, for the best "
+                f"{stated('evaluation', 'candidates')} trials of each cell"
             ),
             (
                 f"- held-out draws: {stated('evaluation', 'heldout_groups')} other groups, "

@@ -13,7 +13,8 @@ def search_forwards(history: StudyHistory) -> float:
     """
     spec = StudySpec.model_validate(history.spec, strict=False)
     passes = {spec.reference.encoding(0.0): 1.0}
+    groups = spec.evaluation.tuning_groups
     for trial in (trial for cell in history.cells for trial in cell.trials):
-        share = 1.0 if trial.pruned_after is None else trial.pruned_after / spec.search.blocks
+        share = 1.0 if trial.pruned_after is None else groups * trial.pruned_after // spec.search.blocks / groups
         passes[trial.encoding] = max(passes.get(trial.encoding, 0.0), share)
     return sum(passes.values()) + 2

@@ -112,12 +112,18 @@ class Judge:
         evaluator = self.heldout.evaluators[stragglers]
         tuned = self.judged(stragglers, evaluator.metrics(trial.design, trial.lambda_enc, trial.lambda_dec))
         baselines = {name: evaluator.baseline_metrics(name) for name in BASELINES}
+        designs = dict.fromkeys(BASELINES, self.spec.reference)
+        if trial.design != self.spec.reference:
+            baselines["bacc_same_design"] = evaluator.baseline_metrics("bacc", trial.design)
+            designs["bacc_same_design"] = trial.design
         if frozen is not None:
             baselines["frozen"] = evaluator.metrics(frozen.design, frozen.lambda_enc, frozen.lambda_dec)
+            designs["frozen"] = frozen.design
         others = {name: self.judged(stragglers, metrics) for name, metrics in baselines.items()}
         error = self.goal.error
         gains = {name: gain([tuned], [other], error) for name, other in others.items()}
-        is_same_space = (trial.design.decode_space == "logits") == (self.spec.reference.decode_space == "logits")
+        in_logits = trial.design.decode_space == "logits"
+        is_same_space = {name: (design.decode_space == "logits") == in_logits for name, design in designs.items()}
         return TunedEntry(
             model=cell.cell.model,
             data=cell.cell.data,
@@ -138,9 +144,9 @@ class Judge:
             candidates=candidates,
             heldout=judge(tuned.metrics, tuned.bootstrap),
             baselines={name: judge(other.metrics, other.bootstrap) for name, other in others.items()},
-            mse_minus={n: difference([tuned], [other], "mse") for n, other in others.items() if is_same_space},
+            mse_minus={n: difference([tuned], [other], "mse") for n, other in others.items() if is_same_space[n]},
             prob_mse_minus={name: difference([tuned], [other], "prob_mse") for name, other in others.items()},
-            gains={n: item for n, item in gains.items() if item and (is_same_space or error == "prob_mse")},
+            gains={n: item for n, item in gains.items() if item and (is_same_space[n] or error == "prob_mse")},
             front=self._front(cell),
             trials=sum(item.is_complete for item in cell.trials),
             forwards=forwards,

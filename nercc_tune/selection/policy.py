@@ -88,7 +88,17 @@ class PolicyChoice:
 
         at = {item: grid[min(range(len(grid)), key=item.profile.__getitem__)] for item in found}
         best = min(found, key=lambda item: rank(self.judge.validation, item, at[item]))
-        lambda_dec = minimise_rank(lambda smoothing: rank(self.judge.tuning, best, smoothing), grid)
+        decodings = [
+            (evaluator.cell.weight, evaluator.decoding(best.design, best.lambda_enc))
+            for evaluator in self.judge.tuning.evaluators.values()
+        ]
+        goal = self.judge.goal
+        lambda_dec = minimise_rank(
+            lambda smoothing: expected_rank(
+                goal, [(weight, decode(smoothing).score()) for weight, decode in decodings]
+            ),
+            grid,
+        )
         return best.design, best.lambda_enc, lambda_dec
 
     def _judged(self, design: Design, lambda_enc: float, lambda_dec: Mapping[int, float]) -> list[Judged]:

@@ -115,7 +115,14 @@ def trial_params(record: TrialRecord) -> dict[str, str]:
 def trial_tags(record: TrialRecord) -> dict[str, str]:
     """Return the tags that only a trial's run has."""
     tags = {UID: record.uid, KIND: "trial", "optuna_trial": str(record.number)}
+    if record.pruned_after is not None:
+        tags["pruned_after"] = str(record.pruned_after)
     return tags if record.reason is None else tags | {"reason": clip(redact(record.reason))}
+
+
+def is_failed(record: TrialRecord) -> bool:
+    """Whether a trial failed; one that was pruned did what was asked of it."""
+    return not record.is_complete and record.pruned_after is None
 
 
 def best_so_far(history: CellHistory) -> tuple[BestPoint, ...]:
@@ -155,7 +162,8 @@ def cell_metrics(history: CellHistory, policy: Policy | None) -> dict[str, float
         for name, score in history.baselines.items()
         for figure, value in score.metrics().items()
     }
-    metrics["failed_trials"] = float(sum(not trial.is_complete for trial in history.trials))
+    metrics["failed_trials"] = float(sum(map(is_failed, history.trials)))
+    metrics["pruned_trials"] = float(sum(trial.pruned_after is not None for trial in history.trials))
     if history.entry is not None:
         metrics |= _entry_metrics(history.entry)
     if policy is not None:

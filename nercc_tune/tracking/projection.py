@@ -240,7 +240,7 @@ class Projection:
             metrics = [Metric(name, value, record.finished_ms, 0) for name, value in record.score.metrics().items()]
         self._log(run_id, metrics, params=content.trial_params(record))
         self._client.log_inputs(run_id, self._inputs)
-        self._client.set_terminated(run_id, "FINISHED" if record.is_complete else "FAILED", record.finished_ms)
+        self._client.set_terminated(run_id, "FAILED" if content.is_failed(record) else "FINISHED", record.finished_ms)
 
     def _missing_curve(self, run_id: str, cell: CellHistory) -> list[Metric]:
         """Return the points of the curve that the run lacks; one that was overtaken is written anew, as of now."""

@@ -121,10 +121,10 @@ class CellStudy:
     def tell(self, trial: Trial, record: TrialRecord) -> TrialRecord:
         """Finish a started trial with its record, which gets the trial's number."""
         record = replace(record, number=trial.number)
-        trial.set_user_attr(RECORD, _attribute(record))
         if record.score is not None:
             for name, shortfall in self._goal.shortfalls(record.score).items():
                 trial.set_constraint(name, shortfall)
+        trial.set_user_attr(RECORD, _attribute(record))  # last: what has a record is complete
         self._study.tell(trial, self._values(record), state=_state(record))
         return record
 

@@ -26,7 +26,6 @@ DECODE_SPACE = "decode_space"
 Value = float | str
 
 _DESIGN_POINTS = 8
-_DESIGN_POINTS_A_LAYOUT = 2
 # Steps of the R2 sequence, whose points fill a square evenly however many are taken: powers of the inverse plastic
 # number, the root of x³ = x + 1. The first step alone fills an interval.
 _PLASTIC = 1.324717957244746
@@ -148,7 +147,7 @@ def _designed(spec: StudySpec, turn: int) -> dict[str, Value]:
         per_side = _per_side(spec)
         cells = np.unravel_index(turn // _combinations(spec), (per_side,) * len(names))
         shares = [int(cell) / max(per_side - 1, 1) for cell in cells]
-    elif search.sampler in ("tpe", "gp") and turn < max(_DESIGN_POINTS, _DESIGN_POINTS_A_LAYOUT * len(spec.encodings)):
+    elif search.sampler in ("tpe", "gp") and turn < max(_DESIGN_POINTS, len(spec.encodings)):
         shares = [(0.5 + step * point) % 1.0 for step in _R_STEPS[: len(names)]]
     else:
         return {}

@@ -19,8 +19,9 @@ from scipy.interpolate import make_smoothing_spline
 from torch import Tensor
 
 from nercc_tune.coding import NerccCode, NodeSet, node_set
-from nercc_tune.inference import DecoderProfile, Truth, exactly, measure
+from nercc_tune.inference import SplineDecoder, Truth, measure
 from nercc_tune.records import Score
+from tests.inference.fakes import exactly
 
 MASKS, GROUPS, OUTPUTS, LAMBDAS = 100, 20, 10, 64
 SCIPY_PAIRS = 200
@@ -34,11 +35,13 @@ class Problem:
     truth: Truth
     grid: Tensor
 
-    def best(self, profile: DecoderProfile) -> tuple[float, Score]:
-        mse = profile.mse(self.answers, self.truth, self.grid).mean(0)
-        smoothing = float(self.grid[mse.argmin()])
-        score = measure(self.answers, profile.decoders(smoothing), self.arrived, self.truth).score()
-        return smoothing, score
+    def mse(self, decoder: SplineDecoder, smoothing: Tensor) -> Tensor:
+        return decoder.error_curve(self.truth.answers(self.answers), self.truth)(smoothing)
+
+    def best(self, decoder: SplineDecoder) -> tuple[float, Score]:
+        smoothing = float(self.grid[self.mse(decoder, self.grid).mean(0).argmin()])
+        transformed = decoder.transform(self.truth.answers(self.answers))
+        return smoothing, measure(decoder.decode(transformed, smoothing), self.truth).score()
 
     def scipy_mse(self) -> Callable[[float, int], float]:
         """Return the function of λ and mask that a loop over SciPy's spline calls."""
@@ -72,26 +75,26 @@ def problem() -> Problem:
 
 
 def test_same_result_as_scipy(problem: Problem) -> None:
-    profile = DecoderProfile(problem.nodes, problem.arrived)
-    smoothing, _ = problem.best(profile)
+    decoder = SplineDecoder(problem.nodes, problem.arrived)
+    smoothing, _ = problem.best(decoder)
     ends = problem.nodes.beta[problem.arrived[:, [0, -1]]]
     # Where an edge worker is lost, the outer queries lie outside the nodes, and SciPy goes on as a cubic there.
     inside = (ends[:, 0] <= problem.nodes.alpha[0]) & (ends[:, 1] >= problem.nodes.alpha[-1])
     masks = inside.nonzero()[:20, 0].tolist()
-    ours = profile.mse(problem.answers, problem.truth, torch.tensor([smoothing]))[masks, 0].mean()
+    ours = problem.mse(decoder, torch.tensor([smoothing], dtype=torch.float64))[masks, 0].mean()
     scipy_mse = problem.scipy_mse()
     by_scipy = np.mean([scipy_mse(smoothing, mask) for mask in masks])
     assert float(ours) == pytest.approx(by_scipy, rel=1e-6)  # the answers are float32
 
 
 def test_speed(problem: Problem, benchmark: BenchmarkFixture) -> None:
-    profile = DecoderProfile(problem.nodes, problem.arrived)
-    smoothing, _ = benchmark(problem.best, profile)
+    decoder = SplineDecoder(problem.nodes, problem.arrived)
+    smoothing, _ = benchmark(problem.best, decoder)
     if not benchmark.enabled or benchmark.stats is None:
         return
     prepared = benchmark.stats.stats.median
     start = time.perf_counter()
-    DecoderProfile(problem.nodes, problem.arrived)
+    SplineDecoder(problem.nodes, problem.arrived)
     preparation = time.perf_counter() - start
     scipy_mse = problem.scipy_mse()
     start = time.perf_counter()

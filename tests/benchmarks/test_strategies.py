@@ -10,9 +10,17 @@ from pathlib import Path
 import optuna
 import pytest
 import torch
+from torch import Tensor
 
-from nercc_tune.coding import node_set
-from nercc_tune.inference import Draws, ForwardEngine, Inference, OutputStore, split_queries
+from nercc_tune.inference import (
+    CellEvaluator,
+    Draws,
+    ForwardEngine,
+    Inference,
+    MaskSource,
+    OutputStore,
+    split_queries,
+)
 from nercc_tune.library import find_study
 from nercc_tune.records import TrialRecord, WorkloadInfo
 from nercc_tune.spec import StudySpec, load_study
@@ -39,24 +47,33 @@ def draws(data_root: Path) -> tuple[StudySpec, Draws]:
     inference = Inference(
         spec=spec,
         workload=workload,
-        nodes=node_set(spec.code.nodes, queries=spec.code.queries, workers=spec.code.workers),
+        split=split_queries(spec, len(workload.data)),
+        masks=MaskSource.of(spec),
         engine=ForwardEngine(workload.model, device=torch.device("cpu")),
         store=OutputStore(None, memory_mb=spec.cache.memory_mb),
         timings=Timings(),
     )
-    tuning = split_queries(spec, len(workload.data)).tuning
-    return spec, inference.draw(tuning, masks=spec.evaluation.tuning_masks, stream=1)
+    return spec, inference.draw("tuning")
 
 
 @pytest.fixture(scope="module")
 def dense(draws: tuple[StudySpec, Draws]) -> dict[int, float]:
     """Return the least MSE of each cell on a grid of 0 and 63 log-spaced values of both parameters."""
-    _, tuning = draws
-    lambda_enc = (0.0, *torch.logspace(-14, 0, GRID - 1, dtype=torch.float64).tolist())
+    spec, tuning = draws
+    positive = torch.logspace(-14, 0, GRID - 1, dtype=torch.float64)
+    grid = torch.cat([torch.zeros(1, dtype=torch.float64), positive])
     return {
-        stragglers: min(min(evaluator.evaluate(value, 0.0, lambda_enc).profile) for value in lambda_enc)
+        stragglers: min(_least(evaluator, spec, float(value), grid) for value in grid)
         for stragglers, evaluator in tuning.evaluators.items()
     }
+
+
+def _least(evaluator: CellEvaluator, spec: StudySpec, lambda_enc: float, grid: Tensor) -> float:
+    design = spec.reference
+    truth = evaluator.drawn.truth(design, design.decode_space)
+    answers = truth.answers(evaluator.drawn.answers(design.encoding(lambda_enc)))
+    (decoder,) = evaluator._spline_decoders(design, design.assignment)
+    return float(decoder.error_curve(answers, truth)(grid).mean(0).min())
 
 
 def search(spec: StudySpec, tuning: Draws, strategy: str, sampler: str) -> dict[int, list[TrialRecord]]:
@@ -72,7 +89,7 @@ def search(spec: StudySpec, tuning: Draws, strategy: str, sampler: str) -> dict[
         outputs=10,
         uncoded_accuracy=1.0,
     )
-    studies = open_cells(optuna.storages.InMemoryStorage(), chosen, info)
+    studies = open_cells(optuna.storages.InMemoryStorage(), chosen, MaskSource.of(chosen).cells, info)
     found: dict[int, list[TrialRecord]] = {stragglers: [] for stragglers in studies}
     Search(
         spec=chosen,

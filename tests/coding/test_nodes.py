@@ -5,7 +5,17 @@ import math
 import pytest
 import torch
 
-from nercc_tune.coding import DOMAIN, FITTED_NODES, NODES, NerccCode, NodeSet, chord_length, node_kinds, node_set
+from nercc_tune.coding import (
+    DOMAIN,
+    FITTED_NODES,
+    NODES,
+    BerrutCode,
+    NerccCode,
+    NodeSet,
+    chord_length,
+    node_kinds,
+    node_set,
+)
 
 SIZES = [(1, 1), (2, 2), (2, 3), (5, 9), (10, 13), (50, 200), (50, 201)]
 
@@ -201,3 +211,12 @@ class TestChordLength:
     def test_powers_outside_0_to_1_are_refused(self, power: float) -> None:
         with pytest.raises(ValueError, match=f"`power` must be from 0 to 1, but got {power}"):
             chord_length(torch.tensor([1.0]), power=power)
+
+
+def test_a_code_refuses_the_nodes_of_several_groups() -> None:
+    one = node_set("uniform", queries=3, workers=5)
+    several = NodeSet(alpha=one.alpha.expand(2, 3), beta=one.beta)
+    assert (one.queries, one.workers) == (3, 5)
+    for build in (BerrutCode, NerccCode.encoder(0.0)):
+        with pytest.raises(ValueError, match=r"`alpha` must be that of one group \[K\], but got shape \(2, 3\)"):
+            build(several)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nercc_tune.inference import Groups
+from nercc_tune.straggling import Exactly
 from nercc_tune.workloads import Workload
 
 
@@ -46,6 +48,12 @@ def draw_groups(groups: int = 4, queries: int = 5, *, key: str = "drawn") -> Gro
         labels=torch.randint(3, (groups, queries), generator=generator),
         key=key,
     )
+
+
+def exactly(stragglers: int, *, workers: int, masks: int, seed: int) -> Tensor:
+    """Return the numbers of those who arrive, [masks, workers − stragglers] ascending."""
+    arrivals = Exactly(workers=workers).draw(stragglers, masks=masks, seed=seed)
+    return torch.from_numpy(np.nonzero(arrivals.arrived)[1].reshape(masks, -1))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import timm
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from nercc_tune.coding import BerrutCode, NerccCode, node_set
-from nercc_tune.inference import DecoderProfile, ForwardEngine, Truth, describe_device, exactly, resolve_device
+from nercc_tune.inference import ForwardEngine, SplineDecoder, Truth, describe_device, resolve_device
+from nercc_tune.inference.lambda_search import minimise_curve
 from nercc_tune.splines import smoothing_matrix
 from nercc_tune.timings import Timings
+from tests.inference.fakes import exactly
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
 
@@ -95,9 +98,13 @@ def test_splines_codes_and_profiles_stay_on_the_device_of_their_data() -> None:
     torch.testing.assert_close(estimates.cpu(), code.decode(code.encode(queries)[2:], range(2, 20)), rtol=0, atol=1e-3)
 
 
+def _mean(curve: Callable[[Tensor], Tensor], smoothing: Tensor) -> Tensor:
+    return curve(smoothing).mean(0)
+
+
 def test_answers_from_the_gpu_are_profiled_like_any_others() -> None:
     queries = _queries(3, 3, 16, 16)
-    arrived = exactly(5, workers=20, masks=4, seed=0)
+    decoder = SplineDecoder(NODES, exactly(5, workers=20, masks=4, seed=0))
     grid = (0.0, 1e-8, 1e-4, 1.0)
     profiles = []
     for device in ("cpu", "cuda"):
@@ -105,7 +112,8 @@ def test_answers_from_the_gpu_are_profiled_like_any_others() -> None:
         plain = engine.run(queries, torch.eye(8, dtype=torch.float64), Timings())
         truth = Truth.of(plain, torch.zeros(3, 8, dtype=torch.int64), decode_space="logits")
         answers = engine.run(queries, ENCODER, Timings())
-        profiles.append(DecoderProfile(NODES, arrived).best(answers, truth, grid)[1])
+        curve = decoder.error_curve(answers, truth)
+        profiles.append(minimise_curve(partial(_mean, curve), grid)[1])
     assert profiles[1] == pytest.approx(profiles[0], rel=1e-2)
 
 

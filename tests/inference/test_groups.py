@@ -8,16 +8,17 @@ from nercc_tune.inference import check_size, load_groups, split_queries
 from tests.fakes import tiny_spec
 from tests.inference.fakes import workload
 
-SPEC = tiny_spec()  # K = 5, 3 tuning and 4 held-out groups: 35 queries
+SPEC = tiny_spec()  # K = 5; 3 tuning, 2 validation and 4 held-out groups: 45 queries
 
 
-@pytest.mark.parametrize("available", [35, 36, 1000])
+@pytest.mark.parametrize("available", [45, 46, 1000])
 def test_no_query_is_drawn_twice(available: int) -> None:
     split = split_queries(SPEC, available)
-    assert (len(split.tuning), len(split.heldout)) == (3, 4)
-    drawn = [index for group in split.tuning + split.heldout for index in group]
-    assert {len(group) for group in split.tuning + split.heldout} == {5}
-    assert len(set(drawn)) == 35
+    assert (len(split.tuning), len(split.validation), len(split.heldout)) == (3, 2, 4)
+    groups = split.tuning + split.validation + split.heldout
+    drawn = [index for group in groups for index in group]
+    assert {len(group) for group in groups} == {5}
+    assert len(set(drawn)) == 45
     assert set(drawn) <= set(range(available))
 
 
@@ -33,16 +34,29 @@ def test_more_heldout_groups_leave_the_others_as_they_were() -> None:
     assert many.heldout[:4] == few.heldout
 
 
+def test_more_validation_groups_leave_all_others_as_they_were() -> None:
+    few, many = split_queries(SPEC, 100), split_queries(tiny_spec("evaluation.validation_groups=9"), 100)
+    assert (many.tuning, many.heldout) == (few.tuning, few.heldout)
+    assert many.validation[:2] == few.validation
+
+
+def test_a_part_is_named_by_its_use() -> None:
+    split = split_queries(SPEC, 100)
+    assert split.of("tuning") == split.tuning
+    assert split.of("validation") == split.validation
+    assert split.of("heldout") == split.heldout
+
+
 def test_too_few_queries_are_an_error_that_says_how_to_mend_it() -> None:
-    check_size(SPEC, 35)
+    check_size(SPEC, 45)
     message = (
-        "`digits` has 34 queries, but 3 tuning and 4 held-out groups of 5 take 35; "
-        "lower `evaluation.tuning_groups` or `evaluation.heldout_groups`"
+        "`digits` has 44 queries, but 3 tuning, 2 validation and 4 held-out groups of 5 take 45; "
+        "lower the groups in `evaluation`"
     )
     with pytest.raises(WorkloadError, match=message):
-        check_size(SPEC, 34)
+        check_size(SPEC, 44)
     with pytest.raises(WorkloadError, match=message):
-        split_queries(SPEC, 34)
+        split_queries(SPEC, 44)
 
 
 def test_groups_hold_the_queries_and_labels_of_their_indices() -> None:

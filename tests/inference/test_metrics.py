@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from nercc_tune.coding import NerccCode, node_set
-from nercc_tune.inference import MaskedMetrics, Truth, exactly, measure, metrics
+from nercc_tune.inference import MaskedMetrics, Truth, measure
+from nercc_tune.records import DECODE_SPACES, DecodeSpace
+from tests.inference.fakes import exactly
 
-SPACES = ("probabilities", "logits")
 GROUPS, QUERIES, WORKERS, OUTPUTS, MASKS = 3, 5, 12, 4, 6
 
 
@@ -23,11 +24,17 @@ class Case:
     arrived: Tensor
     decoders: Tensor
 
-    def truth(self, space: str) -> Truth:
+    def truth(self, space: DecodeSpace) -> Truth:
         return Truth.of(self.logits, self.labels, decode_space=space)
 
-    def measure(self, space: str) -> MaskedMetrics:
-        return measure(self.answers, self.decoders, self.arrived, self.truth(space))
+    def measure(self, space: DecodeSpace) -> MaskedMetrics:
+        truth = self.truth(space)
+        return measure([_decode(truth.answers(self.answers), self.decoders, self.arrived)], truth)
+
+
+def _decode(answers: Tensor, decoders: Tensor, arrived: Tensor) -> Tensor:
+    """Return the estimates [M, G, K, c] of answers [G, N, c]."""
+    return torch.einsum("mkf,gmfc->mgkc", decoders.to(answers.dtype), answers[:, arrived])
 
 
 @pytest.fixture
@@ -59,18 +66,19 @@ def _largest(row: list[float]) -> int:
     return max(range(len(row)), key=row.__getitem__)
 
 
-def _naive(case: Case, space: str, group: int, mask: int) -> tuple[float, float, float, float]:
+def _naive(case: Case, space: DecodeSpace, group: int, mask: int) -> tuple[float, float, float, float]:
     """Return mse, prob_mse, accuracy and agreement of a group under a mask, one number at a time."""
-    is_probabilities = space == "probabilities"
+    is_probabilities = space != "logits"
     workers = case.arrived[mask].tolist()
     rows = [case.answers[group, worker].tolist() for worker in workers]
-    rows = [_softmax(row) for row in rows] if is_probabilities else rows
+    rows = [_softmax(row) for row in rows] if space == "probabilities" else rows
     total = np.zeros(4)
     for query in range(QUERIES):
         weights = case.decoders[mask, query].tolist()
         estimate = [
             sum(weight * row[output] for weight, row in zip(weights, rows, strict=True)) for output in range(OUTPUTS)
         ]
+        estimate = _softmax(estimate) if space == "logits-softmax" else estimate
         logits = case.logits[group, query].tolist()
         probabilities = _softmax(logits)
         total += [
@@ -83,8 +91,8 @@ def _naive(case: Case, space: str, group: int, mask: int) -> tuple[float, float,
     return float(mse), float(prob_mse), float(accuracy), float(agreement)
 
 
-@pytest.mark.parametrize("space", SPACES)
-def test_every_metric_is_that_of_a_plain_loop(case: Case, space: str) -> None:
+@pytest.mark.parametrize("space", DECODE_SPACES)
+def test_every_metric_is_that_of_a_plain_loop(case: Case, space: DecodeSpace) -> None:
     found = case.measure(space)
     for group in range(GROUPS):
         for mask in range(MASKS):
@@ -95,29 +103,39 @@ def test_every_metric_is_that_of_a_plain_loop(case: Case, space: str) -> None:
     assert all(float(metric.std()) > 0 for metric in (found.mse, found.prob_mse, found.accuracy, found.agreement))
 
 
-@pytest.mark.parametrize("space", SPACES)
-def test_masks_may_be_decoded_a_few_at_a_time(case: Case, space: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    together = case.measure(space)
-    for room in (1, 2 * GROUPS * QUERIES * OUTPUTS, 4 * GROUPS * QUERIES * OUTPUTS):
-        monkeypatch.setattr(metrics, "_DECODED_NUMBERS", room)
-        apart = case.measure(space)
-        torch.testing.assert_close(apart.mse, together.mse, rtol=1e-12, atol=0)
-        torch.testing.assert_close(apart.agreement, together.agreement, rtol=0, atol=0)
+@pytest.mark.parametrize("space", DECODE_SPACES)
+def test_masks_may_come_a_few_at_a_time(case: Case, space: DecodeSpace) -> None:
+    together, truth = case.measure(space), case.truth(space)
+    decoded = _decode(truth.answers(case.answers), case.decoders, case.arrived)
+    for sizes in ((1,) * MASKS, (2, 4), (5, 1)):
+        apart = measure(iter(decoded.split(sizes)), truth)
+        assert torch.equal(apart.mse, together.mse)
+        assert torch.equal(apart.prob_mse, together.prob_mse)
+        assert torch.equal(apart.accuracy, together.accuracy)
+        assert torch.equal(apart.agreement, together.agreement)
 
 
-@pytest.mark.parametrize("space", SPACES)
-def test_float32_answers_give_the_same_to_six_digits(case: Case, space: str) -> None:
+@pytest.mark.parametrize("space", DECODE_SPACES)
+def test_a_part_of_the_truth_measures_a_part_of_the_groups(case: Case, space: DecodeSpace) -> None:
+    truth = case.truth(space)
+    decoded = _decode(truth.answers(case.answers), case.decoders, case.arrived)
+    found = measure([decoded[:, 1:]], truth.part(slice(1, None)))
+    assert torch.equal(found.mse, case.measure(space).mse[1:])
+    assert torch.equal(found.uncoded_accuracy, truth.accuracy[1:])
+
+
+@pytest.mark.parametrize("space", DECODE_SPACES)
+def test_float32_answers_give_the_same_to_six_digits(case: Case, space: DecodeSpace) -> None:
     truth = Truth.of(case.logits.float(), case.labels, decode_space=space)
-    found = measure(case.answers.float(), case.decoders, case.arrived, truth)
+    found = measure([_decode(truth.answers(case.answers.float()), case.decoders, case.arrived)], truth)
     assert found.mse.dtype == torch.float64
     torch.testing.assert_close(found.mse, case.measure(space).mse, rtol=2e-5, atol=0)
 
 
-@pytest.mark.parametrize("space", SPACES)
-def test_perfect_estimates_have_no_distance_and_full_agreement(case: Case, space: str) -> None:
-    everyone = torch.arange(QUERIES).expand(2, -1)
-    decoders = torch.eye(QUERIES, dtype=torch.float64).expand(2, -1, -1)
-    found = measure(case.logits, decoders, everyone, case.truth(space))
+@pytest.mark.parametrize("space", DECODE_SPACES)
+def test_perfect_estimates_have_no_distance_and_full_agreement(case: Case, space: DecodeSpace) -> None:
+    truth = case.truth(space)
+    found = measure([truth.answers(case.logits).expand(2, -1, -1, -1)], truth)
     score = found.score()
     assert (score.mse, score.prob_mse, score.agreement) == (0, 0, 1)
     assert score.rel_acc == 1
@@ -146,11 +164,11 @@ def test_the_score_summarises_groups_and_masks() -> None:
     assert score.agreement_p5 == pytest.approx(np.quantile([0.7, 0.4, 0.7], 0.05))
 
 
-@pytest.mark.parametrize("space", SPACES)
-def test_without_a_right_answer_there_is_no_relative_accuracy(case: Case, space: str) -> None:
+@pytest.mark.parametrize("space", DECODE_SPACES)
+def test_without_a_right_answer_there_is_no_relative_accuracy(case: Case, space: DecodeSpace) -> None:
     wrong = (case.logits.argmax(-1) + 1) % OUTPUTS
     truth = Truth.of(case.logits, wrong, decode_space=space)
-    score = measure(case.answers, case.decoders, case.arrived, truth).score()
+    score = measure([_decode(truth.answers(case.answers), case.decoders, case.arrived)], truth).score()
     assert score.rel_acc is None
     assert score.rel_acc_p5 is None
     assert score.agreement > 0
@@ -158,11 +176,16 @@ def test_without_a_right_answer_there_is_no_relative_accuracy(case: Case, space:
 
 
 def test_the_truth_is_in_the_decode_space(case: Case) -> None:
-    probabilities, logits = case.truth("probabilities"), case.truth("logits")
+    probabilities, logits, softmax = (case.truth(space) for space in DECODE_SPACES)
     assert torch.equal(logits.outputs, case.logits)
     assert torch.equal(probabilities.outputs, case.logits.softmax(-1))
     assert torch.equal(logits.probabilities, probabilities.probabilities)
     assert torch.equal(logits.answers(case.answers), case.answers)
     assert torch.equal(probabilities.answers(case.answers), case.answers.softmax(-1))
+    assert torch.equal(softmax.answers(case.answers), case.answers)
+    assert torch.equal(softmax.outputs, probabilities.outputs)
+    assert torch.equal(softmax.estimates(case.answers), case.answers.softmax(-1))
+    assert torch.equal(logits.estimates(case.answers), case.answers)
+    assert torch.equal(probabilities.estimates(case.answers), case.answers)
     assert torch.equal(probabilities.accuracy, logits.accuracy)
     assert probabilities.accuracy.shape == (GROUPS,)

@@ -6,7 +6,7 @@ import pytest
 
 from nercc_tune.records import StudyHistory
 from nercc_tune.reporting import CODES, figure_history
-from tests.reporting.builders import score, study_history
+from tests.builders import pruned, score, study_history
 from tests.reporting.panels import colour, draw, is_inside, legend, panels, points
 
 
@@ -35,6 +35,14 @@ def test_a_failed_proposal_is_left_out_and_marked() -> None:
     (axes,) = panels(figure_history(history))
     assert [points(line) for line in axes.lines if line.get_marker() == "x"] == [[(1, 1.0), (3, 0.5)]]
     assert "failed" in legend(figure_history(history))
+
+
+def test_a_pruned_proposal_is_no_failure() -> None:
+    history = _with_mse(0.2, 0.3, 0.1)
+    cell = history.cells[0]
+    cell = replace(cell, trials=(cell.trials[0], pruned(cell.trials[1]), cell.trials[2]))
+    assert _line(replace(history, cells=(cell,))) == [(0, 1.0), (2, 0.5)]
+    assert "failed" not in legend(figure_history(replace(history, cells=(cell,))))
 
 
 def test_a_search_without_failures_has_no_such_mark() -> None:

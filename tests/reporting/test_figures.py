@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nercc_tune.export.table import TunedTable
 from nercc_tune.records import StudyHistory
 from nercc_tune.reporting import FigureFormat, draw_figures, write_figures
-from tests.reporting.builders import study_history, tuned_table
+from tests.builders import study_history, tuned_table
+from tests.variants import pareto_study, random_table, with_waiting
 
 _CODED = (np.eye(4).reshape(4, 2, 2), {"bacc": np.ones((6, 2, 2))})
 
@@ -32,6 +34,17 @@ def test_no_figure_is_left_with_pyplot() -> None:
 
 def test_an_unfinished_study_has_no_figure_against_stragglers() -> None:
     assert list(draw_figures(study_history(is_judged=False), None)) == ["smoothing", "landscape", "history"]
+
+
+def test_figures_that_need_waiting_times_or_two_goals_are_drawn_where_they_apply(tmp_path: Path) -> None:
+    history, table = study_history(stragglers=(40,)), tuned_table(stragglers=(40,))
+    assert not {"waiting", "front"} & set(draw_figures(history, table))
+    assert list(draw_figures(history, with_waiting(table)))[:2] == ["stragglers", "waiting"]
+    assert "waiting" not in draw_figures(history, random_table())
+    pareto = pareto_study(stragglers=(40,))
+    written = write_figures(pareto, with_waiting(TunedTable.from_history(pareto)), tmp_path)
+    assert {"waiting.png", "front.png"} < {path.name for path in written}
+    assert "front" in draw_figures(pareto_study(is_judged=False), None)
 
 
 def test_a_study_without_scores_has_no_figures() -> None:

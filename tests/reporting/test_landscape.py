@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from nercc_tune.records import TrialRecord
 from nercc_tune.reporting import CODES, figure_landscape
-from tests.reporting.builders import ENCODERS, GRID, score, study_history
+from tests.builders import ENCODERS, GRID, score, study_history
 from tests.reporting.panels import colour, draw, is_inside, legend, marked, panels
+from tests.variants import in_ranges
 
 
 def _mesh(axes: Axes) -> QuadMesh:
@@ -126,6 +127,8 @@ def test_axes_and_bar_are_named() -> None:
     (axes,) = panels(figure)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("λ$_{dec}$", "λ$_{enc}$")
     assert axes.get_title(loc="left") == "S = 40"
+    ranges = panels(figure_landscape(in_ranges(study_history(stragglers=(20, 40)))))
+    assert [axes.get_title(loc="left") for axes in ranges] == ["S = 0–20", "S = 21–40"]
     assert [bar.get_ylabel() for bar in figure.axes if bar is not axes] == ["log$_{10}$ MSE"]
 
 

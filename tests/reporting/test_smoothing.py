@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 
 from nercc_tune.records import StudyHistory
 from nercc_tune.reporting import CODES, figure_smoothing
-from tests.reporting.builders import ENCODERS, GRID, score, study_history
+from tests.builders import ENCODERS, GRID, score, study_history
 from tests.reporting.panels import colour, draw, is_inside, legend, marked, panels, points
+from tests.variants import SORTED, in_ranges
 
 
 def _profile(axes: Axes) -> dict[float, float]:
@@ -42,6 +43,21 @@ def test_trials_at_one_encoder_show_the_least_of_all() -> None:
     better = replace(trial, number=20, proposal=20, lambda_dec=1.7e-8, score=score(0.001))
     history = _with_first(history, trials=(*history.cells[0].trials, better))
     assert _profile(panels(figure_smoothing(history))[1])[0.0] == 0.001
+
+
+def test_trials_of_another_design_are_left_out() -> None:
+    history = study_history(stragglers=(40,))
+    trial = history.cells[0].trials[3]
+    other = replace(trial, number=20, proposal=20, design=SORTED, profile=(1e-6,) * len(GRID), score=score(0.9))
+    history = _with_first(history, trials=(*history.cells[0].trials, other))
+    expected = {item.lambda_enc: min(item.profile) for item in history.cells[0].trials[:-2]}
+    assert _profile(panels(figure_smoothing(history))[1]) == expected
+
+
+def test_a_range_of_stragglers_is_named() -> None:
+    left, right, *_ = panels(figure_smoothing(in_ranges(study_history(stragglers=(20, 40)))))
+    assert left.get_title(loc="left").startswith("S = 0–20, ")
+    assert right.get_title(loc="left").startswith("S = 0–20, ")
 
 
 def test_zero_has_its_place_left_of_the_logarithmic_part() -> None:
@@ -94,7 +110,7 @@ def test_the_valley_fills_the_panel_whatever_over_smoothing_costs() -> None:
 def test_axes_carry_the_names_of_the_vocabulary() -> None:
     figure = figure_smoothing(study_history(stragglers=(40,)))
     left, right = panels(figure)
-    assert left.get_ylabel() == "MSE (probabilities)"
+    assert left.get_ylabel() == "MSE"
     assert (left.get_xlabel(), right.get_xlabel()) == ("λ$_{dec}$", "λ$_{enc}$")
     assert left.get_title(loc="left") == "S = 40, λ$_{enc}$ = 4e-07"
 

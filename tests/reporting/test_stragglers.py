@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import BASELINES, Heldout, Interval
+from nercc_tune.records import BASELINES, Goal, Heldout, Interval
 from nercc_tune.reporting import CODES, figure_stragglers
-from tests.reporting.builders import heldout, tuned_table
+from tests.builders import heldout, tuned_table
 from tests.reporting.panels import colour, draw, is_inside, legend, panels, points
+from tests.variants import random_table, with_frozen
 
 
 def _heldouts(table: TunedTable, code: str) -> list[Heldout]:
@@ -21,7 +22,7 @@ def _heldouts(table: TunedTable, code: str) -> list[Heldout]:
 
 
 def test_every_code_shows_its_held_out_figures() -> None:
-    table = tuned_table()
+    table = with_frozen(tuned_table())
     for axes, metric in zip(panels(figure_stragglers(table)), ["mse", "rel_acc", "agreement"], strict=True):
         for (line, *_), code in zip(axes.containers, CODES, strict=True):
             means = [getattr(item, metric).mean for item in _heldouts(table, code)]
@@ -47,19 +48,43 @@ def test_a_mean_outside_its_interval_has_a_bar_on_one_side() -> None:
 
 
 def test_axes_carry_the_names_of_the_vocabulary() -> None:
-    figure = figure_stragglers(tuned_table())
-    assert [axes.get_ylabel() for axes in panels(figure)] == ["MSE (probabilities)", "RelAcc", "agreement"]
+    figure = figure_stragglers(with_frozen(tuned_table()))
+    assert [axes.get_ylabel() for axes in panels(figure)] == ["MSE", "RelAcc", "agreement"]
     assert {axes.get_xlabel() for axes in panels(figure)} == {"stragglers S"}
     assert list(legend(figure)) == [style.label for style in CODES.values()]
 
 
-def test_everything_lies_within_the_figure() -> None:
-    assert is_inside(draw(figure_stragglers(tuned_table())))
+@pytest.mark.parametrize("table", [tuned_table(), random_table()], ids=["counts", "ranges"])
+def test_everything_lies_within_the_figure(table: TunedTable) -> None:
+    assert is_inside(draw(figure_stragglers(table)))
+
+
+def test_the_error_is_that_of_the_goal() -> None:
+    table = replace(tuned_table(), goal=Goal(metric="agreement"))
+    axes = panels(figure_stragglers(table))[0]
+    assert axes.get_ylabel() == "MSE (probabilities)"
+    assert points(axes.containers[0][0]) == [(entry.stragglers, entry.heldout.prob_mse.mean) for entry in table.entries]
+
+
+def test_a_range_stands_at_its_upper_end_and_is_named() -> None:
+    table = random_table()
+    for axes in panels(draw(figure_stragglers(table))):
+        assert axes.get_xlabel() == "stragglers S (a range at its end)"
+        assert [x for x, _ in points(axes.containers[0][0])] == [20, 40, 80, 120]
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["0–20", "21–40", "41–80", "81–120"]
+
+
+def test_the_frozen_pair_is_drawn_where_it_was_judged() -> None:
+    table = with_frozen(tuned_table())
+    entries = (replace(table.entries[0], baselines=tuned_table().entries[0].baselines), *table.entries[1:])
+    axes = panels(figure_stragglers(replace(table, entries=entries)))[0]
+    (line,) = [container[0] for container in axes.containers if container.get_label() == CODES["frozen"].label]
+    assert [x for x, _ in points(line)] == [40, 80, 120]
 
 
 def test_rel_acc_has_no_panel_where_it_is_undefined() -> None:
     figure = draw(figure_stragglers(tuned_table(has_labels=False)))
-    assert [axes.get_ylabel() for axes in panels(figure)] == ["MSE (probabilities)", "agreement"]
+    assert [axes.get_ylabel() for axes in panels(figure)] == ["MSE", "agreement"]
 
 
 def test_codes_stand_side_by_side_at_a_single_straggler_count() -> None:

@@ -4,8 +4,11 @@ import tomllib
 from dataclasses import replace
 
 from nercc_tune.export.formats import export_table
+from nercc_tune.export.table import TunedTable
+from nercc_tune.records import Goal
 from nercc_tune.reporting import summarise
-from tests.reporting.builders import SPEC, study_history, tuned_table
+from tests.builders import SPEC, pruned, study_history, tuned_table
+from tests.variants import in_ranges, pareto_study, random_table, with_waiting
 
 
 def _toml(report: str) -> dict[str, object]:
@@ -25,6 +28,41 @@ def test_a_report_tells_the_protocol() -> None:
     assert "held-out draws: 30 other groups, 15 fresh masks" in report
     assert "2000 bootstrap resamples" in report
     assert "seed of groups and masks: 5" in report
+
+
+def test_pruned_trials_are_told_from_failed_ones() -> None:
+    history = study_history(stragglers=(20, 40))
+    first = history.cells[0]
+    first = replace(first, trials=(*first.trials[:-2], pruned(first.trials[-2]), first.trials[-1]))
+    report = summarise(replace(history, cells=(first, history.cells[1])), None)
+    assert "11 proposals, 22 trials of which 2 failed and 1 were pruned" in report
+
+
+def test_a_report_tells_goal_and_straggler_model() -> None:
+    goal = Goal(metric="prob_mse", min_rel_acc=0.9)
+    history = in_ranges(study_history(goal=goal, search={"objective": "prob_mse", "min_rel_acc": 0.9}))
+    report = summarise(history, TunedTable.from_history(history))
+    assert "- goal: the least MSE in probabilities, with RelAcc ≥ 0.9 on the tuning and the validation draws" in report
+    assert "- stragglers: each worker with probability 0.3, whatever the others do" in report
+    assert "S = 0–20, 21–40, 41–80, 81–120 stragglers; finished" in report
+
+
+def test_a_report_says_what_to_deploy_and_shows_the_candidates() -> None:
+    report = summarise(study_history(), tuned_table())
+    headings = [line for line in report.splitlines() if line.startswith("## ")]
+    assert headings[1:4] == ["## Which code to deploy", "## Candidates", "## Figures"]
+    assert headings[0] == "## Results: lenet5-mnist"
+    unfinished = summarise(study_history(is_judged=False), None)
+    assert "## Candidates" not in unfinished
+    assert "## Which code to deploy" not in unfinished
+
+
+def test_figures_that_only_some_studies_have_get_captions() -> None:
+    history = pareto_study()
+    report = summarise(history, with_waiting(TunedTable.from_history(history)))
+    for name, caption in (("waiting", "Held-out MSE and RelAcc against the mean time"), ("front", "RelAcc and MSE of")):
+        assert f"({name}.png)\n\n*{caption}" in report
+    assert "waiting.png" not in summarise(in_ranges(study_history()), random_table())
 
 
 def test_a_report_tells_workload_and_versions() -> None:

@@ -3,31 +3,30 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from nercc_tune.coding import NerccCode
 from nercc_tune.errors import OutputError
-from nercc_tune.records import BASELINES, CellHistory, StudyHistory
-from nercc_tune.selection import CrossedBootstrap, Judge, judge, mse_difference
+from nercc_tune.records import BASELINES, CellHistory, DecodeSpace, StudyHistory, TrialRecord, TunedEntry
+from nercc_tune.selection import CrossedBootstrap, Judge, difference, gain, judge, search_forwards
 from nercc_tune.spec import StudySpec
-from tests.fakes import bench, draw, tiny_spec
-
-
-def _searched(spec: StudySpec, folder: Path) -> tuple[Judge, StudyHistory]:
-    study = bench(spec, folder)
-    study.measure_baselines()
-    study.search().run()
-    return Judge(spec=spec, tuning=study.tuning, heldout=draw(spec, heldout=True)), study.history()
+from tests.fakes import tiny_spec
+from tests.selection.fakes import searched
 
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Judge, StudyHistory]:
-    return _searched(tiny_spec(), tmp_path_factory.mktemp("judged"))
+    return searched(tiny_spec(), tmp_path_factory.mktemp("judged"))
 
 
-def _bootstrap() -> CrossedBootstrap:
-    return CrossedBootstrap.draw(groups=4, masks=5, resamples=100, seed=0)
+@pytest.fixture(scope="module")
+def entries(judged: tuple[Judge, StudyHistory]) -> dict[int, TunedEntry]:
+    judge_, history = judged
+    return judge_.entries(history, forwards=9)
+
+
+def _bootstrap(masks: int = 5) -> CrossedBootstrap:
+    return CrossedBootstrap.draw(groups=4, masks=masks, resamples=100, seed=0)
 
 
 def _failed(cell: CellHistory) -> CellHistory:
@@ -35,23 +34,55 @@ def _failed(cell: CellHistory) -> CellHistory:
     return replace(cell, trials=trials)
 
 
-def test_an_entry_holds_the_best_pair_of_the_tuning_draws(judged: tuple[Judge, StudyHistory]) -> None:
+def _by_proposal(cell: CellHistory) -> dict[int, TrialRecord]:
+    return {trial.proposal: trial for trial in cell.trials}
+
+
+def test_an_entry_is_the_best_of_the_best_trials_on_fresh_draws(
+    judged: tuple[Judge, StudyHistory], entries: dict[int, TunedEntry]
+) -> None:
     judge_, history = judged
     for cell in history.cells:
-        entry = judge_.entry(cell, forwards=9)
-        scores = [trial.score.mse for trial in cell.trials if trial.score is not None]
-        assert entry.tuning.mse == min(scores)
-        again = judge_.tuning.evaluators[entry.stragglers].pair_metrics(entry.lambda_enc, entry.lambda_dec)
+        entry = entries[cell.cell.stragglers]
+        evaluator = judge_.validation.evaluators[entry.stragglers]
+        trials = _by_proposal(cell)
+        scores = sorted(trial.score.mse for trial in cell.trials if trial.score is not None)
+        assert [candidate.tuning for candidate in entry.candidates] == scores[:5]
+        for candidate in entry.candidates:
+            trial = trials[candidate.proposal]
+            assert trial.score is not None
+            assert candidate.tuning == trial.score.mse
+            fresh = evaluator.metrics(trial.design, trial.lambda_enc, trial.lambda_dec).score()
+            assert candidate.fresh == fresh.mse
+            assert candidate.is_feasible
+        chosen = min(entry.candidates, key=lambda candidate: candidate.fresh)
+        trial = trials[chosen.proposal]
+        assert (entry.design, entry.lambda_enc, entry.lambda_dec) == (trial.design, trial.lambda_enc, trial.lambda_dec)
+        assert entry.tuning == trial.score
+        again = judge_.tuning.evaluators[entry.stragglers].metrics(entry.design, entry.lambda_enc, entry.lambda_dec)
         assert again.score() == entry.tuning
         assert (entry.trials, entry.forwards) == (len(cell.trials), 9)
+        assert (entry.fewest, entry.weight, entry.waiting) == (entry.stragglers, 0.5, None)
+        assert entry.is_feasible
+        assert entry.front == ()
 
 
-def test_an_entry_is_judged_on_the_heldout_draws(judged: tuple[Judge, StudyHistory]) -> None:
-    judge_, history = judged
+def test_one_candidate_is_the_best_on_the_tuning_draws(tmp_path: Path) -> None:
+    judge_, history = searched(tiny_spec("evaluation.candidates=1"), tmp_path)
     for cell in history.cells:
-        entry = judge_.entry(cell, forwards=9)
+        entry = judge_.entries(history, forwards=9)[cell.cell.stragglers]
+        assert cell.best is not None
+        assert entry.tuning == cell.best.score
+        assert [candidate.proposal for candidate in entry.candidates] == [cell.best.proposal]
+
+
+def test_an_entry_is_judged_on_the_heldout_draws(
+    judged: tuple[Judge, StudyHistory], entries: dict[int, TunedEntry]
+) -> None:
+    judge_, _ = judged
+    for entry in entries.values():
         evaluator = judge_.heldout.evaluators[entry.stragglers]
-        tuned = evaluator.pair_metrics(entry.lambda_enc, entry.lambda_dec)
+        tuned = evaluator.metrics(entry.design, entry.lambda_enc, entry.lambda_dec)
         assert entry.heldout == judge(tuned, _bootstrap())
         assert entry.heldout.mse.mean == pytest.approx(float(tuned.mse.mean()), rel=1e-12)
         assert entry.heldout.mse.mean != entry.tuning.mse
@@ -60,72 +91,206 @@ def test_an_entry_is_judged_on_the_heldout_draws(judged: tuple[Judge, StudyHisto
             assert heldout == judge(evaluator.baseline_metrics(name), _bootstrap())
 
 
-def test_the_paired_difference_is_that_of_the_means(judged: tuple[Judge, StudyHistory]) -> None:
-    judge_, history = judged
-    for cell in history.cells:
-        entry = judge_.entry(cell, forwards=9)
+def test_the_paired_difference_is_that_of_the_means(
+    judged: tuple[Judge, StudyHistory], entries: dict[int, TunedEntry]
+) -> None:
+    judge_, _ = judged
+    for entry in entries.values():
         evaluator = judge_.heldout.evaluators[entry.stragglers]
-        tuned = evaluator.pair_metrics(entry.lambda_enc, entry.lambda_dec)
-        assert set(entry.mse_minus) == {"bacc", "nercc_ag"}
-        for name, difference in entry.mse_minus.items():
-            other = entry.baselines[name].mse
-            assert difference.mean == pytest.approx(entry.heldout.mse.mean - other.mean, abs=1e-12)
-            assert difference == mse_difference(tuned, evaluator.baseline_metrics(name), _bootstrap())
+        tuned = judge_.judged(entry.stragglers, evaluator.metrics(entry.design, entry.lambda_enc, entry.lambda_dec))
+        assert set(entry.mse_minus) == set(entry.prob_mse_minus) == set(BASELINES)
+        for name in BASELINES:
+            its = entry.baselines[name]
+            other = judge_.judged(entry.stragglers, evaluator.baseline_metrics(name))
+            found = entry.mse_minus[name]
+            assert found.mean == pytest.approx(entry.heldout.mse.mean - its.mse.mean, abs=1e-12)
+            assert found == difference([tuned], [other], "mse")
+            probs = entry.prob_mse_minus[name]
+            assert probs.mean == pytest.approx(entry.heldout.prob_mse.mean - its.prob_mse.mean, abs=1e-12)
+            saved = gain([tuned], [other], "mse")
+            assert entry.gains.get(name) == saved  # none where a resample of the baseline has no error
+            if saved is not None:
+                assert saved.mean == pytest.approx(1 - entry.heldout.mse.mean / its.mse.mean, rel=1e-12)
+        assert {"bacc", "nercc_ag"} <= set(entry.gains)
 
 
-def test_degrees_of_freedom_are_those_of_the_code(judged: tuple[Judge, StudyHistory]) -> None:
-    judge_, history = judged
-    for cell in history.cells:
-        entry = judge_.entry(cell, forwards=9)
+def test_errors_in_other_spaces_are_compared_in_probabilities_only(tmp_path: Path) -> None:
+    """The code searches logits alone, while the baselines are those of probabilities."""
+    judge_, history = searched(tiny_spec("search.decode_spaces=['logits']"), tmp_path)
+    for entry in judge_.entries(history, forwards=9).values():
+        assert entry.design.decode_space == "logits"
+        assert set(entry.mse_minus) == set(entry.gains) == {"bacc_same_design"}
+        assert set(BASELINES) <= set(entry.prob_mse_minus)
+    judge_, history = searched(
+        tiny_spec("search.decode_spaces=['logits']", "search.objective=prob_mse"), tmp_path / "prob"
+    )
+    for entry in judge_.entries(history, forwards=9).values():
+        assert {"bacc", "nercc_ag"} <= set(entry.gains)
+
+
+def test_degrees_of_freedom_are_those_of_the_code(
+    judged: tuple[Judge, StudyHistory], entries: dict[int, TunedEntry]
+) -> None:
+    judge_, _ = judged
+    for entry in entries.values():
         evaluator = judge_.tuning.evaluators[entry.stragglers]
-        code = NerccCode(evaluator.nodes, lambda_enc=entry.lambda_enc, lambda_dec=entry.lambda_dec)
-        assert entry.df_enc == code.df_enc
+        nodes = judge_.tuning.groups.layout(entry.design).nodes
+        code = NerccCode(nodes, lambda_enc=entry.lambda_enc, lambda_dec=entry.lambda_dec)
+        (arrived,) = evaluator._batches
+        assert entry.df_enc == pytest.approx(code.df_enc, rel=1e-12)
         assert 2 <= entry.df_enc <= 5
-        assert entry.df_dec == pytest.approx(code.df_dec(evaluator.arrived), rel=1e-6)
+        assert entry.df_dec == pytest.approx(code.df_dec(arrived), rel=1e-6)
+
+
+def test_with_own_nodes_degrees_of_freedom_are_the_mean_over_the_groups(tmp_path: Path) -> None:
+    judge_, history = searched(tiny_spec("search.nodes=['chord-length']"), tmp_path)
+    entry = judge_.entries(history, forwards=9)[2]
+    nodes = judge_.tuning.groups.layout(entry.design).nodes
+    assert nodes.alpha.shape == (3, 5)
+    each = [
+        NerccCode(replace(nodes, alpha=alpha), lambda_enc=entry.lambda_enc, lambda_dec=0.0).df_enc
+        for alpha in nodes.alpha
+    ]
+    assert entry.df_enc == pytest.approx(sum(each) / 3, rel=1e-12)
+
+
+def test_berruts_code_in_the_chosen_design_is_a_baseline_of_its_own(tmp_path: Path) -> None:
+    judge_, history = searched(tiny_spec("search.nodes=['chord-length']", "search.trials=2"), tmp_path)
+    for entry in judge_.entries(history, forwards=9).values():
+        metrics = judge_.heldout.evaluators[entry.stragglers].baseline_metrics("bacc", entry.design)
+        assert entry.baselines["bacc_same_design"] == judge(metrics, _bootstrap())
+        assert entry.baselines["bacc_same_design"] != entry.baselines["bacc"]
 
 
 def test_zero_wins_where_nothing_is_better(judged: tuple[Judge, StudyHistory]) -> None:
     judge_, history = judged
-    cell = history.cells[0]
-    only_zero = replace(cell, trials=cell.trials[:1])
-    entry = judge_.entry(only_zero, forwards=3)
-    assert (entry.lambda_enc, entry.lambda_dec) == (0.0, 0.0)
-    assert entry.heldout == entry.baselines["nercc_ag"]
-    assert (entry.mse_minus["nercc_ag"].low, entry.mse_minus["nercc_ag"].high) == (0.0, 0.0)
+    only_zero = replace(history, cells=tuple(replace(cell, trials=cell.trials[:1]) for cell in history.cells))
+    for entry in judge_.entries(only_zero, forwards=3).values():
+        assert (entry.lambda_enc, entry.lambda_dec) == (0.0, 0.0)
+        assert entry.heldout == entry.baselines["nercc_ag"]
+        assert (entry.mse_minus["nercc_ag"].low, entry.mse_minus["nercc_ag"].high) == (0.0, 0.0)
+        assert (entry.gains["nercc_ag"].low, entry.gains["nercc_ag"].high) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize("strategy", ["profile", "joint"])
-def test_the_policy_has_the_least_mean_regret(strategy: str, tmp_path: Path) -> None:
-    spec = tiny_spec(f"search.strategy={strategy}", "search.sampler=random", "search.trials=5")
-    judge_, history = _searched(spec, tmp_path)
-    before = judge_.tuning.outputs.forwards
-    chosen = judge_.policy_of(history)
-    assert judge_.tuning.outputs.forwards == before
-    encoders = sorted({trial.lambda_enc for trial in history.cells[0].trials})
-    evaluators = judge_.tuning.evaluators
-    best = {
-        (s, encoder): evaluators[s].evaluate(encoder, None, spec.decoder_grid)
-        for s in evaluators
-        for encoder in encoders
-    }
-    least = {s: min(best[s, encoder].score.mse for encoder in encoders) for s in evaluators}
-    regrets = [np.mean([best[s, encoder].score.mse / least[s] for s in evaluators]) for encoder in encoders]
-    assert chosen.lambda_enc == encoders[int(np.argmin(regrets))]
-    for s in evaluators:
-        assert chosen.lambda_dec[s] == best[s, chosen.lambda_enc].lambda_dec
+def test_the_pair_of_one_count_is_judged_at_all_others(tmp_path: Path) -> None:
+    judge_, history = searched(tiny_spec("evaluation.frozen_at=2", "search.sampler=random"), tmp_path)
+    found = judge_.entries(history, forwards=9)
+    frozen = found[2]
+    assert found[2].baselines["frozen"] == found[2].heldout
+    evaluator = judge_.heldout.evaluators[4]
+    metrics = evaluator.metrics(frozen.design, frozen.lambda_enc, frozen.lambda_dec)
+    assert found[4].baselines["frozen"] == judge(metrics, _bootstrap())
+    assert found[4].mse_minus["frozen"].mean == pytest.approx(
+        found[4].heldout.mse.mean - float(metrics.mse.mean()), abs=1e-12
+    )
 
 
-def test_the_policy_is_judged_on_the_heldout_draws(judged: tuple[Judge, StudyHistory]) -> None:
+def test_a_frozen_pair_in_another_space_is_compared_in_probabilities_only(tmp_path: Path) -> None:
+    overrides = ("search.decode_spaces=['probabilities', 'logits']", "search.objective=prob_mse", "search.trials=2")
+    judge_, history = searched(tiny_spec(*overrides, "evaluation.frozen_at=2"), tmp_path)
+    first, second = history.cells
+
+    def only(cell: CellHistory, space: DecodeSpace) -> CellHistory:
+        option = next(option for option in cell.trials[1].options if option.decode_space == space)
+        design = replace(cell.trials[1].design, decode_space=space)
+        return replace(cell, trials=(replace(cell.trials[1], design=design, lambda_dec=option.lambda_dec),))
+
+    mixed = replace(history, cells=(only(first, "logits"), only(second, "probabilities")))
+    found = judge_.entries(mixed, forwards=9)
+    assert set(found[4].mse_minus) == set(BASELINES)
+    assert "frozen" in found[4].prob_mse_minus
+    assert set(found[2].mse_minus) == {"bacc_same_design", "frozen"}
+
+
+FLOORS = ("search.sampler=random", "search.strategy=joint", "search.trials=8")
+
+
+def test_a_floor_that_nobody_reaches_chooses_the_nearest(tmp_path: Path) -> None:
+    judge_, history = searched(tiny_spec(*FLOORS, "search.min_agreement=1.0"), tmp_path)
+    for cell in history.cells:
+        entry = judge_.entries(history, forwards=9)[cell.cell.stragglers]
+        assert not entry.is_feasible
+        assert not any(candidate.is_feasible for candidate in entry.candidates)
+        evaluator = judge_.validation.evaluators[entry.stragglers]
+        trials = _by_proposal(cell)
+        agreements = [
+            evaluator.metrics(trial.design, trial.lambda_enc, trial.lambda_dec).score().agreement
+            for trial in (trials[candidate.proposal] for candidate in entry.candidates)
+        ]
+        chosen = evaluator.metrics(entry.design, entry.lambda_enc, entry.lambda_dec).score().agreement
+        assert chosen == pytest.approx(max(agreements), rel=1e-12)
+
+
+def test_a_floor_is_kept_on_fresh_draws_where_it_can_be(tmp_path: Path) -> None:
+    judge_, history = searched(tiny_spec(*FLOORS, "search.min_rel_acc=0.95"), tmp_path)
+    goal = judge_.goal
+    for entry in judge_.entries(history, forwards=9).values():
+        evaluator = judge_.validation.evaluators[entry.stragglers]
+        fresh = evaluator.metrics(entry.design, entry.lambda_enc, entry.lambda_dec).score()
+        assert entry.is_feasible == (goal.shortfall(fresh) == 0)
+        assert entry.is_feasible == any(candidate.is_feasible for candidate in entry.candidates)
+
+
+def _dominates(first: tuple[float, float], second: tuple[float, float]) -> bool:
+    return first != second and first[0] <= second[0] and first[1] >= second[1]
+
+
+def test_a_front_is_not_dominated_and_is_judged(tmp_path: Path) -> None:
+    spec = tiny_spec("search.objective=pareto", "search.strategy=joint", "search.trials=12")
+    judge_, history = searched(spec, tmp_path)
+    for cell in history.cells:
+        entry = judge_.entries(history, forwards=9)[cell.cell.stragglers]
+        points = [(point.tuning.prob_mse, point.tuning.rel_acc or 0.0) for point in entry.front]
+        everything = [(trial.score.prob_mse, trial.score.rel_acc or 0.0) for trial in cell.trials if trial.score]
+        assert len(points) >= 2
+        assert points == sorted(points)
+        assert not any(_dominates(other, point) for other in everything for point in points)
+        for other in everything:
+            assert other in points or any(_dominates(point, other) for point in points)
+        evaluator = judge_.heldout.evaluators[entry.stragglers]
+        for point in entry.front:
+            metrics = evaluator.metrics(point.design, point.lambda_enc, point.lambda_dec)
+            assert point.heldout == judge(metrics, _bootstrap())
+            assert point.tuning == _by_proposal(cell)[point.proposal].score
+
+
+def test_a_long_front_is_thinned_out_between_its_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = tiny_spec("search.objective=pareto", "search.strategy=joint", "search.trials=12")
+    judge_, history = searched(spec, tmp_path)
+    whole = judge_.entries(history, forwards=9)[2].front
+    assert len(whole) > 2
+    monkeypatch.setattr("nercc_tune.selection.judging._MOST_OF_FRONT", 2)
+    assert judge_.entries(history, forwards=9)[2].front == (whole[0], whole[-1])
+
+
+def _spec_of(name: str) -> StudySpec:
+    latency = ("straggling.model=latency", "straggling.law=gamma")
+    return tiny_spec(*{"latency": latency, "deadline": (*latency, *DEADLINE)}[name])
+
+
+DEADLINE = ("code={ queries = 5, workers = 12 }", "straggling.rule=deadline", "straggling.deadline=2.0")
+
+
+@pytest.mark.parametrize("name", ["latency", "deadline"])
+def test_an_entry_says_how_long_is_waited_and_how_likely_it_is(name: str, tmp_path: Path) -> None:
+    judge_, history = searched(_spec_of(name), tmp_path)
+    found = judge_.entries(history, forwards=9)
+    assert sum(entry.weight for entry in found.values()) == pytest.approx(1, abs=1e-12)
+    for cell in history.cells:
+        entry = found[cell.cell.stragglers]
+        assert entry.waiting == judge_.heldout.evaluators[entry.stragglers].waiting
+        assert entry.waiting is not None
+        assert entry.waiting > 0
+        assert (entry.fewest, entry.weight) == (cell.cell.fewest, cell.cell.weight)
+        masks = judge_.heldout.evaluators[entry.stragglers].metrics(entry.design, 0.0, 0.0).mse.shape[1]
+        evaluator = judge_.heldout.evaluators[entry.stragglers]
+        tuned = evaluator.metrics(entry.design, entry.lambda_enc, entry.lambda_dec)
+        assert entry.heldout == judge(tuned, _bootstrap(masks))
+
+
+def test_the_search_took_a_forward_for_each_encoder(judged: tuple[Judge, StudyHistory]) -> None:
     judge_, history = judged
-    chosen = judge_.policy_of(history)
-    policy = judge_.policy(chosen)
-    assert policy.lambda_enc == chosen.lambda_enc
-    assert [entry.stragglers for entry in policy.entries] == [2, 4]
-    for entry in policy.entries:
-        metrics = judge_.heldout.evaluators[entry.stragglers].pair_metrics(policy.lambda_enc, entry.lambda_dec)
-        assert entry.lambda_dec == chosen.lambda_dec[entry.stragglers]
-        assert entry.heldout == judge(metrics, _bootstrap())
-        assert entry.df_dec == judge_.tuning.evaluators[entry.stragglers].df_dec(entry.lambda_dec)
+    assert search_forwards(history) == judge_.tuning.outputs.forwards == 3 + 6
 
 
 def test_failed_trials_are_no_candidates(judged: tuple[Judge, StudyHistory]) -> None:
@@ -134,19 +299,15 @@ def test_failed_trials_are_no_candidates(judged: tuple[Judge, StudyHistory]) -> 
     best = cell.best
     assert best is not None
     without = tuple(replace(t, score=None, profile=(), reason="nan") if t is best else t for t in cell.trials)
-    entry = judge_.entry(replace(cell, trials=without), forwards=9)
+    cells = (history.cells[0], replace(cell, trials=without))
+    entry = judge_.entries(replace(history, cells=cells), forwards=9)[4]
+    assert best.proposal not in [candidate.proposal for candidate in entry.candidates]
     assert entry.tuning.mse > (best.score.mse if best.score else 0)
     assert entry.trials == len(cell.trials) - 1
 
 
 def test_a_cell_without_a_completed_trial_is_refused(judged: tuple[Judge, StudyHistory]) -> None:
     judge_, history = judged
-    with pytest.raises(OutputError, match=r"no trial of tiny/K5-N12-S2 succeeded, so there is no pair to choose"):
-        judge_.entry(_failed(history.cells[0]), forwards=9)
-
-
-def test_a_policy_needs_an_encoder_that_every_cell_has(judged: tuple[Judge, StudyHistory]) -> None:
-    judge_, history = judged
     broken = replace(history, cells=(_failed(history.cells[0]), *history.cells[1:]))
-    with pytest.raises(OutputError, match="no proposal had finite outputs in every cell"):
-        judge_.policy_of(broken)
+    with pytest.raises(OutputError, match=r"no trial of tiny/K5-N12-S2 succeeded, so there is no pair to choose"):
+        judge_.entries(broken, forwards=9)

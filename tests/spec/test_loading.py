@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from nercc_tune.errors import SpecError
+from nercc_tune.records import Design
 from nercc_tune.spec import build_study, load_study, parse_study
 from tests.fakes import TINY, tiny_spec
 
@@ -21,7 +22,7 @@ def test_a_valid_file_is_read(tmp_path: Path) -> None:
     assert (spec.name, spec.code.queries, spec.code.workers, spec.code.stragglers) == ("tiny", 5, 12, (2, 4))
     assert (spec.search.trials, spec.search.strategy, spec.search.sampler) == (6, "profile", "tpe")
     assert spec.search.lambda_enc.low == 1e-8
-    assert spec.queries_needed == 7 * 5
+    assert spec.queries_needed == 9 * 5
 
 
 def test_what_is_left_out_has_the_defaults_of_the_format() -> None:
@@ -36,6 +37,10 @@ def test_what_is_left_out_has_the_defaults_of_the_format() -> None:
     assert (spec.search.trials, spec.search.sampler, spec.search.strategy) == (40, "tpe", "profile")
     assert (spec.search.lambda_dec.low, spec.search.lambda_dec.high) == (1e-14, 1.0)
     assert (spec.evaluation.tuning_groups, spec.evaluation.heldout_masks) == (20, 20)
+    assert (spec.evaluation.validation_groups, spec.evaluation.candidates) == (10, 5)
+    assert (spec.search.objective, spec.search.pruner, spec.search.goal.has_floor) == ("mse", "none", False)
+    assert (spec.straggling.model, spec.straggling.has_random_count) == ("exactly", False)
+    assert spec.reference == Design()
     assert (spec.workload.device, spec.workload.precision) == ("auto", "fp32")
     assert (spec.storage.url, spec.tracking.url) == (None, None)
 
@@ -53,7 +58,10 @@ def test_straggler_counts_are_sorted() -> None:
 _BAD_OVERRIDES = {
     "an unknown key": ("search.trails=3", r"unknown key `search\.trails`; did you mean `trials`\?"),
     "an unknown section": ("serach.trials=3", r"unknown key `serach`; did you mean `search`\?"),
-    "a key like no other": ("search.zzz=3", r"unknown key `search\.zzz`; known here: strategy, sampler, trials"),
+    "a key like no other": (
+        "search.zzz=3",
+        r"unknown key `search\.zzz`; known here: strategy, sampler, objective, .*blocks",
+    ),
     "an unknown key in a range": ("search.lambda_enc.lo=1e-9", r"`search\.lambda_enc\.lo`; did you mean `low`\?"),
     "text for a count": ("search.trials=many", r"`search\.trials`: it must be a whole number, but got 'many'\."),
     "a quoted count": ('search.trials="3"', r"`search\.trials`: it must be a whole number, but got '3'\."),
@@ -62,7 +70,62 @@ _BAD_OVERRIDES = {
     "no trials": ("search.trials=0", r"`search\.trials`: it must be greater than or equal to 1, but got 0\."),
     "a number for a section": ("search=3", r"`search`: it must be a table of keys and values, but got 3\."),
     "a number for a list": ("code.stragglers=3", r"`code\.stragglers`: it must be a list, but got 3\."),
-    "no straggler count": ("code.stragglers=[]", r"`code\.stragglers`: .* at least 1 item"),
+    "no straggler count": ("code.stragglers=[]", r"`code\.stragglers` must list at least one count\."),
+    "p above 1": ("straggling.probability=1.5", r"`straggling\.probability`: .* less than 1, but got 1\.5\."),
+    "p = 1": ("straggling.probability=1.0", r"`straggling\.probability`: .* less than 1, but got 1\.0\."),
+    "negative p": ("straggling.probability=-0.1", r"`straggling\.probability`: .* or equal to 0, but got -0\.1\."),
+    "independent without p": (
+        "straggling={model='independent'}",
+        r'in `straggling`: model = "independent" needs a `probability`\.',
+    ),
+    "independent with a listed count": (
+        "straggling={model='independent', probability=0.2}",
+        r"`code\.stragglers` must be left out where .* \(model = 'independent'\), but got \[2, 4\]\.",
+    ),
+    "a deadline with a listed count": (
+        "straggling={model='latency', rule='deadline', deadline=2.0}",
+        r"`code\.stragglers` must be left out where .* \(model = 'latency'\), but got \[2, 4\]\.",
+    ),
+    "bursts without a rack": ("straggling.model=bursts", r'model = "bursts" needs `code\.rack`'),
+    "a trace without a path": ("straggling.model=trace", r'in `straggling`: model = "trace" needs the `path`'),
+    "a rule without its deadline": (
+        "straggling={model='latency', rule='deadline'}",
+        r'in `straggling`: rule = "deadline" needs a `deadline`\.',
+    ),
+    "an unknown straggler model": ("straggling.model=alien", r"`straggling\.model`: it must be 'exactly', 'bursts'"),
+    "an unknown law": ("straggling.law=weibull", r"`straggling\.law`: it must be 'shifted-exponential', 'pareto' or"),
+    "a sample of one": ("straggling.sample=1", r"`straggling\.sample`: .* greater than or equal to 2, but got 1\."),
+    "a power above 1": ("code.chord_power=1.5", r"`code\.chord_power`: .* less than or equal to 1, but got 1\.5\."),
+    "mse in mixed spaces": (
+        "search.decode_spaces=['probabilities', 'logits']",
+        r'objective = "mse" cannot compare an MSE in logits with one in probabilities; use objective = "prob_mse"',
+    ),
+    "a choice twice": ("search.nodes=['uniform', 'uniform']", r"`nodes` must not repeat a choice, but got \['uniform'"),
+    "frozen at no count": (
+        "evaluation.frozen_at=3",
+        r"`evaluation\.frozen_at` must be one of `code\.stragglers`, but got 3\.",
+    ),
+    "pareto with a profile": ("search.objective=pareto", r'objective = "pareto" has no single best λ_dec .* "joint"'),
+    "pareto with cmaes": (
+        "search={objective='pareto', strategy='joint', sampler='cmaes'}",
+        r'sampler = "cmaes" has one objective only, and "pareto" is two; use "tpe"\.',
+    ),
+    "pareto with a pruner": (
+        "search={objective='pareto', strategy='joint', pruner='median'}",
+        r'pruner must be "none" for objective = "pareto"',
+    ),
+    "cmaes with several designs": (
+        "search={sampler='cmaes', strategy='joint', nodes=['uniform', 'chebyshev']}",
+        r'sampler = "cmaes" searches numbers only, and several designs are listed; use "tpe"\.',
+    ),
+    "more blocks than groups": (
+        "search.pruner=median",
+        r"`search\.blocks <= evaluation\.tuning_groups` must hold, but got 6 blocks\.",
+    ),
+    "one block": ("search.blocks=1", r"`search\.blocks`: .* greater than or equal to 2, but got 1\."),
+    "a floor above 1": ("search.min_agreement=1.1", r"`search\.min_agreement`: .* or equal to 1, but got 1\.1\."),
+    "a floor of 0": ("search.min_rel_acc=0.0", r"`search\.min_rel_acc`: .* greater than 0, but got 0\.0\."),
+    "an unknown objective": ("search.objective=beauty", r"`search\.objective`: it must be 'mse', 'prob_mse'"),
     "S = N": ("code.stragglers=[2, 12]", r"`stragglers < workers` must hold, but got 12 stragglers of 12 workers\."),
     "S > N": ("code.stragglers=[40]", r"`stragglers < workers` must hold, but got 40 stragglers of 12 workers\."),
     "negative S": ("code.stragglers=[-1]", r"`code\.stragglers\.0`: .* greater than or equal to 0, but got -1\."),
@@ -82,7 +145,10 @@ _BAD_OVERRIDES = {
     "cmaes on one parameter": ("search.sampler=cmaes", r'sampler = "cmaes" needs two parameters.*"joint"'),
     "an unknown sampler": ("search.sampler=bayes", r"`search\.sampler`: it must be 'tpe', 'gp'.* but got 'bayes'\."),
     "an unknown strategy": ("search.strategy=both", r"`search\.strategy`: it must be 'profile' or 'joint'"),
-    "an unknown decode space": ("code.decode_space=raw", r"`code\.decode_space`: it must be 'probabilities' or"),
+    "an unknown decode space": (
+        "code.decode_space=raw",
+        r"`code\.decode_space`: it must be 'probabilities', 'logits' or 'logits-softmax'",
+    ),
     "an unknown code": ("code.kind=magic", r"`code\.kind`: it must be 'nercc', but got 'magic'\."),
     "an unknown precision": ("workload.precision=fp8", r"`workload\.precision`: it must be 'fp32', 'tf32' or 'bf16'"),
     "two sources of weights": (
@@ -98,6 +164,26 @@ _BAD_OVERRIDES = {
     "an override of nothing": ("search.=3", r"unknown key|must look like"),
     "an override inside a value": ("name.first=3", r"goes into `name`, which is not a section\."),
 }
+
+
+_GOOD_OVERRIDES = (
+    ("straggling.model=bursts", "code.rack=3"),
+    ("straggling.model=trace", "straggling.path=latencies.csv"),
+    ("code={ queries = 5, workers = 12 }", "straggling={ model = 'independent', probability = 0.2 }"),
+    ("code={ queries = 5, workers = 12 }", "straggling={ model = 'latency', rule = 'deadline', deadline = 2.0 }"),
+    ("search.decode_spaces=['probabilities', 'logits']", "search.objective=prob_mse"),
+    ("search.decode_spaces=['probabilities', 'logits-softmax']",),
+    ("search.decode_spaces=['logits']",),
+    ("search.objective=pareto", "search.strategy=joint"),
+    ("search.pruner=wilcoxon", "search.blocks=3"),
+    ("search.min_rel_acc=1.05",),
+    ("evaluation.frozen_at=4",),
+)
+
+
+@pytest.mark.parametrize("overrides", _GOOD_OVERRIDES)
+def test_what_can_be_meant_is_accepted(overrides: tuple[str, ...]) -> None:
+    tiny_spec(*overrides)
 
 
 @pytest.mark.parametrize("case", _BAD_OVERRIDES)

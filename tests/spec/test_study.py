@@ -5,6 +5,7 @@ import itertools
 import pytest
 from pydantic import ValidationError
 
+from nercc_tune.records import Design, Encoding
 from nercc_tune.spec import build_study
 from tests.fakes import tiny_spec
 
@@ -20,13 +21,33 @@ _DECIDES = (
     "code.stragglers=[2]",
     "code.nodes=uniform",
     "code.decode_space=logits",
+    "code.ordering=projection",
+    "code.assignment=interleaved",
+    "code.rack=3",
+    "code.chord_power=1.0",
+    "straggling.model=worst",
+    "straggling.sample=7",
+    "straggling.model=latency",
+    "straggling.strata=3",
     "search.strategy=joint",
+    "search.objective=prob_mse",
+    "search.min_rel_acc=0.9",
+    "search.min_agreement=0.9",
+    "search.orderings=['arrival', 'projection']",
+    "search.nodes=['uniform']",
+    "search.assignments=['interleaved']",
+    "search.decode_spaces=['logits-softmax']",
+    "search.blocks=3",
     "search.sampler=gp",
     "search.seed=1",
     "search.lambda_enc.low=1e-9",
     "search.lambda_dec.high=2.0",
     "evaluation.tuning_groups=4",
     "evaluation.tuning_masks=5",
+    "evaluation.validation_groups=5",
+    "evaluation.validation_masks=5",
+    "evaluation.candidates=2",
+    "evaluation.frozen_at=2",
     "evaluation.heldout_groups=5",
     "evaluation.heldout_masks=6",
     "evaluation.bootstrap=200",
@@ -79,10 +100,58 @@ def test_a_study_cannot_be_changed() -> None:
         spec.search = spec.search  # type: ignore[misc]  # mypy sees that it is frozen, too
 
 
-def test_there_is_a_cell_for_each_straggler_count() -> None:
-    cells = tiny_spec().cells
-    assert [cell.name for cell in cells] == ["tiny/K5-N12-S2", "tiny/K5-N12-S4"]
-    assert [cell.stragglers for cell in cells] == [2, 4]
+def test_the_trials_place_the_points_of_a_grid() -> None:
+    grid = tiny_spec("search.sampler=grid")
+    assert tiny_spec("search.sampler=grid", "search.trials=50").digest != grid.digest
+    assert tiny_spec("search.sampler=grid", "search.patience=3").digest == grid.digest
+    assert tiny_spec("search.sampler=grid", "search.trials=6").digest == grid.digest
+
+
+def test_without_lists_the_code_alone_is_searched() -> None:
+    spec = tiny_spec("code.ordering=projection", "code.nodes=uniform", "code.assignment=interleaved", "code.rack=3")
+    assert spec.encodings == (Encoding(ordering="projection", nodes="uniform"),)
+    assert spec.readings == (("interleaved", "probabilities"),)
+    assert spec.reference == Design(
+        ordering="projection", nodes="uniform", chord_power=0.5, assignment="interleaved", rack=3
+    )
+
+
+def test_lists_take_the_place_of_the_code() -> None:
+    spec = tiny_spec(
+        "search.orderings=['projection', 'arrival']",
+        "search.nodes=['uniform', 'chord-length']",
+        "search.assignments=['interleaved', 'identity']",
+        "search.decode_spaces=['probabilities', 'logits-softmax']",
+    )
+    assert [(item.ordering, item.nodes, item.lambda_enc) for item in spec.encodings] == [
+        ("projection", "uniform", 0.0),
+        ("projection", "chord-length", 0.0),
+        ("arrival", "uniform", 0.0),
+        ("arrival", "chord-length", 0.0),
+    ]
+    assert spec.readings == (
+        ("interleaved", "probabilities"),
+        ("interleaved", "logits-softmax"),
+        ("identity", "probabilities"),
+        ("identity", "logits-softmax"),
+    )
+    assert spec.reference == Design()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "search.objective=agreement",
+        "search.min_agreement=0.9",
+        "search.nodes=['chebyshev', 'chord-length']",
+        "search.decode_spaces=['probabilities', 'logits-softmax']",
+    ],
+)
+def test_what_takes_a_decoding_for_each_smoothing_has_a_coarser_grid(override: str) -> None:
+    assert len(tiny_spec().decoder_grid) == 1 + 8 * 4 + 1
+    assert len(tiny_spec(override).decoder_grid) == 1 + 8 * 2 + 1
+    assert len(tiny_spec("code.decode_space=logits").decoder_grid) == 1 + 8 * 4 + 1
+    assert len(tiny_spec("code.decode_space=logits", "search.objective=prob_mse").decoder_grid) == 1 + 8 * 2 + 1
 
 
 @pytest.mark.parametrize(("low", "high"), [(1e-14, 1.0), (3e-9, 0.7), (0.5, 0.6), (1e-300, 1e12)])

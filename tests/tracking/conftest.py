@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from nercc_tune.records import StudyHistory
 from nercc_tune.tracking.projection import Projection
 from nercc_tune.tracking.silent import Dataset, MlflowClient, Run
 
@@ -60,3 +61,19 @@ def copy_of(migrated: Path, folder: Path) -> Store:
     file.parent.mkdir()
     shutil.copy(migrated, file)
     return Store(url=f"sqlite:///{file}", file=file, artifacts=folder / "home" / "mlartifacts")
+
+
+def project(store: Store, history: StudyHistory) -> Projection:
+    """Project a study as its launch does: trial by trial, then the result."""
+    projection = store.projection()
+    projection.open_study(replace(history, cells=tuple(replace(item, trials=(), entry=None) for item in history.cells)))
+    for item in history.cells:
+        for record in item.trials:
+            projection.log_trial(item.cell, record)
+    projection.log_result(history)
+    return projection
+
+
+def curve(store: Store, run: Run, name: str) -> list[tuple[int, float]]:
+    history = store.client().get_metric_history(run.info.run_id, name)
+    return sorted((metric.step, metric.value) for metric in history)

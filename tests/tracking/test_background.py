@@ -9,7 +9,7 @@ import pytest
 from nercc_tune.errors import TrackingError
 from nercc_tune.records import StudyHistory
 from nercc_tune.tracking.background import BackgroundTracker
-from tests.tracking.builders import cell, finished, searched, study, trial
+from tests.builders import cell, finished, searched, study, trial
 from tests.tracking.conftest import Store
 
 
@@ -34,7 +34,7 @@ def test_a_study_is_tracked(store: Store) -> None:
     runs = store.runs()
     assert len(runs) == 5
     assert {run.info.status for run in runs.values()} == {"FINISHED", "FAILED"}
-    assert runs["S=40"].data.metrics["heldout_mse"] == 0.042
+    assert runs["S=40"].data.metrics["heldout_mse"] == pytest.approx(0.0412)
 
 
 def test_an_interruption_leaves_no_run_running(store: Store) -> None:

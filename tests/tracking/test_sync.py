@@ -11,7 +11,7 @@ from nercc_tune.records import StudyHistory
 from nercc_tune.tracking.content import trial_tags
 from nercc_tune.tracking.silent import Metric
 from nercc_tune.tracking.sync import SyncReport, sync
-from tests.tracking.builders import DIGEST, cell, finished, searched, study, trial
+from tests.builders import DIGEST, cell, finished, pruned, searched, study, trial
 from tests.tracking.conftest import Store
 
 
@@ -57,7 +57,7 @@ def test_a_new_store_gets_everything(store: Store) -> None:
     records = history.cells[0].trials
     assert runs["S=40"].info.start_time == records[0].started_ms
     assert runs["S=40"].info.end_time == history.cells[1].trials[-1].finished_ms
-    assert runs["S=40"].data.metrics["heldout_mse"] == 0.042
+    assert runs["S=40"].data.metrics["heldout_mse"] == pytest.approx(0.0412)
 
 
 def test_a_second_time_changes_nothing(store: Store) -> None:
@@ -127,6 +127,17 @@ def test_what_a_killed_launch_left_running_is_closed(store: Store) -> None:
     assert len(store.client().get_metric_history(half_written, "mse")) == 1
     assert runs["S=40 #1"].data.params["lambda_enc"] == "1.1e-07"
     assert store.dataset(runs["S=40 #1"]).name == "mnist"
+
+
+def test_a_pruned_trial_left_running_is_finished(store: Store) -> None:
+    history = searched(40)
+    projection = store.projection()
+    projection.open_study(study(searched(40, mses=())))
+    leave_running(store, 1, parent=store.runs()["S=40"].info.run_id)
+    trials = (history.trials[0], pruned(history.trials[1]))
+    rebuild(store, study(replace(history, trials=trials)))
+    assert store.runs()["S=40 #1"].info.status == "FINISHED"
+    assert store.runs()["S=40"].data.metrics["failed_trials"] == 0
 
 
 def test_the_runs_of_an_earlier_storage_are_left_to_themselves(store: Store) -> None:

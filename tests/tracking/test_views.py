@@ -14,6 +14,13 @@ def test_the_view_of_the_trials_is_what_the_page_reads() -> None:
     scheme, _, packed = view["state"].partition(";")
     assert scheme == "deflate"
     state = json.loads(zlib.decompress(base64.b64decode(packed)))
-    assert state["selectedColumns"][:3] == ["params.`lambda_enc`", "params.`lambda_dec`", "metrics.`mse`"]
+    assert state["selectedColumns"][:6] == [
+        "params.`lambda_enc`",
+        "params.`lambda_dec`",
+        "params.`ordering`",
+        "params.`nodes`",
+        "params.`decode_space`",
+        "metrics.`mse`",
+    ]
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`mse`", True)
     assert state["searchFilter"] == "tags.`nercc_tune.kind` = 'trial'"

@@ -16,7 +16,7 @@ from nercc_tune.tuning import (
     read_history,
     study_names,
 )
-from tests.fakes import bench, info, sqlite_url, tiny_spec, tiny_workload
+from tests.fakes import bench, info, sqlite_url, tiny_cells, tiny_spec, tiny_workload
 
 
 def test_a_history_holds_what_was_found(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_history_holds_what_was_found(tmp_path: Path) -> None:
     study.search().run()
     history = read_history(open_storage(sqlite_url(tmp_path)), "tiny")
     assert (history.name, history.digest) == ("tiny", study.spec.digest)
-    assert [cell.cell for cell in history.cells] == list(study.spec.cells)
+    assert [cell.cell for cell in history.cells] == list(tiny_cells(study.spec))
     assert history.decoder_grid == study.spec.decoder_grid
     assert history.workload == info(tiny_workload())
     assert set(history.cells[0].baselines) == {"bacc", "nercc_ag", "replication", "uncoded"}
@@ -85,21 +85,21 @@ def test_another_study_file_of_the_same_name_is_refused(change: str, tmp_path: P
     with pytest.raises(HomeError, match=r"another study file named `tiny`; launch with `--fresh` .* another name"):
         check_identity(storage, other)
     with pytest.raises(HomeError, match="another study file named `tiny`"):
-        open_cells(storage, other, info(tiny_workload()))
+        open_cells(storage, other, tiny_cells(other), info(tiny_workload()))
 
 
 def test_other_weights_or_data_are_refused(tmp_path: Path) -> None:
     storage = bench(tiny_spec(), tmp_path).storage
     changed = info(tiny_workload(fingerprint="other"))
     with pytest.raises(HomeError, match=r"the weights or the data of study `tiny` changed .*`--fresh`"):
-        open_cells(storage, tiny_spec(), changed)
+        open_cells(storage, tiny_spec(), tiny_cells(tiny_spec()), changed)
     check_identity(storage, tiny_spec())
 
 
 def test_what_decides_no_result_is_accepted(tmp_path: Path) -> None:
     storage = bench(tiny_spec(), tmp_path).storage
-    longer = open_cells(storage, tiny_spec("search.trials=20", "workload.chunk=7"), info(tiny_workload()))
-    assert sorted(longer) == [2, 4]
+    longer = tiny_spec("search.trials=20", "workload.chunk=7")
+    assert sorted(open_cells(storage, longer, tiny_cells(longer), info(tiny_workload()))) == [2, 4]
 
 
 def test_records_of_another_version_are_refused(tmp_path: Path) -> None:

@@ -1,18 +1,27 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
 from typing_extensions import override
 
-from nercc_tune.inference import CellEvaluator, Evaluation
-from nercc_tune.records import TrialRecord
-from nercc_tune.tuning import CellStudy
+from nercc_tune.inference import CellEvaluator, Reading
+from nercc_tune.records import Design, Encoding, Option, TrialRecord
+from nercc_tune.tuning import CellStudy, samplers
 from tests.fakes import Bench, bench, timeless, tiny_spec
 
 KINDS = [("profile", "tpe"), ("joint", "tpe"), ("joint", "gp"), ("joint", "cmaes"), ("profile", "random")]
+WHOLE_CODE = (
+    "search.objective=prob_mse",
+    "search.orderings=['arrival', 'nearest-neighbour']",
+    "search.nodes=['chebyshev', 'chord-length']",
+    "search.assignments=['identity', 'interleaved']",
+    "search.decode_spaces=['probabilities', 'logits']",
+    "search.min_agreement=0.9",
+    "code.rack=3",
+)
 
 
 class Stopped(CellEvaluator):
@@ -24,11 +33,19 @@ class Stopped(CellEvaluator):
         self.at = at
 
     @override
-    def evaluate(self, lambda_enc: float, lambda_dec: float | None, grid: tuple[float, ...]) -> Evaluation:
+    def best(self, encoding: Encoding, readings: Sequence[Reading], *, block: int | None = None) -> tuple[Option, ...]:
+        self._count()
+        return self.inner.best(encoding, readings, block=block)
+
+    @override
+    def option(self, design: Design, lambda_enc: float, lambda_dec: float) -> Option:
+        self._count()
+        return self.inner.option(design, lambda_enc, lambda_dec)
+
+    def _count(self) -> None:
         self.calls.append(None)
         if len(self.calls) == self.at:
             raise KeyboardInterrupt
-        return self.inner.evaluate(lambda_enc, lambda_dec, grid)
 
 
 def _spec(strategy: str, sampler: str) -> tuple[str, ...]:
@@ -68,6 +85,24 @@ def test_a_search_interrupted_again_and_again_ends_as_an_undisturbed_one(
     assert TrialState.RUNNING not in _states(resumed)
 
 
+@pytest.mark.parametrize(("strategy", "sampler"), [("profile", "tpe"), ("joint", "tpe"), ("joint", "gp")])
+def test_a_search_of_the_whole_code_may_be_interrupted_too(
+    strategy: str, sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a designed point for each layout and no more, so that the samplers choose the others."""
+    monkeypatch.setattr(samplers, "_DESIGN_POINTS", 1)
+    spec = tiny_spec(*_spec(strategy, sampler), *WHOLE_CODE, "search.trials=8")
+    undisturbed = bench(spec, tmp_path / "at once")
+    undisturbed.search().run()
+    for at in (6, 5, 3):
+        _interrupt(bench(spec, tmp_path / "in parts"), at=at)
+    resumed = bench(spec, tmp_path / "in parts")
+    resumed.search().run()
+    assert _by_cell(resumed) == _by_cell(undisturbed)
+    assert samplers.sampler_for(spec, 4).given == {}
+    assert len(resumed.history().cells[0].trials) == 8 + (5 if strategy == "profile" else 1)
+
+
 @pytest.mark.parametrize("at", [1, 2, 4, 5, 6, 13, 14])
 def test_wherever_it_is_interrupted_nothing_is_lost_or_repeated(at: int, tmp_path: Path) -> None:
     spec = tiny_spec(*_spec("profile", "random"))
@@ -85,7 +120,7 @@ def test_wherever_it_is_interrupted_nothing_is_lost_or_repeated(at: int, tmp_pat
 
 
 def _before_tell(study: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(*_args: object) -> None:
+    def die(*_args: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
     for cell in study.studies.values():
@@ -95,10 +130,10 @@ def _before_tell(study: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 def _before_add(_study: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = CellStudy.add
 
-    def die(self: CellStudy, record: TrialRecord) -> TrialRecord:
+    def die(self: CellStudy, record: TrialRecord, *, block_values: Sequence[float] = ()) -> TrialRecord:
         if record.proposal >= 3:
             raise KeyboardInterrupt
-        return kept(self, record)
+        return kept(self, record, block_values=block_values)
 
     monkeypatch.setattr(CellStudy, "add", die)
 

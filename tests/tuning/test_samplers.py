@@ -1,16 +1,26 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.storages import InMemoryStorage
 
-from nercc_tune.spec import SearchSettings
+from nercc_tune.spec import StudySpec
 from nercc_tune.tuning import CellStudy, open_cells
-from nercc_tune.tuning.samplers import LAMBDA_DEC, LAMBDA_ENC, sampler_for, turns_at_most
-from tests.fakes import bench, info, timeless, tiny_spec, tiny_workload
+from nercc_tune.tuning.samplers import (
+    ASSIGNMENT,
+    DECODE_SPACE,
+    LAMBDA_DEC,
+    LAMBDA_ENC,
+    NODES,
+    ORDERING,
+    sampler_for,
+    turns_at_most,
+)
+from tests.fakes import bench, info, timeless, tiny_cells, tiny_spec, tiny_workload
 
 KINDS = [
     *(("profile", sampler) for sampler in ("tpe", "gp", "random", "grid")),
@@ -18,21 +28,22 @@ KINDS = [
 ]
 
 
-def _search(strategy: str, sampler: str, trials: int = 12) -> SearchSettings:
-    return tiny_spec(f"search.strategy={strategy}", f"search.sampler={sampler}", f"search.trials={trials}").search
+def _search(strategy: str, sampler: str, *more: str, trials: int = 12) -> StudySpec:
+    return tiny_spec(f"search.strategy={strategy}", f"search.sampler={sampler}", f"search.trials={trials}", *more)
 
 
 def _study() -> CellStudy:
-    return open_cells(InMemoryStorage(), tiny_spec("code.stragglers=[2]"), info(tiny_workload()))[2]
+    spec = tiny_spec("code.stragglers=[2]")
+    return open_cells(InMemoryStorage(), spec, tiny_cells(spec), info(tiny_workload()))[2]
 
 
-def _points(search: SearchSettings, turns: int) -> list[tuple[float, float]]:
+def _points(spec: StudySpec, turns: int) -> list[tuple[float, float]]:
     """Let the samplers of some turns propose points to an empty study of a smooth function."""
-    ranges = (search.lambda_enc, search.lambda_dec)
+    ranges = (spec.search.lambda_enc, spec.search.lambda_dec)
     study = optuna.create_study()
     points = []
     for turn in range(turns):
-        study.sampler = sampler_for(search, turn)
+        study.sampler = sampler_for(spec, turn)
         trial = study.ask()
         enc, dec = (
             trial.suggest_float(name, span.low, span.high, log=True)
@@ -56,8 +67,8 @@ def test_every_sampler_searches(strategy: str, sampler: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(("strategy", "sampler"), KINDS)
 def test_a_sampler_of_one_turn_is_deterministic(strategy: str, sampler: str) -> None:
     turns = 12 if sampler == "cmaes" else 9
-    search = _search(strategy, sampler)
-    assert _points(search, turns) == _points(search, turns)
+    spec = _search(strategy, sampler)
+    assert _points(spec, turns) == _points(spec, turns)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "random"])
@@ -68,9 +79,9 @@ def test_no_point_is_proposed_twice(sampler: str) -> None:
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "random"])
 def test_another_seed_makes_other_proposals(sampler: str) -> None:
-    search = _search("joint", sampler)
-    other = search.model_copy(update={"seed": 1})
-    assert _points(search, 10) != _points(other, 10)
+    spec = _search("joint", sampler)
+    other = _search("joint", sampler, "search.seed=1")
+    assert _points(spec, 10) != _points(other, 10)
 
 
 def test_the_first_turns_of_a_guided_sampler_fill_the_range() -> None:
@@ -80,15 +91,15 @@ def test_the_first_turns_of_a_guided_sampler_fill_the_range() -> None:
 
 
 def test_a_grid_in_one_parameter_covers_its_range_evenly() -> None:
-    search = _search("profile", "grid", trials=5)
-    found = [sampler_for(search, turn).given for turn in range(5)]
-    assert [set(given) for given in found] == [{LAMBDA_ENC}] * 5
+    spec = _search("profile", "grid", trials=5)
+    found = [sampler_for(spec, turn).given for turn in range(5)]
+    assert all(LAMBDA_DEC not in given for given in found)
     assert [given[LAMBDA_ENC] for given in found] == pytest.approx([1e-8, 1e-6, 1e-4, 1e-2, 1.0])
 
 
 def test_a_grid_in_two_parameters_covers_the_square() -> None:
-    search = _search("joint", "grid", trials=9)
-    found = {(enc, dec) for enc, dec in _points(search, 9)}
+    spec = _search("joint", "grid", trials=9)
+    found = {(enc, dec) for enc, dec in _points(spec, 9)}
     assert len(found) == 9
     for axis in (0, 1):
         assert sorted({point[axis] for point in found}) == pytest.approx([1e-8, 1e-4, 1.0])
@@ -96,9 +107,9 @@ def test_a_grid_in_two_parameters_covers_the_square() -> None:
 
 @pytest.mark.parametrize(("trials", "turns"), [(1, 1), (3, 1), (4, 4), (8, 4), (40, 36)])
 def test_a_grid_in_two_parameters_is_a_square_within_the_trials(trials: int, turns: int) -> None:
-    search = _search("joint", "grid", trials=trials)
-    assert turns_at_most(search) == turns
-    assert len(set(_points(search, turns))) == turns
+    spec = _search("joint", "grid", trials=trials)
+    assert turns_at_most(spec) == turns
+    assert len(set(_points(spec, turns))) == turns
 
 
 def test_the_other_searches_take_all_their_trials() -> None:
@@ -109,13 +120,63 @@ def test_the_other_searches_take_all_their_trials() -> None:
 @pytest.mark.parametrize("high", [0.7, 0.9, 1.3, 3.3e-3, 7e11])
 def test_a_grid_ends_inside_its_range(high: float) -> None:
     for low in (1e-14, 3e-9, 7.7e-11):
-        search = tiny_spec(
-            "search.sampler=grid", f"search.lambda_enc={{low={low}, high={high}}}", "search.trials=7"
-        ).search
-        ends = [sampler_for(search, turn).given[LAMBDA_ENC] for turn in (0, 6)]
+        spec = _search("profile", "grid", f"search.lambda_enc={{low={low}, high={high}}}", trials=7)
+        ends = [sampler_for(spec, turn).given[LAMBDA_ENC] for turn in (0, 6)]
         assert ends[0] == low
         assert ends[1] == pytest.approx(high, rel=1e-12)
+        assert isinstance(ends[1], float)
         assert ends[1] <= high
+
+
+WHOLE_CODE = (
+    "search.orderings=['arrival', 'nearest-neighbour', 'projection']",
+    "search.nodes=['chebyshev', 'uniform', 'systematic']",
+    "search.assignments=['identity', 'interleaved']",
+    "search.decode_spaces=['probabilities', 'logits-softmax']",
+    "code.rack=3",
+)
+
+
+def _layouts(spec: StudySpec, turns: int) -> list[tuple[object, ...]]:
+    """Return the choices that the design gives in each turn."""
+    names = (ORDERING, NODES) if spec.search.strategy == "profile" else (ORDERING, NODES, ASSIGNMENT, DECODE_SPACE)
+    given = (sampler_for(spec, turn).given for turn in range(turns))
+    return [tuple(values[name] for name in names) for values in given if values]
+
+
+@pytest.mark.parametrize("strategy", ["profile", "joint"])
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_the_designed_points_visit_every_layout(strategy: str, sampler: str) -> None:
+    spec = _search(strategy, sampler, *WHOLE_CODE, trials=40)
+    found = _layouts(spec, 40)
+    assert len(found) == len({layout[:2] for layout in found}) == 9
+
+
+@pytest.mark.parametrize(("strategy", "combinations"), [("profile", 9), ("joint", 36)])
+def test_a_grid_covers_all_combinations(strategy: str, combinations: int) -> None:
+    spec = _search(strategy, "grid", *WHOLE_CODE, trials=4 * combinations)
+    turns = turns_at_most(spec)
+    assert turns == 4 * combinations
+    assert set(Counter(_layouts(spec, turns)).values()) == {4}
+    assert len(set(_layouts(spec, turns))) == combinations
+    points = {tuple(sorted(sampler_for(spec, turn).given.items())) for turn in range(turns)}
+    assert len(points) == turns
+    each = {given[LAMBDA_ENC] for given in (sampler_for(spec, turn).given for turn in range(turns))}
+    assert sorted(float(value) for value in each) == pytest.approx(
+        [1e-8, 1.0] if strategy == "joint" else [1e-8, 10 ** (-16 / 3), 10 ** (-8 / 3), 1.0]
+    )
+
+
+def test_a_grid_with_fewer_trials_than_combinations_still_has_each_once() -> None:
+    spec = _search("profile", "grid", *WHOLE_CODE, trials=4)
+    assert turns_at_most(spec) == 9
+    assert len(set(_layouts(spec, 9))) == 9
+
+
+def test_other_samplers_choose_the_layout_themselves() -> None:
+    spec = _search("profile", "random", *WHOLE_CODE)
+    assert all(sampler_for(spec, turn).given == {} for turn in range(20))
+    assert sampler_for(_search("profile", "tpe", *WHOLE_CODE), 9).given == {}
 
 
 def test_a_given_parameter_is_not_sampled() -> None:
@@ -132,6 +193,6 @@ def test_cma_es_does_not_depend_on_numbers_that_interruptions_used_up(tmp_path: 
     spec = tiny_spec("search.strategy=joint", "search.sampler=cmaes", "search.trials=14", "code.stragglers=[2]")
     plain, disturbed = bench(spec, tmp_path / "plain"), bench(spec, tmp_path / "disturbed")
     plain.search().run()
-    disturbed.studies[2].abandon(disturbed.studies[2].ask(sampler_for(spec.search, 0)))
+    disturbed.studies[2].abandon(disturbed.studies[2].ask(sampler_for(spec, 0)))
     disturbed.search().run()
     assert timeless(disturbed.studies[2].records()) == timeless(plain.studies[2].records())

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from typing_extensions import override
 
 from nercc_tune.errors import OutputError
-from nercc_tune.inference import CellEvaluator, Evaluation
-from nercc_tune.records import TrialRecord
+from nercc_tune.inference import CellEvaluator, Reading
+from nercc_tune.records import Design, Encoding, Option, TrialRecord
 from nercc_tune.tuning.samplers import sampler_for
 from tests.fakes import Bench, FailsOnSmooth, bench, timeless, tiny_model, tiny_spec, tiny_workload
 
@@ -20,10 +22,30 @@ class Refusing(CellEvaluator):
         self.above = above
 
     @override
-    def evaluate(self, lambda_enc: float, lambda_dec: float | None, grid: tuple[float, ...]) -> Evaluation:
+    def best(self, encoding: Encoding, readings: Sequence[Reading], *, block: int | None = None) -> tuple[Option, ...]:
+        self._check(encoding.lambda_enc)
+        return self.inner.best(encoding, readings, block=block)
+
+    @override
+    def option(self, design: Design, lambda_enc: float, lambda_dec: float) -> Option:
+        self._check(lambda_enc)
+        return self.inner.option(design, lambda_enc, lambda_dec)
+
+    def _check(self, lambda_enc: float) -> None:
         if lambda_enc > self.above:
             raise OutputError("3 of 36 outputs are not finite.")
-        return self.inner.evaluate(lambda_enc, lambda_dec, grid)
+
+
+def _mse(evaluator: CellEvaluator, lambda_enc: float, lambda_dec: Sequence[float]) -> list[float]:
+    """Return the mean MSE of the quadratic form at each λ_dec, in float64."""
+    design = evaluator.drawn.reference
+    truth = evaluator.drawn.truth(design, design.decode_space)
+    answers = truth.answers(evaluator.drawn.answers(design.encoding(lambda_enc)))
+    (decoder,) = evaluator._spline_decoders(design, design.assignment)
+    mean: list[float] = (
+        decoder.error_curve(answers, truth)(torch.tensor(lambda_dec, dtype=torch.float64)).mean(0).tolist()
+    )
+    return mean
 
 
 def _trials(study: Bench) -> dict[int, tuple[TrialRecord, ...]]:
@@ -78,10 +100,10 @@ def test_profile_records_the_best_decoder_smoothing(tmp_path: Path) -> None:
         evaluator = study.tuning.evaluators[stragglers]
         for trial in trials[1:]:
             assert trial.score is not None
-            least = min(evaluator.evaluate(trial.lambda_enc, 0.0, dense).profile)
+            least = min(_mse(evaluator, trial.lambda_enc, dense))
             assert trial.score.mse <= least * (1 + 1e-4)
             assert trial.lambda_dec == float(f"{trial.lambda_dec:.2e}")
-            exact = evaluator.pair_metrics(trial.lambda_enc, trial.lambda_dec).score()
+            exact = evaluator.metrics(trial.design, trial.lambda_enc, trial.lambda_dec).score()
             assert trial.score == exact
 
 
@@ -95,8 +117,8 @@ def test_profile_finds_three_digits(tmp_path: Path) -> None:
         for trial in trials[1:]:
             if 1e-8 < trial.lambda_dec < 1.0:
                 inside += 1
-                around = tuple(trial.lambda_dec * factor for factor in (1.0, 0.99, 1.01))
-                best, below, above = evaluator.evaluate(trial.lambda_enc, 0.0, (0.0, *around)).profile[1:]
+                around = [trial.lambda_dec * factor for factor in (1.0, 0.99, 1.01)]
+                best, below, above = _mse(evaluator, trial.lambda_enc, around)
                 assert best < min(below, above)
     assert inside >= 4
 
@@ -117,7 +139,9 @@ def test_the_profile_is_that_of_the_decoder_grid(tmp_path: Path) -> None:
     for stragglers, trials in _trials(study).items():
         trial = trials[-1]
         evaluator = study.tuning.evaluators[stragglers]
-        direct = [float(evaluator.pair_metrics(trial.lambda_enc, smoothing).mse.mean()) for smoothing in grid[::8]]
+        direct = [
+            float(evaluator.metrics(trial.design, trial.lambda_enc, smoothing).mse.mean()) for smoothing in grid[::8]
+        ]
         assert trial.profile[::8] == pytest.approx(direct, rel=1e-4)  # the products of `measure` are in float32
 
 
@@ -211,7 +235,7 @@ def test_every_turn_has_a_sampler_of_its_own(tmp_path: Path) -> None:
     study.search().run()
     proposed = [trial.lambda_enc for trial in _trials(study)[2]][2:]
     assert len(set(proposed)) == 8
-    first = study.studies[2].ask(sampler_for(study.spec.search, 0))
+    first = study.studies[2].ask(sampler_for(study.spec, 0))
     assert study.studies[2].suggest(first, "lambda_enc") == proposed[0]
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from nercc_tune.records import Score, TrialRecord
+from nercc_tune.records import Goal, Score, TrialRecord
 from nercc_tune.tuning.stopping import proposals_without_improvement
 
 
@@ -57,11 +58,51 @@ def _score(mse: float) -> Score:
     ],
 )
 def test_proposals_without_improvement(cells: Sequence[Sequence[float | None]], share: float, expected: int) -> None:
-    assert proposals_without_improvement([_trials(*mses) for mses in cells], share) == expected
+    trials = [_trials(*mses) for mses in cells]
+    assert proposals_without_improvement(trials, goal=Goal(), min_improvement=share) == expected
 
 
 def test_small_improvements_do_not_add_up_unnoticed() -> None:
     """Each is too small beside the best that counted, until together they are large enough."""
     falling = [1.0 * 0.996**step for step in range(4)]
-    assert proposals_without_improvement([_trials(*falling)], 0.01) == 0
-    assert proposals_without_improvement([_trials(*falling[:3])], 0.01) == 2
+    assert proposals_without_improvement([_trials(*falling)], goal=Goal(), min_improvement=0.01) == 0
+    assert proposals_without_improvement([_trials(*falling[:3])], goal=Goal(), min_improvement=0.01) == 2
+
+
+def _agreeing(*agreements: float) -> list[TrialRecord]:
+    """Return trials whose MSE falls all the time, and whose agreement is given."""
+    trials = _trials(*(1.0 / (1 + at) for at in range(len(agreements))))
+    return [
+        replace(trial, score=replace(trial.score, agreement=agreement)) if trial.score else trial
+        for trial, agreement in zip(trials, agreements, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("agreements", "share", "expected"),
+    [
+        ([0.9, 0.8, 0.7], 0.0, 2),
+        ([0.9, 0.95, 0.9], 0.0, 1),
+        ([0.9, 0.909, 0.9], 0.1, 2),  # 9 % of what was missing
+        ([0.9, 0.911, 0.9], 0.1, 1),
+        ([1.0, 1.0, 1.0], 0.0, 2),
+    ],
+)
+def test_what_is_maximised_counts_by_what_is_missing(agreements: list[float], share: float, expected: int) -> None:
+    goal = Goal(metric="agreement")
+    found = proposals_without_improvement([_agreeing(*agreements)], goal=goal, min_improvement=share)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("agreements", "expected"),
+    [
+        ([0.5, 0.6, 0.7], 0),  # nearer to the floor each time
+        ([0.5, 0.4, 0.3], 2),  # the MSE falls, the floor is farther away
+        ([0.5, 0.9, 0.5], 1),
+        ([0.9, 0.9, 0.9], 0),  # kept, so that the MSE counts
+    ],
+)
+def test_to_come_nearer_to_a_floor_is_an_improvement(agreements: list[float], expected: int) -> None:
+    goal = Goal(min_agreement=0.8)
+    assert proposals_without_improvement([_agreeing(*agreements)], goal=goal, min_improvement=0.01) == expected

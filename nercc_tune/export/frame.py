@@ -1,0 +1,94 @@
+"""The table as a data frame: every figure exactly, a row each entry."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from nercc_tune.export.table import TunedTable
+from nercc_tune.records import Design, Heldout, Interval, PolicyEntry, TunedEntry
+
+__all__ = ["table_frame"]
+
+_METRICS = ("mse", "prob_mse", "rel_acc", "agreement")
+_Row = dict[str, str | int | float]
+
+
+def table_frame(table: TunedTable) -> pd.DataFrame:
+    """Return the table as a data frame, one row a straggler count, ascending.
+
+    A figure with an interval has three columns, for example `heldout_mse`, `heldout_mse_low`, `heldout_mse_high`; the
+    prefixes are `heldout`, the names of `BASELINES` and `policy`; `prob_mse_minus_bacc` is the paired difference, and
+    `gain_over_bacc` the share of the error that is saved. `policy_all`, `single_all` and `policy_minus_single` are
+    expected over all counts, and the same in every row. What is not defined is NaN. `table_digest` tells which table a
+    row is from.
+    """
+    policy = {entry.stragglers: entry for entry in table.policy.entries}
+    overall = _overall_columns(table)
+    rows = []
+    for entry in table.entries:
+        row: _Row = {"study": table.study, "table_digest": table.digest}
+        row |= _entry_columns(entry)
+        row |= {"policy_lambda_enc": table.policy.lambda_enc, "policy_df_enc": table.policy.df_enc}
+        row |= _design_columns("policy_", table.policy.design)
+        row |= _policy_columns(policy.get(entry.stragglers))
+        rows.append(row | overall)
+    return pd.DataFrame(rows)
+
+
+def _entry_columns(entry: TunedEntry) -> _Row:
+    plain = ("model", "data", "queries", "workers", "stragglers", "fewest", "weight")
+    row: _Row = {name: getattr(entry, name) for name in plain}
+    row["waiting"] = math.nan if entry.waiting is None else entry.waiting
+    row |= _design_columns("", entry.design) | {"is_feasible": entry.is_feasible}
+    row |= {"domain_low": entry.domain[0], "domain_high": entry.domain[1]}
+    row |= {name: getattr(entry, name) for name in ("lambda_enc", "lambda_dec", "df_enc", "df_dec")}
+    row |= {f"tuning_{name}": math.nan if value is None else value for name, value in vars(entry.tuning).items()}
+    row |= _heldout_columns("heldout", entry.heldout)
+    for name, heldout in entry.baselines.items():
+        row |= _heldout_columns(name, heldout)
+    for error, differences in (("mse", entry.mse_minus), ("prob_mse", entry.prob_mse_minus)):
+        for name, difference in differences.items():
+            row |= _interval_columns(f"{error}_minus_{name}", difference)
+    for name, gain in entry.gains.items():
+        row |= _interval_columns(f"gain_over_{name}", gain)
+    return row | {"trials": entry.trials, "forwards": entry.forwards}
+
+
+def _design_columns(prefix: str, design: Design) -> _Row:
+    names = ("ordering", "nodes", "chord_power", "assignment", "decode_space")
+    columns: _Row = {f"{prefix}{name}": getattr(design, name) for name in names}
+    return columns | {f"{prefix}rack": math.nan if design.rack is None else design.rack}
+
+
+def _policy_columns(entry: PolicyEntry | None) -> dict[str, float]:
+    pair = {
+        "policy_lambda_dec": entry.lambda_dec if entry else math.nan,
+        "policy_df_dec": entry.df_dec if entry else math.nan,
+    }
+    return pair | _heldout_columns("policy", entry.heldout if entry else None)
+
+
+def _overall_columns(table: TunedTable) -> _Row:
+    single = table.policy.single
+    return {
+        **_heldout_columns("policy_all", table.policy.heldout),
+        "single_lambda_enc": single.lambda_enc,
+        "single_lambda_dec": single.lambda_dec,
+        **_design_columns("single_", single.design),
+        **_heldout_columns("single_all", single.heldout),
+        **_interval_columns("policy_minus_single", table.policy.minus_single),
+    }
+
+
+def _heldout_columns(prefix: str, heldout: Heldout | None) -> dict[str, float]:
+    row: dict[str, float] = {}
+    for metric in _METRICS:
+        row |= _interval_columns(f"{prefix}_{metric}", getattr(heldout, metric) if heldout else None)
+    return row
+
+
+def _interval_columns(name: str, interval: Interval | None) -> dict[str, float]:
+    interval = interval or Interval(mean=math.nan, low=math.nan, high=math.nan)
+    return {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}

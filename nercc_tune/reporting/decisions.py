@@ -1,0 +1,154 @@
+"""What a report says of the choice: what was sought, which candidates there were, and what to deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from nercc_tune.export.advice import TUNED, Advice, advise
+from nercc_tune.export.blocks import write_count, write_error
+from nercc_tune.export.table import TunedTable
+from nercc_tune.records import Candidate, CellHistory, Design, Goal, StudyHistory, TunedEntry
+
+__all__ = ["candidates_section", "deployment_section", "describe_designs", "describe_goal", "describe_straggling"]
+
+_METRICS = {
+    "mse": "the least MSE in the decode space",
+    "prob_mse": "the least MSE in probabilities",
+    "agreement": "the highest agreement with the uncoded model",
+    "rel_acc": "the highest RelAcc",
+    "pareto": "the least MSE in probabilities and the highest RelAcc, both",
+}
+_LAWS = {
+    "shifted-exponential": ("shift", "rate"),
+    "pareto": ("scale", "shape"),
+    "gamma": ("shape", "scale", "spread", "correlation"),
+}
+_SEARCHED = {
+    "orderings": "ordering",
+    "nodes": "nodes",
+    "assignments": "assignment",
+    "decode_spaces": "decode_space",
+}
+_LABELS = {TUNED: TUNED, "bacc": "BACC", "replication": "replication"}
+
+
+def describe_goal(goal: Goal) -> str:
+    """Return what is optimised, with its floors."""
+    floors = {"RelAcc": goal.min_rel_acc, "agreement": goal.min_agreement}
+    stated = " and ".join(f"{name} ≥ {floor:g}" for name, floor in floors.items() if floor is not None)
+    return _METRICS[goal.metric] + (f", with {stated} on the tuning and the validation draws" if stated else "")
+
+
+def describe_designs(spec: Mapping[str, Any]) -> str:
+    """Return what was searched, what was given, and with what the baselines stand where that is not the same."""
+    code, search = spec.get("code", {}), spec.get("search", {})
+    own = {name: code.get(name) or getattr(Design(), name) for name in _SEARCHED.values()}
+    lists = {name: search.get(plural) or [own[name]] for plural, name in _SEARCHED.items()}
+    named = {name: f"{name.replace('_', ' ')} {' or '.join(choices)}" for name, choices in lists.items()}
+    searched = [text for name, text in named.items() if len(lists[name]) > 1]
+    given = [text for name, text in named.items() if len(lists[name]) == 1]
+    parts = [f"searched {', '.join(['λ_enc, λ_dec', *searched])}"]
+    parts += [f"given {', '.join(given)}"] if given else []
+    if any(choices != [own[name]] for name, choices in lists.items()):
+        parts.append(f"baselines {', '.join(own.values())}")
+    return "; ".join(parts)
+
+
+def describe_straggling(spec: Mapping[str, Any]) -> str:
+    """Return who straggles, in words; what the study file leaves open is left out."""
+    settings = spec.get("straggling", {})
+    model = settings.get("model", "exactly")
+    if model == "exactly":
+        return "exactly S workers at random"
+    if model == "bursts":
+        return f"S workers in bursts of whole racks of {spec.get('code', {}).get('rack')} workers"
+    if model == "worst":
+        return f"the S workers with the longest run of neighbours, of {settings.get('sample', 20)} sampled sets"
+    if model == "independent":
+        return f"each worker with probability {settings.get('probability'):g}, whatever the others do"
+    if model == "trace":
+        source = f"measured latencies (`{PurePath(str(settings.get('path'))).name}`)"
+    else:
+        law = settings.get("law", "shifted-exponential")
+        values = ", ".join(f"{name} {settings[name]:g}" for name in _LAWS[law] if name in settings)
+        source = f"{law} latencies" + (f" ({values})" if values else "")
+    if settings.get("rule", "first") == "deadline":
+        return f"{source}, waiting until {settings.get('deadline'):g}"
+    return f"{source}, waiting for the first N − S answers"
+
+
+def candidates_section(history: StudyHistory) -> list[str]:
+    """Return the parts that show, for each judged cell, its best trials on the tuning and on fresh draws."""
+    parts = [_candidates(cell, cell.entry) for cell in history.cells if cell.entry is not None]
+    if not parts:
+        return []
+    metric = history.goal.error if history.goal.metric == "pareto" else history.goal.metric
+    opening = (
+        f"The best trials of each cell on the tuning draws, judged again on validation draws (`{metric}`); the best "
+        "there is chosen, since the best on the tuning draws owes a part to chance."
+    )
+    return ["## Candidates", opening, *parts]
+
+
+def deployment_section(table: TunedTable) -> list[str]:
+    """Return the parts that say which code to deploy where, and whether one pair would do for all counts."""
+    advices = advise(table)
+    codes = list(advices[0].heldout)
+    head = ["S", *(_LABELS[code] for code in codes), "deploy"]
+    rows = [_advice_row(advice, count=write_count(entry)) for advice, entry in zip(advices, table.entries, strict=True)]
+    return [
+        "## Which code to deploy",
+        "By the held-out MSE in probabilities, on the same N workers; **probably** where the intervals leave a doubt.",
+        _markdown_table(head, rows, left=1),
+        *_floor_lines(table),
+        _policy_line(table),
+    ]
+
+
+def _candidates(cell: CellHistory, entry: TunedEntry) -> str:
+    chosen = {
+        trial.proposal
+        for trial in cell.trials
+        if (trial.design, trial.lambda_enc, trial.lambda_dec) == (entry.design, entry.lambda_enc, entry.lambda_dec)
+    }
+    rows = [_candidate_row(item, is_chosen=item.proposal in chosen) for item in entry.candidates]
+    return f"**S = {write_count(cell.cell)}**\n\n" + _markdown_table(["proposal", "tuning", "fresh", ""], rows, left=1)
+
+
+def _candidate_row(candidate: Candidate, *, is_chosen: bool) -> list[str]:
+    notes = (["chosen"] if is_chosen else []) + ([] if candidate.is_feasible else ["misses a floor"])
+    return [str(candidate.proposal), f"{candidate.tuning:.4g}", f"{candidate.fresh:.4g}", ", ".join(notes)]
+
+
+def _advice_row(advice: Advice, *, count: str) -> list[str]:
+    figures = [write_error(heldout.prob_mse) for heldout in advice.heldout.values()]
+    return [count, *figures, ("" if advice.is_certain else "probably ") + _LABELS[advice.best]]
+
+
+def _floor_lines(table: TunedTable) -> list[str]:
+    missed = [write_count(entry) for entry in table.entries if not entry.is_feasible]
+    lines = [f"No candidate keeps the floors at S = {', '.join(missed)}; the nearest was chosen."] if missed else []
+    return lines if table.policy.is_feasible else [*lines, "The policy misses a floor in at least one cell."]
+
+
+def _policy_line(table: TunedTable) -> str:
+    policy, error = table.policy, table.goal.error
+    verdict = "is not surely better than"
+    if policy.minus_single.high < 0:
+        verdict = "is better than"
+    elif policy.minus_single.low > 0:
+        verdict = "is worse than"
+    return (
+        f"Where S is not known ahead, the policy (one encoder, a λ_dec for each S) {verdict} the best single pair "
+        f"(λ_enc {policy.single.lambda_enc:.3g}, λ_dec {policy.single.lambda_dec:.3g}): expected error "
+        f"{write_error(getattr(policy.heldout, error))} against {write_error(getattr(policy.single.heldout, error))}, "
+        f"difference {write_error(policy.minus_single)}."
+    )
+
+
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:
+    """Return a table whose last `left` columns are words."""
+    rule = ["--:"] * (len(head) - left) + [":--"] * left
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *rows))

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nercc_tune.records import Goal
+from tests.builders import cell, judged, pruned, score, searched, study, trial
+from tests.tracking.conftest import Store, curve, project
+
+
+def test_a_pruned_trial_is_finished_and_says_after_how_many_blocks(store: Store) -> None:
+    history = searched(40)
+    trials = (history.trials[0], pruned(history.trials[1], blocks=3), *history.trials[2:])
+    project(store, study(replace(history, trials=trials)))
+    runs = store.runs()
+    run = runs["S=40 #1"]
+    assert (run.info.status, run.info.end_time) == ("FINISHED", trials[1].finished_ms)
+    assert run.data.tags["pruned_after"] == "3"
+    assert "reason" not in run.data.tags
+    assert run.data.metrics == {}
+    assert run.data.params["lambda_enc"] == "1.1e-07"
+    assert not any("pruned_after" in runs[f"S=40 #{number}"].data.tags for number in (0, 2, 3))
+    assert curve(store, runs["S=40"], "best_mse") == [(0, 0.05), (3, 0.045)]
+
+
+def test_only_real_failures_are_counted_as_such(store: Store) -> None:
+    history = searched(40)
+    trials = (history.trials[0], pruned(history.trials[1]), *history.trials[2:])
+    project(store, study(replace(history, trials=trials)))
+    metrics = store.runs()["S=40"].data.metrics
+    assert (metrics["failed_trials"], metrics["pruned_trials"]) == (1, 1)
+
+
+def test_a_range_of_straggler_counts_names_its_runs(store: Store) -> None:
+    history = searched(40, mses=(0.05,))
+    place = replace(history.cell, fewest=33, weight=0.3)
+    entry = judged(history).entry
+    assert entry is not None
+    entry = replace(entry, waiting=1.5)
+    project(store, study(replace(history, cell=place, entry=entry)))
+    run = store.runs()["S=33–40"]
+    assert set(store.runs()) == {"S=33–40", "S=33–40 #0"}
+    assert (run.data.params["S_fewest"], run.data.params["weight"]) == ("33", "0.3")
+    assert run.data.metrics["waiting"] == 1.5
+
+
+def test_the_curve_follows_the_goal_and_shows_its_error(store: Store) -> None:
+    goal = Goal(metric="rel_acc", min_agreement=0.5)
+    place = cell(40)
+    figures = ((0.05, 0.9), (0.02, 0.8), (0.06, 0.95))
+    trials = tuple(
+        replace(trial(place, proposal, mse), score=score(mse, rel_acc=rel_acc))
+        for proposal, (mse, rel_acc) in enumerate(figures)
+    )
+    project(store, study(replace(searched(40), goal=goal, trials=trials)))
+    assert curve(store, store.runs()["S=40"], "best_mse") == [(0, 0.025), (1, 0.025), (2, 0.03)]
+    assert store.runs()["S=40"].data.metrics["best_lambda_enc"] == 2.2e-7
+
+
+def test_figures_that_are_undefined_are_left_out(store: Store) -> None:
+    history = study(searched(40))
+    record = history.cells[0].trials[0]
+    assert record.score is not None
+    unlabelled = replace(record, score=replace(record.score, rel_acc=None, rel_acc_p5=None))
+    project(store, study(replace(history.cells[0], trials=(unlabelled,))))
+    metrics = store.runs()["S=40 #0"].data.metrics
+    assert "rel_acc" not in metrics
+    assert metrics["mse"] == pytest.approx(0.05)
