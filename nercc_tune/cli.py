@@ -1,4 +1,4 @@
-"""The commands: `nercc-tune launch`, `export`, `report`, `train`, `sync`, `studies`, `doctor`."""
+"""The commands: `nercc-tune launch`, `export`, `advise`, `report`, `train`, `sync`, `studies`, `doctor`."""
 
 from __future__ import annotations
 

@@ -13,9 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from nercc_tune.export.advice import Advice
+from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
 from nercc_tune.pipeline import LaunchEvents, LaunchResult
-from nercc_tune.records import Goal, Interval, Score, StudyHistory, TrialRecord
+from nercc_tune.records import Goal, Interval, Score, StudyHistory, TrialRecord, TunedEntry
 from nercc_tune.tracking.reachability import redact
 
 _PLAIN_EVERY = 10
@@ -138,7 +139,7 @@ def table_of_results(table: TunedTable) -> Table:
         shown.add_column(name, justify="left" if name == "code" else "right", no_wrap=name != "code")
     for entry in table.entries:
         shown.add_row(
-            _count(entry.fewest, entry.stragglers),
+            write_count(entry),
             *([f"{entry.waiting:.3g}" if entry.waiting is not None else "–"] if has_waiting else []),
             *([entry.design.label] if has_designs else []),
             show_smoothing(entry.lambda_enc),
@@ -156,7 +157,7 @@ def policy_lines(table: TunedTable) -> str:
     """Return the policy in a line, and what it is worth beside the best single pair in another."""
     policy, error = table.policy, table.goal.error
     pairs = ", ".join(
-        f"S={_count(cell.fewest, cell.stragglers)}: {show_smoothing(entry.lambda_dec)}"
+        f"S={write_count(cell)}: {show_smoothing(entry.lambda_dec)}"
         for cell, entry in zip(table.entries, policy.entries, strict=True)
     )
     single = policy.single
@@ -173,26 +174,33 @@ def policy_lines(table: TunedTable) -> str:
 
 
 def warnings_of(table: TunedTable) -> list[str]:
-    """Return a line for every cell that misses a floor, or in which a baseline does at least as well, or may."""
-    error = table.goal.error
+    """Return a line for each baseline that does better somewhere, or may, and for floors that are not kept."""
     lines = []
-    for entry in table.entries:
-        where = f"S={_count(entry.fewest, entry.stragglers)}"
-        if not entry.is_feasible:
-            lines.append(f"{where}: no candidate keeps {_floors(table.goal)}; the nearest to it was chosen.")
-        for name in ("replication", "uncoded", "bacc", "nercc_ag"):
-            is_same = entry.design == table.reference and entry.lambda_enc == entry.lambda_dec == 0
-            measured = error if name in ("bacc", "nercc_ag") and name in entry.minus(error) else "prob_mse"
-            difference = entry.minus(measured)[name]
-            if difference.low > 0:
-                its, mine = (getattr(item, measured) for item in (entry.baselines[name], entry.heldout))
-                lines.append(
-                    f"{where}: {name} is better here ({_ERRORS[measured]} {_interval(its)} against {_interval(mine)}); "
-                    f'deploy it with `load_table(…).baseline("{name}")`.'
-                )
-            elif difference.high >= 0 and not (name == "nercc_ag" and is_same):
-                lines.append(f"{where}: the tuned code is not surely better than {name} here.")
+    missed = [write_count(entry) for entry in table.entries if not entry.is_feasible]
+    if missed:
+        floors = table.goal.floors
+        lines.append(f"S = {', '.join(missed)}: no candidate keeps {floors}; the nearest to it was chosen.")
+    for name in ("replication", "uncoded", "bacc", "bacc_same_design", "nercc_ag"):
+        found = [(entry, _difference(entry, name, table)) for entry in table.entries]
+        better = [write_count(entry) for entry, difference in found if difference and difference.low > 0]
+        unsure = [write_count(e) for e, d in found if d and d.low <= 0 <= d.high and not _is_origin(e, table, name)]
+        if better:
+            offer = "" if name == "bacc_same_design" else f'; deploy it there with `load_table(…).baseline("{name}")`'
+            lines.append(f"S = {', '.join(better)}: {name} is better than the tuned code{offer}.")
+        if unsure:
+            lines.append(f"S = {', '.join(unsure)}: the tuned code is not surely better than {name}.")
     return lines
+
+
+def _difference(entry: TunedEntry, name: str, table: TunedTable) -> Interval | None:
+    """Return the paired difference to a baseline in the goal's error, or in probabilities where spaces differ."""
+    minus = entry.minus(table.goal.error)
+    return minus.get(name, entry.prob_mse_minus.get(name))
+
+
+def _is_origin(entry: TunedEntry, table: TunedTable, name: str) -> bool:
+    """Whether the tuned code is the baseline (0, 0) itself."""
+    return name == "nercc_ag" and entry.design == table.reference and entry.lambda_enc == entry.lambda_dec == 0
 
 
 def table_of_advice(advices: Sequence[Advice]) -> Table:
@@ -203,20 +211,11 @@ def table_of_advice(advices: Sequence[Advice]) -> Table:
         shown.add_column(name, justify="left" if name == "deploy" else "right", no_wrap=True)
     for advice in advices:
         shown.add_row(
-            _count(advice.fewest, advice.stragglers),
+            write_count(advice),
             *(_interval(advice.heldout[name].prob_mse) for name in codes),
             advice.best if advice.is_certain else f"{advice.best}, probably",
         )
     return shown
-
-
-def _floors(goal: Goal) -> str:
-    floors = {"RelAcc": goal.min_rel_acc, "agreement": goal.min_agreement}
-    return " and ".join(f"{name} ≥ {floor:g}" for name, floor in floors.items() if floor is not None)
-
-
-def _count(fewest: int, most: int) -> str:
-    return str(most) if fewest == most else f"{fewest}–{most}"
 
 
 def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
@@ -251,7 +250,7 @@ def table_of_studies(histories: Mapping[str, StudyHistory]) -> Table:
                 cell.cell.data,
                 str(cell.cell.workers),
                 str(cell.cell.queries),
-                _count(cell.cell.fewest, cell.cell.stragglers),
+                write_count(cell.cell),
                 str(len(cell.trials)),
                 "finished" if cell.entry else "not finished",
                 f"{cell.goal.value(best.score):.4g}" if best and best.score else "–",

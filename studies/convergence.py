@@ -10,8 +10,8 @@ draws, and judged on the other. Beside the functions stands `worst f`: for each 
 all functions of the node with ∫ f''² ≤ 1, the class that the bounds are for.
 
 Reference:
-    Moradi, Tahmasebi and Maddah-Ali, Coded computing: a learning-theoretic framework, arXiv 2406.00300, versions 1 (S⁴N⁻³
-    without noise) and 2 (S³N⁻³).
+    Moradi, Tahmasebi and Maddah-Ali, Coded computing: a learning-theoretic framework, arXiv 2406.00300;
+    without noise, version 1 has S⁴N⁻³ and version 2 S³N⁻³.
 """
 
 from __future__ import annotations

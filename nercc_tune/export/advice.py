@@ -9,7 +9,7 @@ from nercc_tune.records import Heldout, Interval, TunedEntry
 
 __all__ = ["Advice", "advise"]
 
-_RIVALS = ("bacc", "replication")
+_COMPARED = ("bacc", "bacc_same_design", "replication")
 TUNED = "tuned NeRCC"
 
 
@@ -18,7 +18,7 @@ class Advice:
     """What to deploy for the straggler counts of one entry.
 
     Attributes:
-        best: `tuned NeRCC`, `bacc` or `replication`: the least held-out MSE in probabilities.
+        best: `tuned NeRCC`, `bacc`, `bacc_same_design` or `replication`: the least held-out MSE in probabilities.
         is_certain: Whether the intervals of the paired differences leave no doubt.
         heldout: By code, on the same draws.
         minus: Paired difference of the MSE in probabilities, tuned NeRCC minus each of the others.
@@ -33,7 +33,7 @@ class Advice:
 
 
 def advise(table: TunedTable) -> tuple[Advice, ...]:
-    """Compare tuned NeRCC, BACC and replication on the same N workers, for each entry of a table.
+    """Compare tuned NeRCC, BACC (also in the tuned design) and replication on the same N workers, for each entry.
 
     Between BACC and replication, where neither loses to tuned NeRCC, the winner is certain if their own intervals do
     not overlap.
@@ -42,8 +42,8 @@ def advise(table: TunedTable) -> tuple[Advice, ...]:
 
 
 def _advise(entry: TunedEntry) -> Advice:
-    heldout = {TUNED: entry.heldout} | {name: entry.baselines[name] for name in _RIVALS}
-    minus = {name: entry.prob_mse_minus[name] for name in _RIVALS}
+    heldout = {TUNED: entry.heldout} | {name: entry.baselines[name] for name in _COMPARED if name in entry.baselines}
+    minus = {name: entry.prob_mse_minus[name] for name in heldout if name != TUNED}
     best = min(heldout, key=lambda name: heldout[name].prob_mse.mean)
     return Advice(
         stragglers=entry.stragglers,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import BASELINES, Cell, Heldout, Interval, TunedEntry
+from nercc_tune.records import RIVALS, Heldout, Interval, TunedEntry
 
 __all__ = ["CODE", "UNDEFINED", "Block", "make_blocks", "setting", "write_count", "write_error"]
 
@@ -23,9 +24,22 @@ _BASELINE_LABELS = {
     "nercc_ag": "(0, 0)",
     "replication": "replication",
     "uncoded": "uncoded",
+    "bacc_same_design": "BACC, same design",
     "frozen": "the frozen pair",
 }
 _ERRORS = {"mse": "MSE", "prob_mse": "MSE in probabilities"}
+
+
+class Counted(Protocol):
+    """What holds for a straggler count or a range of them."""
+
+    @property
+    def stragglers(self) -> int:
+        """S, or the largest of a range."""
+
+    @property
+    def fewest(self) -> int:
+        """The least S of a range."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +64,7 @@ def setting(table: TunedTable) -> str:
     return f"{table.workload.model} on {table.workload.data}, {code}"
 
 
-def write_count(cell: Cell | TunedEntry) -> str:
+def write_count(cell: Counted) -> str:
     """Return a straggler count, or the range of them, for example `40` or `33–40`."""
     return str(cell.stragglers) if cell.fewest == cell.stragglers else f"{cell.fewest}–{cell.stragglers}"
 
@@ -84,7 +98,7 @@ def _pairs(table: TunedTable) -> Block:
 
 def _baselines(table: TunedTable) -> Block:
     error = table.goal.error
-    names = [name for name in (*BASELINES, "frozen") if any(name in entry.baselines for entry in table.entries)]
+    names = [name for name in RIVALS if any(name in entry.baselines for entry in table.entries)]
     rows = []
     for entry in table.entries:
         judged = [entry.baselines.get(name) for name in names]

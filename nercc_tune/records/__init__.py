@@ -18,6 +18,7 @@ from nercc_tune.records.goals import Goal, Metric
 from nercc_tune.records.histories import CellHistory, Provenance, StudyHistory, WorkloadInfo
 from nercc_tune.records.results import (
     BASELINES,
+    RIVALS,
     Candidate,
     FrontPoint,
     Heldout,
@@ -33,6 +34,7 @@ from nercc_tune.strict_json import Strict, from_json, to_json
 __all__ = [
     "BASELINES",
     "DECODE_SPACES",
+    "RIVALS",
     "Candidate",
     "Cell",
     "CellHistory",

@@ -42,6 +42,12 @@ class Goal(Strict):
         return self.metric in ("agreement", "rel_acc")
 
     @property
+    def floors(self) -> str:
+        """What must hold, in words; empty where nothing must."""
+        floors = {"RelAcc": self.min_rel_acc, "agreement": self.min_agreement}
+        return " and ".join(f"{name} ≥ {floor:g}" for name, floor in floors.items() if floor is not None)
+
+    @property
     def has_floor(self) -> bool:
         """Whether something must hold besides."""
         return self.min_rel_acc is not None or self.min_agreement is not None

@@ -10,6 +10,7 @@ from nercc_tune.strict_json import Strict
 
 __all__ = [
     "BASELINES",
+    "RIVALS",
     "Candidate",
     "FrontPoint",
     "Heldout",
@@ -22,6 +23,9 @@ __all__ = [
 
 BASELINES = ("bacc", "nercc_ag", "replication", "uncoded")
 """Berrut coded computing, NeRCC at (0, 0), replication at the same N, and each query sent once."""
+
+RIVALS = (*BASELINES, "bacc_same_design", "frozen")
+"""All that a tuned code is compared with; the last two are BACC in the tuned design and a pair tuned at another S."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,14 +31,13 @@ _SEARCHED = {
     "assignments": "assignment",
     "decode_spaces": "decode_space",
 }
-_LABELS = {TUNED: TUNED, "bacc": "BACC", "replication": "replication"}
+_LABELS = {TUNED: TUNED, "bacc": "BACC", "bacc_same_design": "BACC, same design", "replication": "replication"}
 
 
 def describe_goal(goal: Goal) -> str:
     """Return what is optimised, with its floors."""
-    floors = {"RelAcc": goal.min_rel_acc, "agreement": goal.min_agreement}
-    stated = " and ".join(f"{name} ≥ {floor:g}" for name, floor in floors.items() if floor is not None)
-    return _METRICS[goal.metric] + (f", with {stated} on the tuning and the validation draws" if stated else "")
+    floors = f", with {goal.floors} on the tuning and the validation draws" if goal.floors else ""
+    return _METRICS[goal.metric] + floors
 
 
 def describe_designs(spec: Mapping[str, Any]) -> str:

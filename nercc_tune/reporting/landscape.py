@@ -140,7 +140,8 @@ def _draw_contours(axes: Axes, *, x: NDArray[np.float64], y: NDArray[np.float64]
 
 
 def _draw_marks(axes: Axes, cell: CellHistory, *, history: StudyHistory) -> None:
-    complete = [(trial.lambda_dec, trial.lambda_enc) for trial in cell.trials if trial.is_complete]
+    shown = [trial for trial in cell.trials if trial.lambda_enc in cell.profiles]
+    complete = [(trial.lambda_dec, trial.lambda_enc) for trial in shown if trial.is_complete]
     failed = [(trial.lambda_dec, trial.lambda_enc) for trial in cell.trials if trial.reason is not None]
     entries = {entry.stragglers: entry for entry in history.policy.entries} if history.policy else {}
     policy = entries.get(cell.cell.stragglers)

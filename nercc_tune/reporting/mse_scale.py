@@ -8,7 +8,7 @@ from typing import Literal
 
 from matplotlib.axes import Axes
 
-__all__ = ["set_mse_scale"]
+__all__ = ["keep_means_in_sight", "set_mse_scale"]
 
 _ZERO_DECADES = 0.9  # from 0 to the least decade, in decades
 _MARGIN = 0.06  # below the least value, of the height
@@ -39,3 +39,10 @@ def set_mse_scale(
         low, high = transform.transform([shown[0], top])
         bottom = transform.inverted().transform([low - _MARGIN * (high - low)])[0]
         set_limits(bottom, top)
+
+
+def keep_means_in_sight(axes: Axes, means: Iterable[float]) -> None:
+    """End a logarithmic axis a decade below the least mean: an interval that reaches to 0 would squeeze all the rest."""
+    positive = [mean for mean in means if mean > 0]
+    if axes.get_yscale() == "log" and positive:
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], min(positive) / 10))

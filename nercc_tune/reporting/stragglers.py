@@ -7,8 +7,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import BASELINES, Heldout
-from nercc_tune.reporting.mse_scale import set_mse_scale
+from nercc_tune.records import RIVALS, Heldout
+from nercc_tune.reporting.mse_scale import keep_means_in_sight, set_mse_scale
 from nercc_tune.reporting.series import code_handles, draw_series, series_points
 from nercc_tune.reporting.style import dress, error_label, legend_above, new_figure
 
@@ -51,6 +51,7 @@ def figure_stragglers(table: TunedTable) -> Figure:
             axes.tick_params(axis="x", labelrotation=45)
     means = [point.mean for heldouts in series.values() for point in series_points(heldouts, error).values()]
     set_mse_scale(row[0], means)
+    keep_means_in_sight(row[0], means)
     rows = 1 if len(series) <= _MOST_HANDLES else 2
     legend_above(figure, code_handles(series), columns=-(-len(series) // rows))
     return figure
@@ -61,6 +62,6 @@ def _series(table: TunedTable) -> dict[str, dict[float, Heldout]]:
         "tuned": {entry.stragglers: entry.heldout for entry in table.entries},
         "policy": {entry.stragglers: entry.heldout for entry in table.policy.entries},
     }
-    for name in (*BASELINES, "frozen"):
+    for name in RIVALS:
         series[name] = {entry.stragglers: entry.baselines[name] for entry in table.entries if name in entry.baselines}
     return {name: heldouts for name, heldouts in series.items() if heldouts}

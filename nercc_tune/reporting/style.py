@@ -58,6 +58,7 @@ CODES = {
     "nercc_ag": CodeStyle(label="NeRCC$^{Ag}$ (0, 0)", colour="#E69F00", marker="D"),
     "replication": CodeStyle(label="replication", colour="#CC79A7", marker="v"),
     "uncoded": CodeStyle(label="uncoded", colour="#666666", marker="X"),
+    "bacc_same_design": CodeStyle(label="BACC, same design", colour="#A0522D", marker="<"),
     "frozen": CodeStyle(label="NeRCC, one pair frozen", colour="#56B4E9", marker="P"),
 }
 """By name; the colours are Okabe and Ito's, which the colour-blind can tell apart.

@@ -9,6 +9,7 @@ _BASELINE_NAMES = {
     "nercc_ag": "NeRCC at (0, 0)",
     "replication": "replication",
     "uncoded": "uncoded",
+    "bacc_same_design": "BACC in the same design",
     "frozen": "the pair tuned at another count",
 }
 

@@ -20,7 +20,6 @@ from nercc_tune.inference import (
 from nercc_tune.records import DECODE_SPACES, Cell, DecodeSpace, Design, Encoding, Goal, Metric, Option, Score
 from nercc_tune.straggling import Arrivals, Bursts, Exactly, FirstArrivals, Independent, ShiftedExponential
 from nercc_tune.timings import Timings
-from tests.fakes import draw, tiny_spec
 from tests.inference.fakes import Counting, draw_groups
 
 NODES = node_set("chebyshev", queries=5, workers=9)
@@ -293,16 +292,3 @@ def test_waiting_is_the_mean_over_the_masks() -> None:
     arrivals = model.draw(3, masks=5, seed=0)
     assert arrivals.waiting is not None
     assert Bench(arrivals=arrivals).evaluator.waiting == pytest.approx(float(arrivals.waiting.mean()), rel=1e-12)
-
-
-def test_the_draws_of_a_part_share_groups_and_outputs() -> None:
-    tuning, again, heldout = draw(tiny_spec()), draw(tiny_spec()), draw(tiny_spec(), "heldout")
-    assert torch.equal(again.outputs.groups.queries, tuning.outputs.groups.queries)
-    assert tuning.outputs.groups.key != heldout.outputs.groups.key
-    truth = tuning.groups.truth(Design(), "probabilities")
-    assert tuning.uncoded_accuracy == pytest.approx(float(truth.accuracy.mean()))
-    readings: tuple[Reading, ...] = (("identity", "probabilities"),)
-    tuning.evaluators[2].best(Encoding(lambda_enc=1e-3), readings)
-    before = tuning.outputs.forwards
-    tuning.evaluators[4].best(Encoding(lambda_enc=1e-3), readings)
-    assert tuning.outputs.forwards == before

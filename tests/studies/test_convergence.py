@@ -123,14 +123,16 @@ def test_worst_f_is_attained(study: ModuleType, monkeypatch: pytest.MonkeyPatch)
     arrived = cell.arrived(0, np.random.default_rng(0))
     for mask, worst in zip(arrived, study.worst_risks(cell.nodes, arrived)[0], strict=True):
         weights = NerccCode(cell.nodes, lambda_enc=0.0, lambda_dec=0.0).decoder_matrix(mask)[0]
-        beta = cell.nodes.beta[mask]
+        points = torch.cat([cell.nodes.alpha, cell.nodes.beta[mask]])
+        functional = torch.cat([torch.ones(1, dtype=torch.float64), -weights])
 
-        def function(t: torch.Tensor, power: int, beta: torch.Tensor = beta, w: torch.Tensor = weights) -> torch.Tensor:
-            return (t[:, None] - cell.nodes.alpha).abs().pow(power)[:, 0] - (t[:, None] - beta).abs().pow(power) @ w
+        def powers(t: torch.Tensor, power: int, points: torch.Tensor = points) -> torch.Tensor:
+            return (t[:, None] - points).abs() ** power
 
         grid = torch.linspace(-1, 1, 20_001, dtype=torch.float64)
-        energy = torch.trapezoid((6 * function(grid, 1)).square(), grid)  # |t|³ has the second derivative 6 |t|
-        error = function(cell.nodes.alpha, 3)[0] - weights @ function(beta, 3)
+        curvature = 6 * powers(grid, 1) @ functional  # |t|³ has the second derivative 6 |t|
+        energy = torch.trapezoid(curvature.square(), grid)
+        error = functional @ (powers(points, 3) @ functional)
         assert float(error**2 / energy) == pytest.approx(float(worst), rel=1e-4)  # of the quadrature
 
 
