@@ -92,34 +92,37 @@ def test_a_warning_where_a_difference_may_be_none(name: str) -> None:
         prob_mse_minus={**entry.prob_mse_minus, name: _UNSURE},
     )
     (line,) = terminal.warnings_of(_with(unsure))
-    assert line == f"S=20: the tuned code is not surely better than {name} here."
+    assert line == f"S = 20: the tuned code is not surely better than {name}."
 
 
-@pytest.mark.parametrize("name", ["replication", "uncoded"])
-def test_a_baseline_that_is_better_in_probabilities_is_offered(name: str) -> None:
-    entry = replace(_better(), fewest=13, prob_mse_minus={**_better().prob_mse_minus, name: _LOSS})
-    perfect = replace(entry.heldout, prob_mse=Interval(mean=0.0, low=0.0, high=0.0))
-    (line,) = terminal.warnings_of(_with(replace(entry, baselines={**entry.baselines, name: perfect})))
-    assert line == (
-        f"S=13–20: {name} is better here (MSE (probabilities) 0 [0, 0] against 0.0023 [0.00207, 0.00258]); "
-        f'deploy it with `load_table(…).baseline("{name}")`.'
-    )
-
-
-@pytest.mark.parametrize("name", ["bacc", "nercc_ag"])
-def test_another_decoding_is_compared_by_the_error_of_the_goal(name: str) -> None:
-    entry = replace(_better(), mse_minus={**_better().mse_minus, name: _LOSS})
+@pytest.mark.parametrize("name", ["replication", "uncoded", "bacc", "nercc_ag"])
+def test_a_baseline_that_is_better_is_offered(name: str) -> None:
+    entry = replace(_better(), fewest=13, mse_minus={**_better().mse_minus, name: _LOSS})
     (line,) = terminal.warnings_of(_with(entry))
-    figures = entry.baselines[name].mse, entry.heldout.mse
-    assert line.startswith(f"S=20: {name} is better here (MSE {figures[0].mean:.3g} [")
-    assert f"against {figures[1].mean:.3g} [" in line
+    offer = f'deploy it there with `load_table(…).baseline("{name}")`'
+    assert line == f"S = 13–20: {name} is better than the tuned code; {offer}."
     assert terminal.warnings_of(replace(_with(entry), goal=Goal(metric="prob_mse"))) == []
 
 
 def test_a_baseline_in_another_decode_space_is_compared_in_probabilities() -> None:
     entry = replace(_better(), mse_minus={}, prob_mse_minus={**_better().prob_mse_minus, "bacc": _LOSS})
     (line,) = terminal.warnings_of(_with(entry))
-    assert "bacc is better here (MSE (probabilities) " in line
+    assert line.startswith("S = 20: bacc is better than the tuned code")
+
+
+def test_bacc_in_the_tuned_design_is_no_baseline_of_the_table() -> None:
+    minus = {**_better().mse_minus, "bacc_same_design": _LOSS}
+    (line,) = terminal.warnings_of(_with(replace(_better(), mse_minus=minus)))
+    assert line == "S = 20: bacc_same_design is better than the tuned code."
+
+
+def test_the_counts_of_a_warning_stand_in_one_line() -> None:
+    entries = tuple(
+        replace(_better(), stragglers=count, fewest=count, mse_minus={**_better().mse_minus, "bacc": _UNSURE})
+        for count in (20, 40)
+    )
+    (line,) = terminal.warnings_of(replace(tuned_table(), entries=entries))
+    assert line == "S = 20, 40: the tuned code is not surely better than bacc."
 
 
 def test_zero_is_not_warned_of_being_itself() -> None:
@@ -133,7 +136,7 @@ def test_zero_is_not_warned_of_being_itself() -> None:
 def test_a_floor_that_no_candidate_keeps_is_told() -> None:
     table = replace(_with(replace(_better(), is_feasible=False)), goal=Goal(min_rel_acc=0.95, min_agreement=0.9))
     (line,) = terminal.warnings_of(table)
-    assert line == "S=20: no candidate keeps RelAcc ≥ 0.95 and agreement ≥ 0.9; the nearest to it was chosen."
+    assert line == "S = 20: no candidate keeps RelAcc ≥ 0.95 and agreement ≥ 0.9; the nearest to it was chosen."
 
 
 def test_the_policy_and_the_best_single_pair_are_a_line_each() -> None:

@@ -42,7 +42,7 @@ def set_mse_scale(
 
 
 def keep_means_in_sight(axes: Axes, means: Iterable[float]) -> None:
-    """End a logarithmic axis a decade below the least mean: an interval that reaches to 0 would squeeze all the rest."""
+    """End a logarithmic axis a decade below the least mean: an interval that reaches to 0 would squeeze the rest."""
     positive = [mean for mean in means if mean > 0]
     if axes.get_yscale() == "log" and positive:
         axes.set_ylim(bottom=max(axes.get_ylim()[0], min(positive) / 10))

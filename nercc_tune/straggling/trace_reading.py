@@ -140,7 +140,7 @@ def read_trace(path: Path) -> Trace:
 
     Raises:
         TraceError: If the file cannot be read, its columns are others, an iteration lacks a worker or has it twice, a
-            latency is not positive and finite, or there are fewer than 2 iterations. The message says where.
+            latency is not positive and finite, or there are fewer than 5 iterations. The message says where.
     """
     table = _load(path)
     try:
