@@ -46,7 +46,6 @@ ExportFormat = Literal["json", "csv", "parquet", "markdown", "latex"]
 FigureFormat = Literal["png", "svg", "pdf"]
 
 DEFAULT_HOME = Path("nercc-home")
-
 _INTERRUPTED = 130  # what Typer ends with after Ctrl-C, without a word
 
 
@@ -290,10 +289,8 @@ def _own_url(study: str, section: Literal["storage", "tracking"]) -> str | None:
     """Return the URL that a study file sets, if a file was given and it sets one."""
     from nercc_tune.spec import load_study
 
-    if not Path(study).is_file():
-        return None
-    spec = load_study(study)
-    return spec.storage.url if section == "storage" else spec.tracking.url
+    settings = getattr(load_study(study), section) if Path(study).is_file() else None
+    return settings.url if settings else None
 
 
 def _read(study: str, home: Path, storage: str | None) -> StudyHistory:

@@ -32,7 +32,7 @@ from nercc_tune.inference import (
     split_queries,
 )
 from nercc_tune.provenance import collect_provenance
-from nercc_tune.records import StudyHistory, TrialRecord, WorkloadInfo
+from nercc_tune.records import StudyHistory, TrialRecord
 from nercc_tune.reporting.figures import CodedQueries
 from nercc_tune.reporting.report import write_report
 from nercc_tune.selection import Judge, PolicyChoice, search_forwards
@@ -51,7 +51,7 @@ from nercc_tune.tuning import (
     read_history,
     to_spec_json,
 )
-from nercc_tune.workloads import Workload, load_workload
+from nercc_tune.workloads import load_workload
 
 _TRACKING_FLUSH_S = 300.0
 _INTERRUPTED_FLUSH_S = 30.0
@@ -182,7 +182,7 @@ class _Run:
             storage = open_storage(storage_url(spec, self.home))
             if fresh:
                 delete_study(storage, spec.name)
-            studies = open_cells(storage, spec, self.inference.masks.cells, self._workload_info(tuning))
+            studies = open_cells(storage, spec, self.inference.masks.cells, self.inference.workload_info(tuning))
         tracker = BackgroundTracker(tracking_url(spec, self.home), self.home.artifacts)
         tracker.start(read_history(storage, spec.name))
         try:
@@ -279,18 +279,6 @@ class _Run:
             "NeRCC": inference.encode(queries, NerccCode.encoder(policy.lambda_enc), tuned),
         }
         return queries.numpy(), {name: values.numpy() for name, values in coded.items()}
-
-    def _workload_info(self, tuning: Draws) -> WorkloadInfo:
-        workload: Workload = self.inference.workload
-        return WorkloadInfo(
-            model=workload.model_name,
-            data=workload.data_name,
-            fingerprint=workload.fingerprint,
-            weights_source=workload.weights_source,
-            query_shape=workload.query_shape,
-            outputs=workload.outputs,
-            uncoded_accuracy=tuning.uncoded_accuracy,
-        )
 
 
 def _check_before_writing(spec: StudySpec, home: Home, *, fresh: bool) -> None:

@@ -15,8 +15,8 @@ from nercc_tune.inference.groups import Split, load_groups
 from nercc_tune.inference.layout import Features
 from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.outputs import WorkerOutputs
-from nercc_tune.inference.store import OutputStore
-from nercc_tune.records import Design
+from nercc_tune.inference.store import OutputStore, tensor_key
+from nercc_tune.records import Design, WorkloadInfo
 from nercc_tune.spec import StudySpec
 from nercc_tune.straggling import Part
 from nercc_tune.timings import Timings
@@ -105,3 +105,22 @@ class Inference:
         workers = self.spec.code.workers
         code = GroupCode(build, queries=len(queries), workers=workers, placement=Placement.of(design))
         return code.on(queries, features=self.features).encode(queries)
+
+    def workload_info(self, tuning: Draws) -> WorkloadInfo:
+        """Return what a reader needs to know of the workload.
+
+        The fingerprint covers the features that order the queries too, by their name, where some are given.
+        """
+        workload, fingerprint = self.workload, self.workload.fingerprint
+        if self.features is not None:
+            names = (getattr(self.features, name, "") for name in ("__module__", "__qualname__"))
+            fingerprint = tensor_key(fingerprint, *names)
+        return WorkloadInfo(
+            model=workload.model_name,
+            data=workload.data_name,
+            fingerprint=fingerprint,
+            weights_source=workload.weights_source,
+            query_shape=workload.query_shape,
+            outputs=workload.outputs,
+            uncoded_accuracy=tuning.uncoded_accuracy,
+        )
