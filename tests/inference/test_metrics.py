@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from nercc_tune.coding import NerccCode, node_set
 from nercc_tune.inference import MaskedMetrics, Truth, measure
+from nercc_tune.inference.metrics import mean_error
 from nercc_tune.records import DECODE_SPACES, DecodeSpace
 from tests.inference.fakes import exactly
 
@@ -142,6 +144,16 @@ def test_perfect_estimates_have_no_distance_and_full_agreement(case: Case, space
     assert score.accuracy == pytest.approx(float((case.logits.argmax(-1) == case.labels).double().mean()))
 
 
+@pytest.mark.parametrize("space", DECODE_SPACES)
+@pytest.mark.parametrize("error", ["mse", "prob_mse"])
+def test_one_error_alone_is_that_among_all(case: Case, space: DecodeSpace, error: Literal["mse", "prob_mse"]) -> None:
+    truth = case.truth(space)
+    read = [truth.answers(case.answers + shift) for shift in (0.0, 0.3)]
+    decoded = [_decode(answers, case.decoders, case.arrived) for answers in read]
+    expected = float(getattr(measure(decoded, truth), error).mean())
+    assert mean_error(decoded, truth, error) == pytest.approx(expected, rel=1e-6)
+
+
 def test_the_score_summarises_groups_and_masks() -> None:
     mse = torch.tensor([[0.0, 4.0, 2.0], [2.0, 8.0, 0.0]], dtype=torch.float64)
     accuracy = torch.tensor([[0.4, 0.2, 0.6], [0.8, 0.4, 0.6]], dtype=torch.float64)
@@ -178,13 +190,13 @@ def test_without_a_right_answer_there_is_no_relative_accuracy(case: Case, space:
 def test_the_truth_is_in_the_decode_space(case: Case) -> None:
     probabilities, logits, softmax = (case.truth(space) for space in DECODE_SPACES)
     assert torch.equal(logits.outputs, case.logits)
-    assert torch.equal(probabilities.outputs, case.logits.softmax(-1))
+    torch.testing.assert_close(probabilities.outputs, case.logits.softmax(-1))
     assert torch.equal(logits.probabilities, probabilities.probabilities)
     assert torch.equal(logits.answers(case.answers), case.answers)
-    assert torch.equal(probabilities.answers(case.answers), case.answers.softmax(-1))
+    torch.testing.assert_close(probabilities.answers(case.answers), case.answers.softmax(-1))
     assert torch.equal(softmax.answers(case.answers), case.answers)
     assert torch.equal(softmax.outputs, probabilities.outputs)
-    assert torch.equal(softmax.estimates(case.answers), case.answers.softmax(-1))
+    torch.testing.assert_close(softmax.estimates(case.answers), case.answers.softmax(-1))
     assert torch.equal(logits.estimates(case.answers), case.answers)
     assert torch.equal(probabilities.estimates(case.answers), case.answers)
     assert torch.equal(probabilities.accuracy, logits.accuracy)
