@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from nercc_tune.records import CellHistory, Design, Goal, Option, Score, TrialRecord
 
 Rank = tuple[float, float, float]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,11 +29,23 @@ class PolicyCandidate:
 
 
 def best_trials(cell: CellHistory, *, most: int) -> tuple[TrialRecord, ...]:
-    """Return a cell's best trials, best first, none of them twice."""
+    """Return a cell's best trials, best first: one of each design, and where these are fewer, the next best."""
     found: dict[tuple[Design, float, float], TrialRecord] = {}
     for trial in cell.ranked:
         found.setdefault((trial.design, trial.lambda_enc, trial.lambda_dec), trial)
-    return tuple(found.values())[:most]
+    return one_of_each(tuple(found.values()), lambda trial: trial.design, most=most)
+
+
+def one_of_each(ranked: Sequence[Item], kind: Callable[[Item], object], *, most: int) -> tuple[Item, ...]:
+    """Return some of the best, best first: the best of each kind, and where kinds are fewer, the next best of any.
+
+    Where one kind is best on the draws that it was found on, all of the best may be of that kind, and nearly the same:
+    fresh draws would have nothing to choose from.
+    """
+    first = {kind(item): at for at, item in reversed(list(enumerate(ranked)))}
+    leaders = sorted(first.values())
+    rest = [at for at in range(len(ranked)) if at not in leaders]
+    return tuple(ranked[at] for at in sorted([*leaders, *rest][:most]))
 
 
 def policy_candidates(

@@ -9,7 +9,7 @@ from nercc_tune.errors import OutputError
 from nercc_tune.inference import Draws
 from nercc_tune.inference.lambda_search import minimise_rank
 from nercc_tune.records import CellHistory, Design, Option, Policy, PolicyEntry, SinglePair, StudyHistory, TrialRecord
-from nercc_tune.selection.choice import PolicyCandidate, Rank, expected_rank, policy_candidates
+from nercc_tune.selection.choice import PolicyCandidate, Rank, expected_rank, one_of_each, policy_candidates
 from nercc_tune.selection.heldout import Judged, difference, expect, judge
 from nercc_tune.selection.judging import Judge
 
@@ -36,7 +36,7 @@ class PolicyChoice:
         most = self.judge.spec.evaluation.candidates
         fresh = [
             (self._rank(self.judge.validation, item.design, item.lambda_enc, item.lambda_dec), item)
-            for item in candidates[:most]
+            for item in one_of_each(candidates, lambda item: item.design, most=most)
         ]
         rank, chosen = min(fresh, key=lambda item: item[0])
         single = self._single(candidates, most=most)
@@ -81,7 +81,8 @@ class PolicyChoice:
         """Return the best single pair: like the policy the best on fresh draws, with λ_dec as fine as the policy's."""
         grid = self.judge.spec.decoder_grid
         counts = list(self.judge.tuning.evaluators)
-        found = sorted(candidates, key=lambda item: min(item.profile))[:most]
+        ranked = sorted(candidates, key=lambda item: min(item.profile))
+        found = one_of_each(ranked, lambda item: item.design, most=most)
 
         def rank(draws: Draws, item: PolicyCandidate, smoothing: float) -> Rank:
             return self._rank(draws, item.design, item.lambda_enc, dict.fromkeys(counts, smoothing))

@@ -212,7 +212,8 @@ class StragglingSettings(Section):
 class EvaluationSettings(Section):
     """How many groups and masks tune a code, how many choose among the best, and how many others judge it.
 
-    The best `candidates` trials of a cell are judged again on the validation draws, and the best of them is chosen.
+    The best `candidates` trials of a cell, one of each design first, are judged again on the validation draws, and the
+    best of them is chosen.
     `frozen_at` is a straggler count whose tuned pair is judged at all others as well.
     """
 

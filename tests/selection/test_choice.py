@@ -6,7 +6,7 @@ import pytest
 
 from nercc_tune.records import Cell, CellHistory, DecodeSpace, Design, Goal, Option, Score, TrialRecord
 from nercc_tune.selection import best_trials, non_dominated, policy_candidates
-from nercc_tune.selection.choice import expected_rank
+from nercc_tune.selection.choice import expected_rank, one_of_each
 
 Errors = Mapping[int, Mapping[float, float]]
 
@@ -182,3 +182,13 @@ def test_a_design_is_a_part_of_the_code() -> None:
         ),
     )
     assert len(best_trials(other, most=5)) == 2
+
+
+def test_the_best_of_each_kind_come_before_more_of_one() -> None:
+    ranked = ("a1", "a2", "a3", "b1", "a4", "c1", "b2")
+    assert one_of_each(ranked, lambda item: item[0], most=3) == ("a1", "b1", "c1")
+    assert one_of_each(ranked, lambda item: item[0], most=2) == ("a1", "b1")
+    assert one_of_each(ranked, lambda item: item[0], most=5) == ("a1", "a2", "a3", "b1", "c1")
+    assert one_of_each(ranked, lambda item: item[0], most=9) == ranked
+    assert one_of_each(ranked, lambda _: None, most=2) == ("a1", "a2")
+    assert one_of_each((), lambda item: item, most=2) == ()
