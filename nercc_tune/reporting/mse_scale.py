@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 __all__ = ["keep_means_in_sight", "set_mse_scale"]
 
 _ZERO_DECADES = 0.9  # from 0 to the least decade, in decades
+_BELOW_ZERO = 0.3  # room for a mark at 0, of the linear part
 _MARGIN = 0.06  # below the least value, of the height
 _DUST = 1e-9  # of the greatest value: squared rounding of float32, where a copy is exact; drawn as 0
 _LOG_FROM = 5.0  # ratio of the greatest to the least value from which the small ones cannot be read on a linear axis
@@ -34,6 +35,7 @@ def set_mse_scale(
     else:
         threshold = 10.0 ** math.floor(math.log10(positive[0]))
         set_scale("symlog", linthresh=threshold, linscale=_ZERO_DECADES)
+        set_limits(-_BELOW_ZERO * threshold, None)
     if top < math.inf and shown:
         transform = (axes.xaxis if is_x else axes.yaxis).get_transform()
         low, high = transform.transform([shown[0], top])
