@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from nercc_tune.errors import SpecError
 from nercc_tune.records import Cell
 from nercc_tune.spec import StudySpec
 from nercc_tune.straggling import (
+    LAWS,
     Arrivals,
     Bursts,
     CountedModel,
@@ -22,13 +23,10 @@ from nercc_tune.straggling import (
     FirstArrivals,
     Independent,
     LatencyModel,
-    Pareto,
     Part,
     RandomCountModel,
-    ShiftedExponential,
     Strata,
     Trace,
-    WorkerGamma,
     WorstOf,
     make_strata,
     read_trace,
@@ -107,37 +105,42 @@ class CountedByStragglers:
 
 
 def _model(spec: StudySpec, trace: Trace | None, part: Part) -> CountedByStragglers | RandomCountModel:
-    settings, workers = spec.straggling, spec.code.workers
-    if settings.model == "independent":
-        return Independent(workers=workers, probability=settings.probability or 0.0)
-    if settings.model in ("latency", "trace"):
-        latency = _latency(spec, trace, part)
-        if settings.rule == "deadline":
-            return Deadline(latency=latency, deadline=settings.deadline or 0.0)
-        return CountedByStragglers(model=FirstArrivals(latency=latency))
-    models: Mapping[str, CountedModel] = {
-        "exactly": Exactly(workers=workers),
-        "bursts": Bursts(workers=workers, rack=spec.code.rack or 1),
-        "worst": WorstOf(workers=workers, sample=settings.sample),
-    }
-    return CountedByStragglers(model=models[settings.model])
+    model = STRAGGLER_MODELS[spec.straggling.model](spec, trace, part)
+    return model if isinstance(model, Independent | Deadline) else CountedByStragglers(model=model)
 
 
-def _latency(spec: StudySpec, trace: Trace | None, part: Part) -> LatencyModel:
-    settings, workers = spec.straggling, spec.code.workers
-    if trace is not None:
-        return trace.model(workers=workers, part=part)
-    if settings.law == "shifted-exponential":
-        return ShiftedExponential(workers=workers, shift=settings.shift, rate=settings.rate)
-    if settings.law == "pareto":
-        return Pareto(workers=workers, scale=settings.scale, shape=settings.shape)
-    return WorkerGamma(
-        workers=workers,
-        shape=settings.shape,
-        scale=settings.scale,
-        spread=settings.spread,
-        correlation=settings.correlation,
-    )
+def _waiting(spec: StudySpec, latency: LatencyModel) -> FirstArrivals | Deadline:
+    """Return who is waited for under the rule of a study."""
+    if spec.straggling.rule == "deadline":
+        return Deadline(latency=latency, deadline=spec.straggling.deadline or 0.0)
+    return FirstArrivals(latency=latency)
+
+
+def _law(spec: StudySpec) -> LatencyModel:
+    """Return the latency law of a study, with those of its settings that the law has."""
+    law = LAWS[spec.straggling.law]
+    settings = {field.name: getattr(spec.straggling, field.name, None) for field in fields(law)}
+    given = {name: value for name, value in settings.items() if value is not None}
+    return law(**{**given, "workers": spec.code.workers})
+
+
+def _replayed(spec: StudySpec, trace: Trace | None, part: Part) -> LatencyModel:
+    if trace is None:
+        raise ValueError("a trace must have been read, but there is none.")
+    return trace.model(workers=spec.code.workers, part=part)
+
+
+STRAGGLER_MODELS: dict[str, Callable[[StudySpec, Trace | None, Part], CountedModel | Independent | Deadline]] = {
+    "exactly": lambda spec, _trace, _part: Exactly(workers=spec.code.workers),
+    "bursts": lambda spec, _trace, _part: Bursts(workers=spec.code.workers, rack=spec.code.rack or 1),
+    "worst": lambda spec, _trace, _part: WorstOf(workers=spec.code.workers, sample=spec.straggling.sample),
+    "independent": lambda spec, _trace, _part: Independent(
+        workers=spec.code.workers, probability=spec.straggling.probability or 0.0
+    ),
+    "latency": lambda spec, _trace, _part: _waiting(spec, _law(spec)),
+    "trace": lambda spec, trace, part: _waiting(spec, _replayed(spec, trace, part)),
+}
+"""Straggler models by name: each takes the study, its trace if it has one, and the part that is drawn."""
 
 
 def _strata(spec: StudySpec, trace: Trace | None) -> Strata:
