@@ -206,7 +206,10 @@ class _Run:
             on_proposal=self.events.proposal,
         )
         self.events.stage("searching")
-        search.run()
+        proposals = search.run()
+        if proposals < search.budget:
+            patience = spec.search.patience
+            self.events.stage(f"stopped after {proposals} proposals: the last {patience} improved nothing")
         history = read_history(storage, spec.name)
         judged = {"validation": 0.0, "heldout": 0.0}
         if not history.is_finished or search.added:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from nercc_tune.export.advice import Advice
+from nercc_tune.export.advice import NAMES, Advice
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
 from nercc_tune.pipeline import LaunchEvents, LaunchResult
@@ -180,15 +180,19 @@ def warnings_of(table: TunedTable) -> list[str]:
     if missed:
         floors = table.goal.floors
         lines.append(f"S = {', '.join(missed)}: no candidate keeps {floors}; the nearest to it was chosen.")
+    replicated: list[str] = []
     for name in ("replication", "uncoded", "bacc", "bacc_same_design", "nercc_ag"):
         found = [(entry, _difference(entry, name, table)) for entry in table.entries]
         better = [write_count(entry) for entry, difference in found if difference and difference.low > 0]
         unsure = [write_count(e) for e, d in found if d and d.low <= 0 <= d.high and not _is_origin(e, table, name)]
+        if name == "uncoded":
+            better = [count for count in better if count not in replicated]
+        replicated = better if name == "replication" else replicated
         if better:
             offer = "" if name == "bacc_same_design" else f'; deploy it there with `load_table(…).baseline("{name}")`'
-            lines.append(f"S = {', '.join(better)}: {name} is better than the tuned code{offer}.")
+            lines.append(f"S = {', '.join(better)}: {NAMES[name]} is better than the tuned code{offer}.")
         if unsure:
-            lines.append(f"S = {', '.join(unsure)}: the tuned code is not surely better than {name}.")
+            lines.append(f"S = {', '.join(unsure)}: the tuned code is not surely better than {NAMES[name]}.")
     return lines
 
 
@@ -206,14 +210,14 @@ def _is_origin(entry: TunedEntry, table: TunedTable, name: str) -> bool:
 def table_of_advice(advices: Sequence[Advice]) -> Table:
     """Return which code wins at which straggler count, by the held-out MSE in probabilities."""
     shown = Table(title="MSE in probabilities on held-out queries (95 % intervals)", title_justify="left")
-    codes = list(advices[0].heldout)
-    for name in ("S", *codes, "deploy"):
+    codes = list(dict.fromkeys(code for advice in advices for code in advice.heldout))
+    for name in ("S", *(NAMES[code] for code in codes), "deploy"):
         shown.add_column(name, justify="left" if name == "deploy" else "right", no_wrap=True)
     for advice in advices:
         shown.add_row(
-            write_count(advice),
-            *(_interval(advice.heldout[name].prob_mse) for name in codes),
-            advice.best if advice.is_certain else f"{advice.best}, probably",
+            advice.count,
+            *(_interval(advice.heldout[code].prob_mse) if code in advice.heldout else "–" for code in codes),
+            NAMES[advice.best] if advice.is_certain else f"{NAMES[advice.best]}, probably",
         )
     return shown
 
@@ -225,7 +229,8 @@ def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
     return "\n".join(
         [
             (
-                f"forward passes: tuning {result.forwards['tuning']:g}, validation {result.forwards['validation']:g}, "
+                f"new forward passes: tuning {result.forwards['tuning']:g}, "
+                f"validation {result.forwards['validation']:g}, "
                 f"held-out {result.forwards['heldout']:g}; {wall:.0f} s"
             ),
             f"table, figures and report in {result.folder}",

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import nercc_tune
 from nercc_tune.cli import app, main
-from nercc_tune.export.advice import advise
+from nercc_tune.export.advice import NAMES, advise
 from nercc_tune.export.table import parse_table
 from tests.fakes import TINY, finished_home, finished_result, loader, tiny_home, tiny_workload
 
@@ -206,8 +206,8 @@ def test_the_advice_names_a_code_for_each_count(
     shown = capsys.readouterr().out
     for advice in advise(finished_result().table):
         (row,) = [line for line in shown.splitlines() if line.startswith(f"│ {advice.stragglers} ")]
-        assert row.rstrip(" │").endswith(advice.best + ("" if advice.is_certain else ", probably"))
-    for title in ("tuned NeRCC", "bacc", "replication", "deploy"):
+        assert row.rstrip(" │").endswith(NAMES[advice.best] + ("" if advice.is_certain else ", probably"))
+    for title in ("tuned NeRCC", "BACC", "replication", "deploy"):
         assert title in shown
 
 

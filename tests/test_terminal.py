@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from nercc_tune import terminal
-from nercc_tune.export.advice import advise
+from nercc_tune.export.advice import NAMES, advise
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import Goal, Interval, TunedEntry
 from tests.builders import study_history, tuned_table
@@ -92,7 +92,7 @@ def test_a_warning_where_a_difference_may_be_none(name: str) -> None:
         prob_mse_minus={**entry.prob_mse_minus, name: _UNSURE},
     )
     (line,) = terminal.warnings_of(_with(unsure))
-    assert line == f"S = 20: the tuned code is not surely better than {name}."
+    assert line == f"S = 20: the tuned code is not surely better than {NAMES[name]}."
 
 
 @pytest.mark.parametrize("name", ["replication", "uncoded", "bacc", "nercc_ag"])
@@ -100,20 +100,26 @@ def test_a_baseline_that_is_better_is_offered(name: str) -> None:
     entry = replace(_better(), fewest=13, mse_minus={**_better().mse_minus, name: _LOSS})
     (line,) = terminal.warnings_of(_with(entry))
     offer = f'deploy it there with `load_table(…).baseline("{name}")`'
-    assert line == f"S = 13–20: {name} is better than the tuned code; {offer}."
+    assert line == f"S = 13–20: {NAMES[name]} is better than the tuned code; {offer}."
     assert terminal.warnings_of(replace(_with(entry), goal=Goal(metric="prob_mse"))) == []
 
 
 def test_a_baseline_in_another_decode_space_is_compared_in_probabilities() -> None:
     entry = replace(_better(), mse_minus={}, prob_mse_minus={**_better().prob_mse_minus, "bacc": _LOSS})
     (line,) = terminal.warnings_of(_with(entry))
-    assert line.startswith("S = 20: bacc is better than the tuned code")
+    assert line.startswith("S = 20: BACC is better than the tuned code")
 
 
 def test_bacc_in_the_tuned_design_is_no_baseline_of_the_table() -> None:
     minus = {**_better().mse_minus, "bacc_same_design": _LOSS}
     (line,) = terminal.warnings_of(_with(replace(_better(), mse_minus=minus)))
-    assert line == "S = 20: bacc_same_design is better than the tuned code."
+    assert line == "S = 20: BACC in the same design is better than the tuned code."
+
+
+def test_no_coding_is_not_offered_where_replication_is() -> None:
+    minus = {**_better().mse_minus, "replication": _LOSS, "uncoded": _LOSS}
+    (line,) = terminal.warnings_of(_with(replace(_better(), mse_minus=minus)))
+    assert line.startswith("S = 20: replication is better")
 
 
 def test_the_counts_of_a_warning_stand_in_one_line() -> None:
@@ -122,7 +128,7 @@ def test_the_counts_of_a_warning_stand_in_one_line() -> None:
         for count in (20, 40)
     )
     (line,) = terminal.warnings_of(replace(tuned_table(), entries=entries))
-    assert line == "S = 20, 40: the tuned code is not surely better than bacc."
+    assert line == "S = 20, 40: the tuned code is not surely better than BACC."
 
 
 def test_zero_is_not_warned_of_being_itself() -> None:

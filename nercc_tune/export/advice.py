@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Heldout, Interval, TunedEntry
+from nercc_tune.records import Heldout, Interval, Policy, TunedEntry
 
-__all__ = ["Advice", "advise"]
+__all__ = ["NAMES", "TUNED", "Advice", "advise"]
 
 _COMPARED = ("bacc", "bacc_same_design", "replication")
 TUNED = "tuned NeRCC"
+NAMES = {
+    TUNED: TUNED,
+    "bacc": "BACC",
+    "bacc_same_design": "BACC in the same design",
+    "nercc_ag": "NeRCC at (0, 0)",
+    "replication": "replication",
+    "uncoded": "no coding",
+}
+"""What the codes are called in a text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +33,7 @@ class Advice:
         is_certain: Whether the intervals of the paired differences leave no doubt.
         heldout: By code, on the same draws.
         minus: Paired difference of the MSE in probabilities, tuned NeRCC minus each of the others.
+        is_expected: Whether it is for all entries together, with the policy in the place of the tuned codes.
     """
 
     stragglers: int
@@ -30,15 +42,24 @@ class Advice:
     is_certain: bool
     heldout: dict[str, Heldout]
     minus: dict[str, Interval]
+    is_expected: bool = False
+
+    @property
+    def count(self) -> str:
+        """The straggler counts for a reader."""
+        return "all (policy)" if self.is_expected else write_count(self)
 
 
 def advise(table: TunedTable) -> tuple[Advice, ...]:
     """Compare tuned NeRCC, BACC (also in the tuned design) and replication on the same N workers, for each entry.
 
-    Between BACC and replication, where neither loses to tuned NeRCC, the winner is certain if their own intervals do
-    not overlap.
+    Where the number of stragglers is random nobody knows the entry before the queries are sent, so the first piece of
+    advice is for all of them: it compares what is expected of the policy. Between BACC and replication, where neither
+    loses to tuned NeRCC, the winner is certain if their own intervals do not overlap.
     """
-    return tuple(_advise(entry) for entry in table.entries)
+    entries = tuple(_advise(entry) for entry in table.entries)
+    is_random = any(entry.fewest < entry.stragglers for entry in table.entries)
+    return (_expected(table.policy, entries), *entries) if is_random and table.policy.baselines else entries
 
 
 def _advise(entry: TunedEntry) -> Advice:
@@ -52,6 +73,21 @@ def _advise(entry: TunedEntry) -> Advice:
         is_certain=_is_certain(best, heldout, minus),
         heldout=heldout,
         minus=minus,
+    )
+
+
+def _expected(policy: Policy, entries: Sequence[Advice]) -> Advice:
+    heldout = {TUNED: policy.heldout} | {name: policy.baselines[name] for name in ("bacc", "replication")}
+    minus = {name: policy.prob_mse_minus[name] for name in heldout if name != TUNED}
+    best = min(heldout, key=lambda name: heldout[name].prob_mse.mean)
+    return Advice(
+        stragglers=entries[-1].stragglers,
+        fewest=entries[0].fewest,
+        best=best,
+        is_certain=_is_certain(best, heldout, minus),
+        heldout=heldout,
+        minus=minus,
+        is_expected=True,
     )
 
 

@@ -88,15 +88,16 @@ class TunedTable(Strict):
         return _digest(_content(self))
 
     def entry(self, stragglers: int) -> TunedEntry:
-        """Return the entry for a straggler count.
+        """Return the entry for a straggler count, which may lie within a range.
 
         Raises:
             TableError: If the table has none for it.
         """
         for entry in self.entries:
-            if entry.stragglers == stragglers:
+            if entry.fewest <= stragglers <= entry.stragglers:
                 return entry
-        known = ", ".join(str(entry.stragglers) for entry in self.entries)
+        spans = ((entry.fewest, entry.stragglers) for entry in self.entries)
+        known = ", ".join(str(most) if fewest == most else f"{fewest} to {most}" for fewest, most in spans)
         raise TableError(f"`stragglers` must be one of the table's counts {known}, but got {stragglers}.")
 
     def to_json(self) -> str:

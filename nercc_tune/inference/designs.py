@@ -32,4 +32,4 @@ def check_designs(spec: StudySpec) -> None:
             placement = Placement.of(design)
             GroupCode(BerrutCode, queries=code.queries, workers=code.workers, placement=placement)
     except ValueError as error:
-        raise SpecError(f"in the design of the code: {error}") from error
+        raise SpecError(f"in the design (`code`, or the lists of `search`): {error}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nercc_tune.records.choices import Design
 from nercc_tune.records.trials import Score
@@ -165,6 +165,8 @@ class Policy(Strict):
         single: The best single pair, chosen on the same draws in the same way.
         minus_single: Paired difference of the expected held-out error (`Goal.error`) to the single pair.
         is_feasible: Whether the policy keeps the goal's floors in every cell.
+        baselines: Expected over the cells like the policy.
+        prob_mse_minus: Paired difference of the expected MSE in probabilities to the baselines.
     """
 
     design: Design
@@ -175,3 +177,5 @@ class Policy(Strict):
     single: SinglePair
     minus_single: Interval
     is_feasible: bool
+    baselines: dict[str, Heldout] = field(default_factory=dict)
+    prob_mse_minus: dict[str, Interval] = field(default_factory=dict)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from nercc_tune.export.advice import TUNED, Advice, advise
-from nercc_tune.export.blocks import write_count, write_error
+from nercc_tune.export.advice import NAMES, Advice, advise
+from nercc_tune.export.blocks import UNDEFINED, write_count, write_error
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import Candidate, CellHistory, Design, Goal, StudyHistory, TunedEntry
 
@@ -31,7 +31,6 @@ _SEARCHED = {
     "assignments": "assignment",
     "decode_spaces": "decode_space",
 }
-_LABELS = {TUNED: TUNED, "bacc": "BACC", "bacc_same_design": "BACC, same design", "replication": "replication"}
 
 
 def describe_goal(goal: Goal) -> str:
@@ -94,9 +93,9 @@ def candidates_section(history: StudyHistory) -> list[str]:
 def deployment_section(table: TunedTable) -> list[str]:
     """Return the parts that say which code to deploy where, and whether one pair would do for all counts."""
     advices = advise(table)
-    codes = list(advices[0].heldout)
-    head = ["S", *(_LABELS[code] for code in codes), "deploy"]
-    rows = [_advice_row(advice, count=write_count(entry)) for advice, entry in zip(advices, table.entries, strict=True)]
+    codes = list(dict.fromkeys(code for advice in advices for code in advice.heldout))
+    head = ["S", *(NAMES[code] for code in codes), "deploy"]
+    rows = [_advice_row(advice, codes) for advice in advices]
     return [
         "## Which code to deploy",
         "By the held-out MSE in probabilities, on the same N workers; **probably** where the intervals leave a doubt.",
@@ -121,9 +120,9 @@ def _candidate_row(candidate: Candidate, *, is_chosen: bool) -> list[str]:
     return [str(candidate.proposal), f"{candidate.tuning:.4g}", f"{candidate.fresh:.4g}", ", ".join(notes)]
 
 
-def _advice_row(advice: Advice, *, count: str) -> list[str]:
-    figures = [write_error(heldout.prob_mse) for heldout in advice.heldout.values()]
-    return [count, *figures, ("" if advice.is_certain else "probably ") + _LABELS[advice.best]]
+def _advice_row(advice: Advice, codes: Sequence[str]) -> list[str]:
+    figures = [write_error(advice.heldout[code].prob_mse) if code in advice.heldout else UNDEFINED for code in codes]
+    return [advice.count, *figures, ("" if advice.is_certain else "probably ") + NAMES[advice.best]]
 
 
 def _floor_lines(table: TunedTable) -> list[str]:

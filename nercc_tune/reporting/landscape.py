@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from nercc_tune.export.blocks import write_count
-from nercc_tune.records import CellHistory, StudyHistory
+from nercc_tune.records import CellHistory, Design, StudyHistory
 from nercc_tune.reporting.lambda_scale import LambdaScale, log_edges
 from nercc_tune.reporting.style import (
     CHOSEN,
@@ -28,6 +28,7 @@ from nercc_tune.reporting.style import (
     new_figure,
     write_inside,
 )
+from nercc_tune.spec import StudySpec
 
 __all__ = ["figure_landscape"]
 
@@ -60,7 +61,7 @@ def figure_landscape(history: StudyHistory) -> Figure:
     for axes, cell in zip(panels, history.cells, strict=False):
         decoder.apply(axes, "x", most_ticks=3)
         encoder.apply(axes, "y")
-        dress(axes, x="λ$_{dec}$", y="λ$_{enc}$", title=f"S = {write_count(cell.cell)}")
+        dress(axes, x="λ$_{dec}$", y="λ$_{enc}$", title=_title(cell))
         axes.grid(visible=False)
         mesh = _draw_mesh(axes, cell, grid=history.decoder_grid, decoder=decoder, encoder=encoder)
         if mesh is not None:
@@ -139,6 +140,17 @@ def _draw_contours(axes: Axes, *, x: NDArray[np.float64], y: NDArray[np.float64]
     axes.contour(x[x > 0], y[y > 0], inner, levels=_CONTOURS, colors=_CONTOUR_COLOUR, linewidths=_CONTOUR_PT)
 
 
+def _title(cell: CellHistory) -> str:
+    """Return the straggler count, with the design where it is not that of the paper."""
+    chosen = cell.entry or cell.best
+    name = (
+        f"\n{chosen.design.label}"
+        if chosen and chosen.design != Design(decode_space=chosen.design.decode_space)
+        else ""
+    )
+    return f"S = {write_count(cell.cell)}{name}"
+
+
 def _draw_marks(axes: Axes, cell: CellHistory, *, history: StudyHistory) -> None:
     shown = [trial for trial in cell.trials if trial.lambda_enc in cell.profiles]
     complete = [(trial.lambda_dec, trial.lambda_enc) for trial in shown if trial.is_complete]
@@ -146,11 +158,14 @@ def _draw_marks(axes: Axes, cell: CellHistory, *, history: StudyHistory) -> None
     entries = {entry.stragglers: entry for entry in history.policy.entries} if history.policy else {}
     policy = entries.get(cell.cell.stragglers)
     chosen = cell.entry or cell.best
+    design = chosen.design if chosen else None
+    reference = StudySpec.model_validate(history.spec, strict=False).reference
+    is_policy = history.policy is not None and history.policy.design == design
     pairs = {
-        "nercc_ag": [(0.0, 0.0)],
+        "nercc_ag": [(0.0, 0.0)] if 0.0 in cell.profiles and design == reference else [],
         "trial": complete,
         "failed": failed,
-        "policy": [(policy.lambda_dec, history.policy.lambda_enc)] if policy and history.policy else [],
+        "policy": [(policy.lambda_dec, history.policy.lambda_enc)] if is_policy and policy and history.policy else [],
         "tuned": [(chosen.lambda_dec, chosen.lambda_enc)] if chosen else [],
     }
     for name, points in pairs.items():

@@ -28,6 +28,9 @@ def write_report(
     """
     table = TunedTable.from_history(history) if history.is_finished else None
     figures = write_figures(history, table, folder / "figures", coded=coded, formats=formats)
+    kept = folder / "figures" / f"coded_queries.{formats[0]}"
+    if coded is None and kept.is_file():
+        figures.append(kept)  # the launch drew it, with queries that are not at hand here
     links = [f"figures/{path.name}" for path in figures if path.suffix == f".{formats[0]}"]
     write_whole(folder / "report.md", summarise(history, table, figures=links).encode())
     return [folder / "report.md", *figures]

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from nercc_tune.errors import OutputError
 from nercc_tune.inference import Draws
 from nercc_tune.inference.lambda_search import minimise_rank
-from nercc_tune.records import CellHistory, Design, Option, Policy, PolicyEntry, SinglePair, StudyHistory, TrialRecord
+from nercc_tune.records import (
+    BASELINES,
+    CellHistory,
+    Design,
+    Option,
+    Policy,
+    PolicyEntry,
+    SinglePair,
+    StudyHistory,
+    TrialRecord,
+)
 from nercc_tune.selection.choice import PolicyCandidate, Rank, expected_rank, one_of_each, policy_candidates
 from nercc_tune.selection.heldout import Judged, difference, expect, judge
 from nercc_tune.selection.judging import Judge
@@ -42,6 +52,13 @@ class PolicyChoice:
         single = self._single(candidates, most=most)
         mine = self._judged(chosen.design, chosen.lambda_enc, chosen.lambda_dec)
         its = self._judged(single[0], single[1], dict.fromkeys(chosen.lambda_dec, single[2]))
+        evaluators = self.judge.heldout.evaluators.items()
+        others = {
+            name: [
+                self.judge.judged(stragglers, evaluator.baseline_metrics(name)) for stragglers, evaluator in evaluators
+            ]
+            for name in BASELINES
+        }
         return Policy(
             design=chosen.design,
             lambda_enc=chosen.lambda_enc,
@@ -51,6 +68,8 @@ class PolicyChoice:
             single=SinglePair(design=single[0], lambda_enc=single[1], lambda_dec=single[2], heldout=expect(its)),
             minus_single=difference(mine, its, self.judge.goal.error),
             is_feasible=rank[0] == 0,
+            baselines={name: expect(judged) for name, judged in others.items()},
+            prob_mse_minus={name: difference(mine, judged, "prob_mse") for name, judged in others.items()},
         )
 
     def _options(self, cell: CellHistory) -> list[tuple[TrialRecord, Option]]:

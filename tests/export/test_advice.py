@@ -80,3 +80,17 @@ def test_there_is_an_advice_for_each_entry_with_its_range() -> None:
     for advice, entry in zip(advices, table.entries, strict=True):
         assert advice.heldout[TUNED] == entry.heldout
         assert advice.minus == {name: entry.prob_mse_minus[name] for name in ("bacc", "replication")}
+
+
+def test_where_the_count_is_random_the_policy_is_advised_on_first() -> None:
+    """Nobody knows S before the queries are sent, so that no code can be picked by it."""
+    table = random_table()
+    expected = {name: _judged(mean) for name, mean in (("bacc", 0.2), ("replication", 0.05))}
+    minus = {"bacc": _BETTER, "replication": _WORSE}
+    policy = replace(table.policy, heldout=_judged(0.1), baselines=expected, prob_mse_minus=minus)
+    first, *rest = advise(replace(table, policy=policy))
+    assert (first.count, first.best, first.is_certain) == ("all (policy)", "replication", True)
+    assert (first.fewest, first.stragglers) == (table.entries[0].fewest, table.entries[-1].stragglers)
+    assert first.heldout[TUNED] == policy.heldout
+    assert tuple(rest) == advise(table)
+    assert rest[0].count == f"{table.entries[0].fewest}–{table.entries[0].stragglers}"

@@ -208,3 +208,13 @@ def test_reading_a_table_needs_pydantic_alone(module: str) -> None:
         "pathlib",
         "typing",
     }
+
+
+def test_any_count_within_a_range_has_its_entry() -> None:
+    table = random_table()
+    first, second = table.entries[:2]
+    for count in (first.fewest, first.stragglers):
+        assert table.entry(count) == first
+    assert table.entry(second.fewest) == second
+    with pytest.raises(TableError, match=rf"`stragglers` must be one of the table's counts {first.fewest} to"):
+        table.entry(table.entries[-1].stragglers + 1)

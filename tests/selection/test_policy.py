@@ -8,7 +8,7 @@ import pytest
 
 from nercc_tune.errors import OutputError
 from nercc_tune.inference import Draws
-from nercc_tune.records import CellHistory, Policy, Score, StudyHistory, TrialRecord
+from nercc_tune.records import BASELINES, CellHistory, Policy, Score, StudyHistory, TrialRecord
 from nercc_tune.selection import Judge, PolicyChoice, difference, expect, judge
 from nercc_tune.selection.choice import expected_rank
 from nercc_tune.spec import StudySpec
@@ -188,3 +188,13 @@ def test_a_policy_for_one_count_is_a_pair(tmp_path: Path) -> None:
     assert (policy.design, policy.lambda_enc) == (entry.design, entry.lambda_enc)
     assert _of(policy) == {4: entry.lambda_dec}
     assert policy.heldout == policy.entries[0].heldout == entry.heldout
+
+
+def test_the_baselines_are_expected_over_the_same_cells(judged: tuple[Judge, StudyHistory], policy: Policy) -> None:
+    evaluators = judged[0].heldout.evaluators
+    assert set(policy.baselines) == set(policy.prob_mse_minus) == set(BASELINES)
+    for name, found in policy.baselines.items():
+        means = [(e.cell.weight, float(e.baseline_metrics(name).prob_mse.mean())) for e in evaluators.values()]
+        assert found.prob_mse.mean == pytest.approx(sum(weight * mean for weight, mean in means), rel=1e-9)
+        minus = policy.prob_mse_minus[name].mean
+        assert minus == pytest.approx(policy.heldout.prob_mse.mean - found.prob_mse.mean, abs=1e-12)
