@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Literal
 
@@ -15,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from nercc_tune.export.blocks import write_count
-from nercc_tune.records import CellHistory, Design, StudyHistory
+from nercc_tune.records import CellHistory, Design, StudyHistory, TrialRecord
 from nercc_tune.reporting.lambda_scale import LambdaScale, log_edges
 from nercc_tune.reporting.style import (
     CHOSEN,
@@ -33,6 +34,7 @@ from nercc_tune.spec import StudySpec
 __all__ = ["figure_landscape"]
 
 _COLUMNS = 3  # at most
+_TITLE_WIDTH = 40  # characters, over a panel of two
 _DECADES_SHOWN = 1.0  # above the least MSE: the valley is shallow, and vanishes beside what over-smoothing costs
 _CONTOURS = (1.02, 1.1, 1.5)  # times the least MSE
 _CONTOUR_PT = (1.2, 0.9, 0.6)
@@ -142,17 +144,20 @@ def _draw_contours(axes: Axes, *, x: NDArray[np.float64], y: NDArray[np.float64]
 
 def _title(cell: CellHistory) -> str:
     """Return the straggler count, with the design where it is not that of the paper."""
+    title, chosen = f"S = {write_count(cell.cell)}", cell.entry or cell.best
+    if chosen is None or chosen.design == Design(decode_space=chosen.design.decode_space):
+        return title
+    return "\n".join([title, *textwrap.wrap(chosen.design.label, _TITLE_WIDTH, break_on_hyphens=False)])
+
+
+def _has_layout(trial: TrialRecord, cell: CellHistory) -> bool:
+    """Whether a trial has the ordering and the nodes of the design that is shown."""
     chosen = cell.entry or cell.best
-    name = (
-        f"\n{chosen.design.label}"
-        if chosen and chosen.design != Design(decode_space=chosen.design.decode_space)
-        else ""
-    )
-    return f"S = {write_count(cell.cell)}{name}"
+    return chosen is not None and trial.encoding == chosen.design.encoding(trial.lambda_enc)
 
 
 def _draw_marks(axes: Axes, cell: CellHistory, *, history: StudyHistory) -> None:
-    shown = [trial for trial in cell.trials if trial.lambda_enc in cell.profiles]
+    shown = [trial for trial in cell.trials if _has_layout(trial, cell)]
     complete = [(trial.lambda_dec, trial.lambda_enc) for trial in shown if trial.is_complete]
     failed = [(trial.lambda_dec, trial.lambda_enc) for trial in cell.trials if trial.reason is not None]
     entries = {entry.stragglers: entry for entry in history.policy.entries} if history.policy else {}
