@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
@@ -63,31 +63,27 @@ def advise(table: TunedTable) -> tuple[Advice, ...]:
 
 
 def _advise(entry: TunedEntry) -> Advice:
-    heldout = {TUNED: entry.heldout} | {name: entry.baselines[name] for name in _COMPARED if name in entry.baselines}
-    minus = {name: entry.prob_mse_minus[name] for name in heldout if name != TUNED}
-    best = min(heldout, key=lambda name: heldout[name].prob_mse.mean)
-    return Advice(
-        stragglers=entry.stragglers,
-        fewest=entry.fewest,
-        best=best,
-        is_certain=_is_certain(best, heldout, minus),
-        heldout=heldout,
-        minus=minus,
-    )
+    return _compare(entry.heldout, entry, stragglers=entry.stragglers, fewest=entry.fewest)
 
 
 def _expected(policy: Policy, entries: Sequence[Advice]) -> Advice:
-    heldout = {TUNED: policy.heldout} | {name: policy.baselines[name] for name in ("bacc", "replication")}
-    minus = {name: policy.prob_mse_minus[name] for name in heldout if name != TUNED}
+    advice = _compare(policy.heldout, policy, stragglers=entries[-1].stragglers, fewest=entries[0].fewest)
+    return replace(advice, is_expected=True)
+
+
+def _compare(tuned: Heldout, judged: TunedEntry | Policy, *, stragglers: int, fewest: int) -> Advice:
+    """Return the least of a code and of the rivals that were judged beside it."""
+    rivals = {name: judged.baselines[name] for name in _COMPARED if name in judged.baselines}
+    heldout = {TUNED: tuned} | rivals
+    minus = {name: judged.prob_mse_minus[name] for name in rivals}
     best = min(heldout, key=lambda name: heldout[name].prob_mse.mean)
     return Advice(
-        stragglers=entries[-1].stragglers,
-        fewest=entries[0].fewest,
+        stragglers=stragglers,
+        fewest=fewest,
         best=best,
         is_certain=_is_certain(best, heldout, minus),
         heldout=heldout,
         minus=minus,
-        is_expected=True,
     )
 
 

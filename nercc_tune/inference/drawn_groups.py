@@ -16,7 +16,7 @@ from nercc_tune.timings import Timings
 
 
 class DrawnGroups:
-    """The groups of one half of a study.
+    """The groups of one part of a study.
 
     Attributes:
         outputs: The workers' answers for any encoder.

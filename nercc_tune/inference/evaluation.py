@@ -42,6 +42,7 @@ class CellEvaluator:
         self._waiting = arrivals.waiting
         self._batches = _equally_many(arrivals)
         self._decoders: dict[tuple[str, str, str], list[SplineDecoder]] = {}
+        self._baselines: dict[tuple[str, Design], MaskedMetrics] = {}
 
     @property
     def waiting(self) -> float | None:
@@ -108,7 +109,7 @@ class CellEvaluator:
         return metrics
 
     def baseline_metrics(self, name: str, design: Design | None = None) -> MaskedMetrics:
-        """Return the metrics [G, M] of a baseline of `nercc_tune.coding.BASELINE_CODES`.
+        """Return the metrics [G, M] of a baseline of `nercc_tune.coding.BASELINE_CODES`, computed once.
 
         Args:
             name: Of the baseline.
@@ -117,7 +118,12 @@ class CellEvaluator:
         Raises:
             OutputError: As for `best`.
         """
-        design = design or self.drawn.reference
+        key = (name, design or self.drawn.reference)
+        if key not in self._baselines:
+            self._baselines[key] = self._measure_baseline(*key)
+        return self._baselines[key]
+
+    def _measure_baseline(self, name: str, design: Design) -> MaskedMetrics:
         if name == "nercc_ag":
             return self.metrics(design, 0.0, 0.0)
         layout = self.drawn.layout(design)
