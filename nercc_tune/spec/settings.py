@@ -230,13 +230,48 @@ class EvaluationSettings(Section):
 
 
 class CacheSettings(Section):
-    """Where worker outputs are kept: up to `memory_mb` in memory, and on disk in the home unless `disk` is false."""
+    """Where worker outputs are kept: up to `memory_mb` in memory, and on disk in the home unless `disk` is false.
+
+    `url` is a folder that several hosts share, as fsspec names it (for example `s3://bucket/outputs`), in place of the
+    home's.
+    """
 
     memory_mb: Annotated[int, Field(ge=0, strict=True)] = 512
     disk: bool = True
+    url: str | None = None
 
 
-class UrlSettings(Section):
-    """A database or server; by default an SQLite file in the home directory."""
+class TrackingSettings(Section):
+    """MLflow's tracking store, a server or a database; by default an SQLite file in the home directory."""
 
     url: str | None = None
+
+
+class StorageSettings(Section):
+    """Optuna's storage; by default an SQLite file in the home directory.
+
+    A search worker says that it lives every `heartbeat_s` seconds; after `grace_s` without a word its proposal is given
+    to another one. A storage that fails is tried again for `retry_s` seconds before the worker stops.
+    """
+
+    url: str | None = None
+    heartbeat_s: Count = 10
+    grace_s: Count = 60
+    retry_s: Annotated[float, Field(ge=0)] = 120.0
+
+    @model_validator(mode="after")
+    def _beats_within_grace(self) -> StorageSettings:
+        if not self.grace_s >= 2 * self.heartbeat_s:
+            raise ValueError(
+                f"`grace_s >= 2 * heartbeat_s` must hold, or one late heartbeat costs a proposal, "
+                f"but got {self.grace_s} and {self.heartbeat_s}."
+            )
+        return self
+
+
+class ResourceSettings(Section):
+    """How many search workers a launch starts, and what Ray reserves for each of them."""
+
+    workers: Count = 1
+    num_cpus: Annotated[float, Field(gt=0)] = 1.0
+    num_gpus: Annotated[float, Field(ge=0)] = 0.0

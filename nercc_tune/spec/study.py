@@ -14,10 +14,12 @@ from nercc_tune.spec.settings import (
     CacheSettings,
     CodeSettings,
     EvaluationSettings,
+    ResourceSettings,
     SearchSettings,
     Section,
+    StorageSettings,
     StragglingSettings,
-    UrlSettings,
+    TrackingSettings,
     WorkloadSettings,
 )
 
@@ -29,6 +31,7 @@ _OUTSIDE_DIGEST: dict[str, set[str] | bool] = {
     "cache": True,
     "storage": True,
     "tracking": True,
+    "resources": True,
 }
 
 # Errors that are a quadratic form cost next to nothing at one more λ; others take a decoding each.
@@ -45,8 +48,9 @@ class StudySpec(Section):
     search: SearchSettings = SearchSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     cache: CacheSettings = CacheSettings()
-    storage: UrlSettings = UrlSettings()
-    tracking: UrlSettings = UrlSettings()
+    storage: StorageSettings = StorageSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    resources: ResourceSettings = ResourceSettings()
 
     @property
     def digest(self) -> str:
