@@ -9,6 +9,7 @@ NerccTuneError
 ├── OutputError        model outputs that are not finite or of the wrong shape
 ├── HomeError          a home directory that belongs to something else
 ├── StorageError       Optuna's storage cannot be reached or read
+├── CrewError          search workers cannot be started or kept running
 ├── TrackingError      the MLflow tracking store cannot be reached or read
 └── TableError         a table that cannot be trusted or served from
 ```
@@ -19,6 +20,7 @@ A wrong argument to a function is a plain `ValueError`. Each message says what i
 from __future__ import annotations
 
 __all__ = [
+    "CrewError",
     "DataMissingError",
     "HomeError",
     "NerccTuneError",
@@ -62,6 +64,10 @@ class HomeError(NerccTuneError):
 
 class StorageError(NerccTuneError):
     """Optuna's storage cannot be reached or read."""
+
+
+class CrewError(NerccTuneError):
+    """Search workers cannot be started, or die again and again."""
 
 
 class TrackingError(NerccTuneError):

@@ -25,9 +25,13 @@ class Home:
     data/                downloaded data sets
     studies/<name>/      the table, the figures and the report of a study
     ```
+
+    Attributes:
+        data_dir: The data sets where they do not lie in the home.
     """
 
     root: Path
+    data_dir: Path | None = None
 
     @property
     def storage_url(self) -> str:
@@ -56,8 +60,8 @@ class Home:
 
     @property
     def data(self) -> Path:
-        """Default folder of data sets."""
-        return self.root / "data"
+        """Folder of data sets."""
+        return self.data_dir or self.root / "data"
 
     def study(self, name: str) -> Path:
         """Return the folder of a study's results."""

@@ -3,102 +3,61 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from optuna.storages import BaseStorage
 
-from nercc_tune.coding import (
-    BASELINE_CODES,
-    BerrutCode,
-    NerccCode,
-)
-from nercc_tune.errors import TrackingError
+from nercc_tune.coding import BASELINE_CODES, BerrutCode, NerccCode
+from nercc_tune.crews import Crew, make_crew
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home, write_whole
-from nercc_tune.inference import (
-    Draws,
-    Features,
-    ForwardEngine,
-    Inference,
-    MaskSource,
-    OutputStore,
-    check_designs,
-    check_size,
-    describe_device,
-    resolve_device,
-    split_queries,
-)
+from nercc_tune.inference import Draws, Features, Inference, describe_device
+from nercc_tune.launch_events import LaunchEvents
+from nercc_tune.launch_result import LaunchResult
+from nercc_tune.preparation import Preparation
 from nercc_tune.provenance import collect_provenance
 from nercc_tune.records import StudyHistory, TrialRecord
 from nercc_tune.reporting.figures import CodedQueries
 from nercc_tune.reporting.report import write_report
 from nercc_tune.selection import Judge, PolicyChoice, search_forwards
 from nercc_tune.spec import StudySpec
-from nercc_tune.timings import Timings
 from nercc_tune.tracking.background import BackgroundTracker
 from nercc_tune.tracking.reachability import check_tracking
 from nercc_tune.tuning import (
     CellStudy,
-    Search,
+    Ledger,
+    Patience,
+    Progress,
+    Proposals,
     check_identity,
     delete_study,
+    failing_as,
     is_absent,
     open_cells,
     open_storage,
     read_history,
     to_spec_json,
 )
-from nercc_tune.workloads import load_workload
+from nercc_tune.worker import Job, searching
+
+__all__ = ["LaunchEvents", "LaunchResult", "launch", "storage_url", "tracking_url"]
 
 _TRACKING_FLUSH_S = 300.0
 _INTERRUPTED_FLUSH_S = 30.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaunchEvents:
-    """What a launch reports while it runs.
-
-    Attributes:
-        stage: Called with a line when a stage begins.
-        trial: Called with each finished trial.
-        proposal: Called with the number of proposals done and the most there may be.
-    """
-
-    stage: Callable[[str], None] = lambda _: None
-    trial: Callable[[TrialRecord], None] = lambda _: None
-    proposal: Callable[[int, int], None] = lambda _done, _budget: None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LaunchResult:
-    """What a launch leaves.
-
-    Attributes:
-        forwards: Forward passes over the groups of each part that this launch computed.
-        folder: Where the table, the figures and the report lie.
-        tracking_url: Of the MLflow store.
-        tracking_error: Why MLflow may lack something, else None.
-    """
-
-    history: StudyHistory
-    table: TunedTable
-    timings: Timings
-    forwards: dict[str, float]
-    folder: Path
-    tracking_url: str
-    tracking_error: TrackingError | None
+_TICK_S = 0.5
 
 
 def launch(
     spec: StudySpec,
     home: Home,
     *,
-    data_dir: Path | None = None,
     fresh: bool = False,
     features: Features | None = None,
+    allow_code: bool = False,
     events: LaunchEvents | None = None,
 ) -> LaunchResult:
     """Search the codes of a study, judge the choice on held-out draws, and write the table.
@@ -109,10 +68,10 @@ def launch(
     Args:
         spec: The study.
         home: Where everything is kept.
-        data_dir: The data sets; by default `data` in the home.
         fresh: Forget earlier results of this study.
         features: Takes the queries [K, …] of a group to features [K, d] by whose distances queries are ordered and
             spaced; by default the queries themselves, pooled.
+        allow_code: Whether the study file may name Python code, which is then imported and run.
         events: What to call while it runs.
 
     Raises:
@@ -120,38 +79,13 @@ def launch(
         KeyboardInterrupt: If the user stops it; launching again goes on from there.
     """
     events = events or LaunchEvents()
-    home.check_writable()
-    check_designs(spec)
-    masks = MaskSource.of(spec, data_dir or home.data)
-    device = resolve_device(spec.workload.device)
+    preparation = Preparation(spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage)
+    preparation.check()
     check_tracking(tracking_url(spec, home))
     _check_before_writing(spec, home, fresh=fresh)
-    events.stage(f"loading {spec.workload.model} on {spec.workload.data}")
-    timings = Timings()
-    with timings.measure("data"):
-        workload = load_workload(
-            spec.workload,
-            home=home.root,
-            data_dir=data_dir or home.data,
-            notify=events.stage,
-            check_size=partial(check_size, spec),
-        )
-    split = split_queries(spec, len(workload.data))
-    engine = ForwardEngine(workload.model, device=device, precision=spec.workload.precision, chunk=spec.workload.chunk)
-    store = OutputStore(home.outputs if spec.cache.disk else None, memory_mb=spec.cache.memory_mb)
-    inference = Inference(
-        spec=spec,
-        workload=workload,
-        split=split,
-        masks=masks,
-        engine=engine,
-        store=store,
-        timings=timings,
-        features=features,
-    )
-    with home.locked(spec.name):
-        run = _Run(inference=inference, home=home, events=events, device=describe_device(device))
-        return run.launch(fresh=fresh)
+    inference = preparation.load()
+    with home.locked(spec.name), failing_as(storage_url(spec, home)):
+        return _Run(preparation=preparation, inference=inference, events=events).launch(fresh=fresh)
 
 
 def storage_url(spec: StudySpec, home: Home) -> str:
@@ -168,10 +102,18 @@ def tracking_url(spec: StudySpec, home: Home) -> str:
 class _Run:
     """One launch, after everything was checked."""
 
+    preparation: Preparation
     inference: Inference
-    home: Home
     events: LaunchEvents
-    device: str
+
+    @property
+    def home(self) -> Home:
+        return self.preparation.home
+
+    @property
+    def patience(self) -> Patience:
+        spec = self.inference.spec
+        return Patience(url=storage_url(spec, self.home), retry_s=spec.storage.retry_s, notify=self.events.stage)
 
     def launch(self, *, fresh: bool) -> LaunchResult:
         spec, timings = self.inference.spec, self.inference.timings
@@ -179,43 +121,47 @@ class _Run:
         tuning = self.inference.draw("tuning")
         self.events.stage(f"uncoded accuracy {tuning.uncoded_accuracy:.1%} on the tuning queries")
         with timings.measure("storage"):
-            storage = open_storage(storage_url(spec, self.home))
+            settings = spec.storage
+            storage = open_storage(self.patience.url, heartbeat_s=settings.heartbeat_s, grace_s=settings.grace_s)
             if fresh:
+                with Ledger(storage, spec.name).conducted():
+                    pass  # nobody else launches it
                 delete_study(storage, spec.name)
-            studies = open_cells(storage, spec, self.inference.masks.cells, self.inference.workload_info(tuning))
+            ledger = Ledger(storage, spec.name)
+        with ledger.conducted():
+            return self._conduct(tuning, storage, ledger)
+
+    def _conduct(self, tuning: Draws, storage: BaseStorage, ledger: Ledger) -> LaunchResult:
+        spec = self.inference.spec
+        studies = open_cells(storage, spec, self.inference.masks.cells, self.inference.workload_info(tuning))
         tracker = BackgroundTracker(tracking_url(spec, self.home), self.home.artifacts)
-        tracker.start(read_history(storage, spec.name))
+        progress = Progress(
+            proposals=Proposals(spec=spec, studies=studies),
+            ledger=ledger,
+            on_trial=lambda study, record: self._on_trial(study, record, tracker),
+            on_proposal=self.events.proposal,
+        )
+        progress.refresh()
+        tracker.start(read_history(storage, spec.name))  # after the refresh: what comes between is told twice, not lost
         try:
-            result = self._search_and_judge(tuning, storage, studies, tracker)
+            result = self._search_and_judge(tuning, storage, progress, tracker)
         except BaseException:
             tracker.close("KILLED", timeout_s=_INTERRUPTED_FLUSH_S)
             raise
         return result
 
     def _search_and_judge(
-        self, tuning: Draws, storage: BaseStorage, studies: dict[int, CellStudy], tracker: BackgroundTracker
+        self, tuning: Draws, storage: BaseStorage, progress: Progress, tracker: BackgroundTracker
     ) -> LaunchResult:
-        spec, timings = self.inference.spec, self.inference.timings
+        spec, timings, studies = self.inference.spec, self.inference.timings, progress.proposals.studies
         self._measure_baselines(tuning, studies)
-        search = Search(
-            spec=spec,
-            studies=studies,
-            evaluators=tuning.evaluators,
-            timings=timings,
-            on_trial=lambda study, record: self._on_trial(study, record, tracker),
-            on_proposal=self.events.proposal,
-        )
-        self.events.stage("searching")
-        proposals = search.run()
-        if proposals < search.budget:
-            patience = spec.search.patience
-            self.events.stage(f"stopped after {proposals} proposals: the last {patience} improved nothing")
-        history = read_history(storage, spec.name)
+        self._search(tuning, progress)
+        history = self.patience(lambda: read_history(storage, spec.name))
         judged = {"validation": 0.0, "heldout": 0.0}
-        if not history.is_finished or search.added:
+        if not history.is_judged:
             self.events.stage("judging on fresh and held-out queries")
             judged = self._judge(history, tuning, studies)
-            history = read_history(storage, spec.name)
+            history = self.patience(lambda: read_history(storage, spec.name))
         table = TunedTable.from_history(history)
         self.events.stage("writing the table and the figures")
         folder = self._write(history, table)
@@ -234,17 +180,64 @@ class _Run:
             tracking_error=tracker.error,
         )
 
+    def _search(self, tuning: Draws, progress: Progress) -> None:
+        """Search in this process, or let a crew do it, until all is done."""
+        spec = self.inference.spec
+        crew = self._crew()
+        if crew is None:
+            self.events.stage("searching")
+            searching(self.inference, tuning, progress, self.patience).run()
+        else:
+            self.events.stage(f"searching with {spec.resources.workers} workers")
+            self._tend(crew, progress)
+        if progress.done < progress.proposals.budget:
+            patience = spec.search.patience
+            self.events.stage(f"stopped after {progress.done} proposals: the last {patience} improved nothing")
+        for study in progress.proposals.studies.values():
+            self.patience(study.close)
+
+    def _crew(self) -> Crew | None:
+        """Return the crew that the study asks for; None where this process is the only worker."""
+        spec, preparation = self.inference.spec, self.preparation
+        if spec.resources.workers == 1 and spec.resources.ray is None:
+            return None
+        job = Job(
+            spec=spec,
+            home=self.home,
+            storage=self.patience.url,
+            features=preparation.features,
+            allow_code=preparation.allow_code,
+        )
+        return make_crew(job, notify=self.events.stage)
+
+    def _tend(self, crew: Crew, progress: Progress) -> None:
+        """Look after a crew, and follow what it does, until the search is over."""
+
+        def follow() -> None:
+            progress.ledger.sweep()
+            progress.refresh()
+
+        crew.start()
+        try:
+            while not self.patience(lambda: progress.is_over):
+                crew.tend()
+                time.sleep(_TICK_S)
+                self.patience(follow)
+        finally:
+            crew.stop()
+
     def _on_trial(self, study: CellStudy, record: TrialRecord, tracker: BackgroundTracker) -> None:
         tracker.log_trial(study.cell, record)
         self.events.trial(record)
 
-    def _measure_baselines(self, tuning: Draws, studies: dict[int, CellStudy]) -> None:
+    def _measure_baselines(self, tuning: Draws, studies: Mapping[int, CellStudy]) -> None:
         for stragglers, study in studies.items():
-            if set(study.baselines()) != set(BASELINE_CODES):
+            if set(self.patience(study.baselines)) != set(BASELINE_CODES):
                 evaluator = tuning.evaluators[stragglers]
-                study.set_baselines({name: evaluator.baseline_metrics(name).score() for name in BASELINE_CODES})
+                scores = {name: evaluator.baseline_metrics(name).score() for name in BASELINE_CODES}
+                self.patience(partial(study.set_baselines, scores))
 
-    def _judge(self, history: StudyHistory, tuning: Draws, studies: dict[int, CellStudy]) -> dict[str, float]:
+    def _judge(self, history: StudyHistory, tuning: Draws, studies: Mapping[int, CellStudy]) -> dict[str, float]:
         """Judge all cells and the policy, record the result, and return the forward passes of each part."""
         spec = self.inference.spec
         judge = Judge(
@@ -256,10 +249,12 @@ class _Run:
         entries = judge.entries(history, forwards=search_forwards(history))
         policy = PolicyChoice(judge=judge).policy(history)
         provenance = collect_provenance(
-            device=self.device, precision=spec.workload.precision, seconds=self.inference.timings.seconds
+            device=describe_device(self.inference.engine.device),
+            precision=spec.workload.precision,
+            seconds=self.inference.timings.seconds,
         )
         for stragglers, study in studies.items():
-            study.set_result(entries[stragglers], policy, provenance)
+            self.patience(partial(study.set_result, entries[stragglers], policy, provenance))
         return {"validation": judge.validation.outputs.forwards, "heldout": judge.heldout.outputs.forwards}
 
     def _write(self, history: StudyHistory, table: TunedTable) -> Path:

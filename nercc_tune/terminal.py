@@ -18,6 +18,7 @@ from nercc_tune.export.table import TunedTable
 from nercc_tune.pipeline import LaunchEvents, LaunchResult
 from nercc_tune.records import Goal, Interval, Score, StudyHistory, TrialRecord, TunedEntry
 from nercc_tune.tracking.reachability import redact
+from nercc_tune.worker import WorkerEvents
 
 _PLAIN_EVERY = 10
 _PLAIN_WIDTH = 160
@@ -66,6 +67,11 @@ class LaunchProgress:
         """The callbacks for `nercc_tune.pipeline.launch`."""
         return LaunchEvents(stage=self._on_stage, trial=self._on_trial, proposal=self._on_proposal)
 
+    @property
+    def worker_events(self) -> WorkerEvents:
+        """The callbacks for `nercc_tune.worker.work`."""
+        return WorkerEvents(stage=self._on_stage, ready=lambda: self._on_stage("searching"), proposal=self._on_proposal)
+
     def _on_stage(self, text: str) -> None:
         self._bar.update(self._task, description=text)
         if not self._console.is_terminal:
@@ -82,7 +88,9 @@ class LaunchProgress:
     def _on_proposal(self, done: int, budget: int) -> None:
         values = sorted((stragglers, self._goal.value(score)) for stragglers, score in self._best.items())
         name = self._goal.error if self._goal.metric == "pareto" else self._goal.metric
-        best = f"best {name} " + "  ".join(f"S={stragglers} {value:.4g}" for stragglers, value in values)
+        best = (
+            f"best {name} " + "  ".join(f"S={stragglers} {value:.4g}" for stragglers, value in values) if values else ""
+        )
         self._bar.update(self._task, completed=done, total=budget, best=best)
         if not self._console.is_terminal and (done % _PLAIN_EVERY == 0 or done == budget):
             self._console.print(f"{done}/{budget} proposals, {best}", highlight=False, soft_wrap=True)

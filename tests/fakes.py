@@ -32,7 +32,17 @@ from nercc_tune.spec import StudySpec, WorkloadSettings, parse_study
 from nercc_tune.straggling import Part, WorkerGamma
 from nercc_tune.timings import Timings
 from nercc_tune.tracking.projection import Projection
-from nercc_tune.tuning import CellStudy, Search, open_cells, open_storage, read_history
+from nercc_tune.tuning import (
+    CellStudy,
+    Ledger,
+    Patience,
+    Progress,
+    Proposals,
+    Search,
+    open_cells,
+    open_storage,
+    read_history,
+)
 from nercc_tune.workloads import Workload
 from nercc_tune.workloads.queries import ArrayQueries
 
@@ -166,13 +176,18 @@ class Bench:
     proposals: list[tuple[int, int]] = field(default_factory=list)
 
     def search(self, evaluators: Mapping[int, CellEvaluator] | None = None) -> Search:
-        return Search(
-            spec=self.spec,
-            studies=self.studies,
-            evaluators=evaluators or self.tuning.evaluators,
-            timings=Timings(),
+        progress = Progress(
+            proposals=Proposals(spec=self.spec, studies=self.studies),
+            ledger=Ledger(self.storage, self.spec.name),
             on_trial=lambda _study, record: self.told.append(record),
             on_proposal=lambda done, budget: self.proposals.append((done, budget)),
+        )
+        return Search(
+            progress=progress,
+            evaluators=evaluators or self.tuning.evaluators,
+            timings=Timings(),
+            patience=Patience(url="", retry_s=1.0),
+            sweep_s=1.0,
         )
 
     def measure_baselines(self) -> None:
@@ -218,7 +233,7 @@ def tiny_home(folder: Path) -> Home:
 
 
 def loader(workload: Workload) -> Callable[..., Workload]:
-    """Return what stands in for `nercc_tune.pipeline.load_workload`: the one thing about a launch that is not real."""
+    """Return what stands in for `nercc_tune.preparation.load_workload`: the one thing about a launch that is not real."""
 
     def load_workload(
         _settings: WorkloadSettings,
@@ -227,8 +242,10 @@ def loader(workload: Workload) -> Callable[..., Workload]:
         data_dir: Path,
         notify: Callable[[str], None],
         check_size: Callable[[int], None],
+        allow_code: bool,
     ) -> Workload:
         assert data_dir.is_relative_to(home)
+        assert not allow_code
         notify("loading")
         check_size(len(workload.data))
         return workload
@@ -252,7 +269,7 @@ def _finished() -> tuple[Path, LaunchResult]:
     home = tiny_home(_scratch() / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home.root)  # outside a checkout, whose commit is a part of the table
-        patch.setattr("nercc_tune.pipeline.load_workload", loader(tiny_workload()))
+        patch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
         return home.root, launch(tiny_spec(), home)
 
 

@@ -23,7 +23,7 @@ def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     for name in ("NERCC_TUNE_HOME", "NERCC_TUNE_DATA"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("nercc_tune.pipeline.load_workload", loader(tiny_workload()))
+    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
     Path("tiny.toml").write_text(TINY, encoding="utf-8")
 
 
@@ -153,7 +153,7 @@ def test_ctrl_c_ends_with_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     def interrupt(*_args: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nercc_tune.pipeline.load_workload", interrupt)
+    monkeypatch.setattr("nercc_tune.preparation.load_workload", interrupt)
     assert _run(monkeypatch, "launch", "tiny.toml") == 130
     assert capsys.readouterr().err.strip() == "interrupted; the same command goes on from here"
 

@@ -41,7 +41,7 @@ from tests.fakes import (
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.chdir(tmp_path_factory.getbasetemp())  # outside a checkout, whose commit is a part of the table
-    monkeypatch.setattr("nercc_tune.pipeline.load_workload", loader(tiny_workload()))
+    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
 
 
 def _files(folder: Path) -> set[str]:
@@ -162,7 +162,7 @@ def test_starting_over_forgets_the_results(tmp_path: Path) -> None:
 
 def test_changed_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = finished_home(tmp_path)
-    monkeypatch.setattr("nercc_tune.pipeline.load_workload", loader(tiny_workload(fingerprint="other")))
+    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload(fingerprint="other")))
     with pytest.raises(HomeError, match="the weights or the data of study `tiny` changed"):
         launch(tiny_spec(), home)
 
@@ -215,7 +215,7 @@ def test_a_study_that_another_process_holds_is_refused(tmp_path: Path) -> None:
 
 def test_a_trial_that_fails_does_not_end_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workload = tiny_workload(FailsOnSmooth(tiny_model(), shortest=1.6))
-    monkeypatch.setattr("nercc_tune.pipeline.load_workload", loader(workload))
+    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(workload))
     result = launch(tiny_spec("search.sampler=grid"), tiny_home(tmp_path))
     for cell in result.history.cells:
         assert [trial.is_complete for trial in cell.trials] == [True] * 6 + [False] * 2
@@ -258,7 +258,7 @@ def test_a_workload_that_cannot_be_loaded_leaves_nothing(tmp_path: Path, monkeyp
     def refuse(*_args: object, **_options: object) -> None:
         raise WorkloadError("there is no such model.")
 
-    monkeypatch.setattr("nercc_tune.pipeline.load_workload", refuse)
+    monkeypatch.setattr("nercc_tune.preparation.load_workload", refuse)
     elsewhere = f"storage.url=sqlite:///{tmp_path}/elsewhere/optuna.db"
     for spec in (tiny_spec(), tiny_spec(elsewhere)):
         with pytest.raises(WorkloadError, match="there is no such model"):
@@ -286,7 +286,7 @@ _BROKEN: dict[str, tuple[_Model, str]] = {
 @pytest.mark.parametrize("case", _BROKEN)
 def test_a_model_that_cannot_be_served_is_refused(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, message = _BROKEN[case]
-    monkeypatch.setattr("nercc_tune.pipeline.load_workload", loader(tiny_workload(model())))
+    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload(model())))
     home = Home(tmp_path / "home")
     with pytest.raises(OutputError, match=message):
         launch(tiny_spec(), home)

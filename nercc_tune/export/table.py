@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from nercc_tune.errors import TableError
+from nercc_tune.one_line import one_line, show
 from nercc_tune.records import (
     Design,
     Goal,
@@ -27,6 +28,8 @@ from nercc_tune.records import (
     to_json,
 )
 from nercc_tune.spec import StudySpec
+
+_MOST_WORKERS = 10**6  # a code of more would not fit in memory
 
 SCHEMA = "nercc-tune/table/2"
 """Name of the table's format; a change that breaks readers changes the number."""
@@ -58,7 +61,7 @@ class TunedTable(Strict):
     def __post_init__(self) -> None:
         counts = [entry.stragglers for entry in self.entries]
         if not counts or counts != sorted(set(counts)):
-            raise ValueError(f"`entries` must be at least one, ascending in `stragglers`, but got {counts}.")
+            raise ValueError(f"`entries` must be at least one, ascending in `stragglers`, but got {show(counts)}.")
 
     @classmethod
     def from_history(cls, history: StudyHistory) -> TunedTable:
@@ -97,7 +100,7 @@ class TunedTable(Strict):
             if entry.fewest <= stragglers <= entry.stragglers:
                 return entry
         spans = ((entry.fewest, entry.stragglers) for entry in self.entries)
-        known = ", ".join(str(most) if fewest == most else f"{fewest} to {most}" for fewest, most in spans)
+        known = one_line(", ".join(str(most) if fewest == most else f"{fewest} to {most}" for fewest, most in spans))
         raise TableError(f"`stragglers` must be one of the table's counts {known}, but got {stragglers}.")
 
     def to_json(self) -> str:
@@ -111,27 +114,47 @@ def parse_table(text: str) -> TunedTable:
     """Read a table from JSON text.
 
     Raises:
-        TableError: If the text is not JSON, of another schema, lacks a field, or does not match its digest.
+        TableError: If the text is not JSON, of another schema, lacks a field, does not match its digest, or asks for a
+            code that cannot be.
     """
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise TableError(f"the table is not JSON ({error}); export it again with `nercc-tune export`.") from error
+        values = json.loads(text, object_pairs_hook=_without_twins)
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
+        raise TableError(
+            f"the table is not JSON ({one_line(error)}); export it again with `nercc-tune export`."
+        ) from error
     schema = values.pop("schema", None) if isinstance(values, dict) else None
     if schema != SCHEMA:
-        raise TableError(f"the table's schema must be `{SCHEMA}`, but got {schema!r}; export it with this version.")
+        raise TableError(f"the table's schema must be `{SCHEMA}`, but got {show(schema)}; export it with this version.")
     digest = values.pop("digest", None)
     try:
         table = from_json(TunedTable, values)
+        expected = table.digest
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if not where:
-            raise TableError(f"the table is wrong: {first['msg'].removeprefix('Value error, ')}") from error
-        raise TableError(f"the table's field `{where}` is wrong: {first['msg'].lower()}.") from error
-    if digest != table.digest:
+        raise TableError(_first_problem(error)) from error
+    except (ValueError, RecursionError) as error:  # in `straggling`, which may hold anything: NaN, half a letter
+        raise TableError(f"the table's field `straggling` is wrong: {one_line(error)}.") from error
+    if digest != expected:
         raise TableError("the table's digest does not match its content; it was changed or cut. Export it again.")
+    _check_codes(table)
     return table
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that is there twice, of which another reader may take the other value."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twin = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key `{one_line(twin)}` is there more than once")
+    return values
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = one_line(".".join(str(part) for part in first["loc"]))
+    message = one_line(first["msg"].removeprefix("Value error, "))
+    return f"the table's field `{where}` is wrong: {message.lower()}." if where else f"the table is wrong: {message}"
 
 
 def read_table(path: str | Path) -> TunedTable:
@@ -142,9 +165,29 @@ def read_table(path: str | Path) -> TunedTable:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(f"cannot read the table `{path}`: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise TableError(f"cannot read the table `{one_line(path)}`: {one_line(error)}.") from error
     return parse_table(text)
+
+
+def _check_codes(table: TunedTable) -> None:
+    """Refuse sizes, counts and λ that no code can have, over which a serving system would stumble later."""
+    sizes = {(entry.queries, entry.workers) for entry in table.entries}
+    if len(sizes) > 1 or not all(2 <= queries <= workers <= _MOST_WORKERS for queries, workers in sizes):
+        raise TableError(
+            f"the table's entries must have one `queries` and one `workers`, "
+            f"`2 <= queries <= workers <= {_MOST_WORKERS}`, but got {show(sorted(sizes))}."
+        )
+    if not all(0 <= entry.fewest <= entry.stragglers < entry.workers for entry in table.entries):
+        raise TableError("the table is wrong: `0 <= fewest <= stragglers < workers` must hold for each entry.")
+    pairs = (*table.entries, table.policy.single)
+    lambdas = [value for pair in pairs for value in (pair.lambda_enc, pair.lambda_dec)]
+    lambdas += [table.policy.lambda_enc, *(entry.lambda_dec for entry in table.policy.entries)]
+    if not min(lambdas) >= 0:
+        raise TableError(f"the table is wrong: each λ must be at least 0, but got {min(lambdas)}.")
+    counts = [entry.stragglers for entry in table.policy.entries]
+    if not counts or len(set(counts)) < len(counts) or not {entry.stragglers for entry in table.entries} >= set(counts):
+        raise TableError("the table is wrong: `policy.entries` must be for counts of `entries`, each once.")
 
 
 def _content(table: TunedTable) -> dict[str, Any]:

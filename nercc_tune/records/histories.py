@@ -109,3 +109,11 @@ class StudyHistory(Strict):
     def is_finished(self) -> bool:
         """Whether every cell has its tuned entry."""
         return bool(self.cells) and all(cell.entry is not None for cell in self.cells)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether every cell has its tuned entry, and no trial came after it."""
+        return self.is_finished and all(
+            cell.entry is not None and cell.entry.trials == sum(trial.is_complete for trial in cell.trials)
+            for cell in self.cells
+        )

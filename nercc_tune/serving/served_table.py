@@ -9,8 +9,11 @@ from pathlib import Path
 from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Placement
 from nercc_tune.errors import TableError
 from nercc_tune.export.table import TunedTable, read_table
+from nercc_tune.one_line import one_line
 from nercc_tune.records import Design
 from nercc_tune.serving.served_code import ServedCode
+
+_UNKNOWN_DESIGN = "the table needs a design that this version does not have: {}"
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,16 @@ class ServedTable:
         """Return a baseline of the table as a code, for where it is better: `bacc`, `nercc_ag`, `replication`.
 
         Raises:
-            TableError: If there is no such baseline.
+            TableError: If there is no such baseline, or its design is not of this version.
         """
         if name not in BASELINE_CODES:
             raise TableError(f"`name` must be one of {', '.join(BASELINE_CODES)}, but got {name!r}.")
         entry = self.table.entries[0]
-        placement = Placement.of(self.table.reference)
-        return GroupCode(BASELINE_CODES[name], queries=entry.queries, workers=entry.workers, placement=placement)
+        try:
+            placement = Placement.of(self.table.reference)
+            return GroupCode(BASELINE_CODES[name], queries=entry.queries, workers=entry.workers, placement=placement)
+        except ValueError as error:
+            raise TableError(_UNKNOWN_DESIGN.format(one_line(error))) from error
 
     def _lambda_dec(self, arrived: int) -> float:
         entry = self.table.entries[0]
@@ -90,7 +96,7 @@ class ServedTable:
                 design, queries=entry.queries, workers=entry.workers, lambda_enc=lambda_enc, lambda_dec=lambda_dec
             )
         except ValueError as error:
-            raise TableError(f"the table needs a design that this version does not have: {error}") from error
+            raise TableError(_UNKNOWN_DESIGN.format(one_line(error))) from error
 
 
 def load_table(path: str | Path) -> ServedTable:

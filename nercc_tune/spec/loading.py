@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from nercc_tune.errors import SpecError
+from nercc_tune.one_line import one_line, show
 from nercc_tune.spec.study import StudySpec
+
+_DEEPEST = 16
+_LONGEST_REASON = 300
+_LONGEST_VALUE = 80
+_LONGEST_TEXT = 4096  # of a path, on most systems
 
 _PLAIN_WORDS = {
     "tuple_type": "it must be a list",
@@ -31,11 +38,12 @@ def load_study(path: str | Path, *, overrides: Sequence[str] = ()) -> StudySpec:
     Raises:
         SpecError: If the file cannot be read, is not TOML, or a field is unknown, missing, or cannot be meant.
     """
+    told = one_line(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"cannot read the study file `{path}`: {error}.") from error
-    return parse_study(text, overrides=overrides, source=str(path))
+        text = Path(path).read_text(encoding="utf-8-sig")  # editors on Windows begin files with a mark
+    except (OSError, ValueError) as error:
+        raise SpecError(f"cannot read the study file `{told}`: {one_line(error)}.") from error
+    return parse_study(text, overrides=overrides, source=told)
 
 
 def parse_study(text: str, *, overrides: Sequence[str] = (), source: str = "study") -> StudySpec:
@@ -46,21 +54,23 @@ def parse_study(text: str, *, overrides: Sequence[str] = (), source: str = "stud
     """
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{source} is not valid TOML: {error}.") from error
-    for override in overrides:
-        _override(values, override)
-    return build_study(values, source=source)
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
+        raise SpecError(f"{source} is not valid TOML: {one_line(error)}.") from error
+    return build_study(values, overrides=overrides, source=source)
 
 
-def build_study(values: Mapping[str, Any], *, source: str = "study") -> StudySpec:
+def build_study(values: Mapping[str, Any], *, overrides: Sequence[str] = (), source: str = "study") -> StudySpec:
     """Build a study from plain values, as they stand in TOML or JSON.
 
     Raises:
         SpecError: If a field is unknown, missing, or cannot be meant.
     """
+    overridden = copy.deepcopy(dict(values))
+    for override in overrides:
+        _override(overridden, override)
+    _check_texts(overridden, source=source)
     try:
-        return StudySpec.model_validate(_with_tuples(values))
+        return StudySpec.model_validate(_with_tuples(overridden))
     except ValidationError as error:
         raise SpecError(f"{source}: {_first_problem(error)}") from error
 
@@ -68,44 +78,68 @@ def build_study(values: Mapping[str, Any], *, source: str = "study") -> StudySpe
 def _override(values: dict[str, Any], override: str) -> None:
     path, separator, text = override.partition("=")
     if not separator or not path.strip():
-        raise SpecError(f"an override must look like `search.trials=20`, but got `{override}`.")
+        raise SpecError(f"an override must look like `search.trials=20`, but got `{one_line(override)}`.")
     *sections, field = path.strip().split(".")
     target = values
     for section in sections:
         target = target.setdefault(section, {})
         if not isinstance(target, dict):
-            raise SpecError(f"the override `{override}` goes into `{section}`, which is not a section.")
+            told, where = one_line(override), one_line(section)
+            raise SpecError(f"the override `{told}` goes into `{where}`, which is not a section.")
     target[field] = _toml_value(text.strip())
 
 
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
+
+
+def _check_texts(values: object, *, source: str) -> None:
+    """Refuse what nobody means before it reaches messages, file names and databases: odd texts, and deep nesting."""
+    waiting: list[tuple[object, int]] = [(values, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise SpecError(f"{source}: tables and lists must not lie more than {_DEEPEST} deep in each other.")
+        if isinstance(value, Mapping):
+            waiting += [(part, depth + 1) for part in (*value.keys(), *value.values())]
+        elif isinstance(value, list | tuple):
+            waiting += [(part, depth + 1) for part in value]
+        elif isinstance(value, str) and not (len(value) <= _LONGEST_TEXT and value.isprintable()):
+            raise SpecError(
+                f"{source}: a text must have at most {_LONGEST_TEXT} characters that can be printed, "
+                f"but got `{one_line(value, longest=_LONGEST_VALUE)}`."
+            )
 
 
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values with lists as tuples, which is what the frozen models hold."""
-    return {
-        key: _with_tuples(value) if isinstance(value, Mapping) else tuple(value) if isinstance(value, list) else value
-        for key, value in values.items()
-    }
+    return {key: _plain(value) for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _with_tuples(value)
+    if isinstance(value, float) and value == 0:
+        return 0.0  # and not -0.0, which is equal but written differently
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     location = [str(part) for part in problem["loc"]]
-    where = ".".join(location)
+    where = one_line(".".join(location))
     if problem["type"] == "extra_forbidden":
         return f"unknown key `{where}`{_nearest(location)}"
     if problem["type"] == "missing":
         return f"the key `{where}` is missing."
-    message = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    message = one_line(problem["msg"].removeprefix("Value error, "), longest=_LONGEST_REASON).rstrip(".")
     if problem["type"] == "value_error":
         return f"in `{where}`: {message}." if where else f"{message}."
     must = _PLAIN_WORDS.get(problem["type"], f"{message[0].lower()}{message[1:]}".replace("input should", "it must"))
-    return f"`{where}`: {must}, but got {problem['input']!r}."
+    return f"`{where}`: {must}, but got {show(problem['input'], longest=_LONGEST_VALUE)}."
 
 
 def _nearest(location: Sequence[str]) -> str:

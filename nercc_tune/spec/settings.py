@@ -270,8 +270,12 @@ class StorageSettings(Section):
 
 
 class ResourceSettings(Section):
-    """How many search workers a launch starts, and what Ray reserves for each of them."""
+    """How many search workers a launch starts, and what Ray reserves for each of them.
+
+    `ray` places the workers on a Ray cluster: its address, `auto` for the one that runs here, or `local` for a new one.
+    """
 
     workers: Count = 1
+    ray: str | None = None
     num_cpus: Annotated[float, Field(gt=0)] = 1.0
     num_gpus: Annotated[float, Field(ge=0)] = 0.0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from pathlib import PurePath
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from nercc_tune.one_line import show
 from nercc_tune.records import DecodeSpace, Design, Encoding
 from nercc_tune.spec.settings import (
     CacheSettings,
@@ -59,6 +61,28 @@ class StudySpec(Section):
         if self.search.sampler == "grid":
             values["search"]["trials"] = self.search.trials  # they place the grid's points
         return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def placed(
+        self,
+        *,
+        storage: str | None = None,
+        tracking: str | None = None,
+        workers: int | None = None,
+        ray: str | None = None,
+    ) -> StudySpec:
+        """Return the study with other stores or resources, which decide no results; None leaves what it says."""
+        given: dict[str, dict[str, object]] = {
+            "storage": {"url": storage},
+            "tracking": {"url": tracking},
+            "resources": {"workers": workers, "ray": ray},
+        }
+        changed = {
+            section: getattr(self, section).model_copy(
+                update={key: value for key, value in values.items() if value is not None}
+            )
+            for section, values in given.items()
+        }
+        return self.model_copy(update=changed)
 
     @property
     def reference(self) -> Design:
@@ -123,6 +147,12 @@ class StudySpec(Section):
             raise ValueError("`code.stragglers` must list at least one count.")
         if self.straggling.model == "bursts" and self.code.rack is None:
             raise ValueError('model = "bursts" needs `code.rack`, the number of workers a rack.')
+        path = self.straggling.path
+        if path is not None and ".." in PurePath(path).parts:
+            raise ValueError(
+                f"`straggling.path` must not climb out of the data directory by `..`, but got {show(path)}; "
+                f"put the trace below it, or name it from the root."
+            )
         frozen = self.evaluation.frozen_at
         if frozen is not None and frozen not in counts:
             raise ValueError(f"`evaluation.frozen_at` must be one of `code.stragglers`, but got {frozen}.")

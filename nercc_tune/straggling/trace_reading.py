@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nercc_tune.errors import TraceError
+from nercc_tune.one_line import one_line
 from nercc_tune.straggling.trace import Trace, check_latencies
 
 if TYPE_CHECKING:
@@ -18,32 +19,59 @@ if TYPE_CHECKING:
 
 _TALL = ("iteration", "worker", "latency")
 _WIDE = re.compile(r"latency_worker_(\d{1,9})")
+_RAGGED = re.compile(r"(?:Row #(?P<row>\d+): )?Expected (?P<expected>\d+) columns, got (?P<got>\d+)")
+_LONGEST_REASON = 120
+_MOST_CELLS = 2**27  # 1 GiB of latencies
 _FORMS = "`iteration`, `worker` and `latency`, or `latency_worker_0`, `latency_worker_1`, …"
 
 
 def _load(path: Path) -> pa.Table:
+    """Read the columns that a trace is made of; no message quotes what is in a file, which may be another one."""
     import pyarrow as pa  # noqa: PLC0415 - a server that reads no trace does without it
-    from pyarrow import csv, parquet  # noqa: PLC0415 - the same
 
-    if path.suffix.lower() not in (".csv", ".parquet"):
-        raise TraceError(f"Cannot tell the format of the trace {path}; its name must end in .csv or .parquet.")
-    if not path.is_file():
-        raise TraceError(f"Cannot read the trace {path}: there is no such file; check the path.")
+    told = one_line(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise TraceError(f"Cannot tell the format of the trace {told}; its name must end in .csv or .parquet.")
     try:
-        if path.suffix.lower() == ".csv":
-            # Of what pyarrow reads as nothing, only an empty cell is; "NA" in a column of numbers is an error.
-            table = csv.read_csv(path, convert_options=csv.ConvertOptions(null_values=[""]))
-        else:
-            table = parquet.ParquetFile(path).read()
+        if not path.is_file():
+            raise TraceError(f"Cannot read the trace {told}: there is no such file; check the path.")
+        table = _load_csv(path) if suffix == ".csv" else _load_parquet(path)
         return table.rename_columns([name.strip() for name in table.column_names])
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise TraceError(
-            f"Cannot read the trace {path}: {_one_line(error)}; write it again as {path.suffix}."
-        ) from error
+    except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
+        raise TraceError(f"Cannot read the trace {told}: {_explain(error)}; write it again as {suffix}.") from error
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+def _load_csv(path: Path) -> pa.Table:
+    from pyarrow import csv  # noqa: PLC0415 - the same
+
+    # Of what pyarrow reads as nothing, only an empty cell is; "NA" in a column of numbers is an error.
+    return csv.read_csv(path, convert_options=csv.ConvertOptions(null_values=[""]))
+
+
+def _load_parquet(path: Path) -> pa.Table:
+    from pyarrow import parquet  # noqa: PLC0415 - the same
+
+    with parquet.ParquetFile(path) as file:
+        names = [name for name in file.schema_arrow.names if name.strip() in _TALL or _WIDE.fullmatch(name.strip())]
+        rows = file.metadata.num_rows
+        if rows * len(names) > _MOST_CELLS:
+            raise TraceError(
+                f"Cannot read the trace {one_line(path)}: it has {rows} rows of {len(names)} columns, and at most "
+                f"{_MOST_CELLS} latencies fit in memory; leave some iterations out."
+            )
+        return file.read(columns=names) if names else file.schema_arrow.empty_table()
+
+
+def _explain(error: BaseException) -> str:
+    """Return what is wrong with a file without what is in it, which pyarrow quotes at the end of its messages."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8"
+    found = _RAGGED.search(str(error))
+    if found:
+        row = f"row {found['row']}: " if found["row"] else ""
+        return f"{row}Expected {found['expected']} columns, got {found['got']}"
+    return one_line(str(error).split(":")[0], longest=_LONGEST_REASON).rstrip(".")
 
 
 def _cast(table: pa.Table, name: str, *, kind: str) -> pa.ChunkedArray:
@@ -53,7 +81,24 @@ def _cast(table: pa.Table, name: str, *, kind: str) -> pa.ChunkedArray:
         return table.column(name).cast(kind)
     except (ValueError, pa.ArrowException) as error:
         numbers = "whole numbers" if kind == "int64" else "numbers"
-        raise TraceError(f"the column `{name}` must hold {numbers} only; correct it ({_one_line(error)}).") from error
+        where = _find_wrong(table.column(name), kind=kind)
+        raise TraceError(f"the column `{name}` must hold {numbers} only; correct {where}.") from error
+
+
+def _find_wrong(column: pa.ChunkedArray, *, kind: str) -> str:
+    """Return the first row of a column that is no number of a kind, by halving the rows that may hold it."""
+    import pyarrow as pa  # noqa: PLC0415 - the same
+
+    start, stop = 0, len(column)
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        try:
+            column.slice(start, middle - start).cast(kind)
+        except (ValueError, pa.ArrowException):
+            stop = middle
+        else:
+            start = middle
+    return f"row {start + 1}"
 
 
 def _read_latencies(table: pa.Table, name: str) -> NDArray[np.float64]:
@@ -88,13 +133,21 @@ def _read_tall(table: pa.Table) -> Trace:
     workers = np.unique(worker)
     first_worker = _check_workers(workers)
     places = rows * len(workers) + worker - first_worker
-    latencies = np.full((len(iterations), len(workers)), np.nan)
-    if len(np.unique(places)) < len(places):
-        place = int((np.bincount(places, minlength=latencies.size) > 1).argmax())
+    ascending = np.sort(places)
+    if (ascending[1:] == ascending[:-1]).any():
+        place = int(ascending[(ascending[1:] == ascending[:-1]).argmax()])
         raise TraceError(
             f"iteration {iterations[place // len(workers)]} has more than one latency of worker "
             f"{first_worker + place % len(workers)}; keep one of them."
         )
+    if len(places) < len(iterations) * len(workers):  # which may be far more than fit in memory
+        is_next = ascending == np.arange(len(places))
+        place = len(places) if is_next.all() else int(is_next.argmin())
+        raise TraceError(
+            f"iteration {iterations[place // len(workers)]} lacks a latency of worker "
+            f"{first_worker + place % len(workers)}; record it, or remove the iteration."
+        )
+    latencies = np.full((len(iterations), len(workers)), np.nan)
     latencies.flat[places] = _read_latencies(table, "latency")
     check_latencies(latencies, iterations=iterations, first_worker=first_worker)
     return Trace(latencies=latencies)
@@ -121,8 +174,11 @@ def _to_trace(table: pa.Table) -> Trace:
     wide = [name for name in table.column_names if _WIDE.fullmatch(name)]
     is_tall = all(name in names for name in _TALL)
     if is_tall == bool(wide):
-        found = ", ".join(f"`{name}`" for name in names)
-        raise TraceError(f"the columns must be either {_FORMS}, but are {found or 'none'}; rename them.")
+        found = ", ".join(f"`{name}`" for name in (*_TALL, *wide[:1]) if name in names)
+        raise TraceError(
+            f"the columns must be either {_FORMS}, but of these there are {found or 'none'}; "
+            f"rename them, and part them by commas."
+        )
     twice = [name for name in (*_TALL, *wide) if names[name] > 1]
     if twice:
         raise TraceError(f"the column `{twice[0]}` is there more than once; keep one of them.")
@@ -146,4 +202,4 @@ def read_trace(path: Path) -> Trace:
     try:
         return _to_trace(table)
     except TraceError as error:
-        raise TraceError(f"Cannot use the trace {path}: {error}") from error
+        raise TraceError(f"Cannot use the trace {one_line(path)}: {error}") from error

@@ -14,7 +14,7 @@ from nercc_tune.tracking import content
 from nercc_tune.tracking.content import KIND, NOTE, PARENT, UID
 from nercc_tune.tracking.note import cell_note
 from nercc_tune.tracking.reachability import is_server
-from nercc_tune.tracking.runs import FoundRun, find_runs
+from nercc_tune.tracking.runs import FoundRun, SortedRuns, TrialKey, find_runs, sort_runs
 from nercc_tune.tracking.silent import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from nercc_tune.tracking.store import fold_log, open_client, translated
 from nercc_tune.tracking.views import experiment_note, view_tags
@@ -51,23 +51,36 @@ class Projection:
         self._open: set[str] = set()
         self._best: dict[str, TrialRecord | None] = {}
         self._goal = Goal()
-        self._trials: set[tuple[str, int]] = set()
+        self._started_ms: dict[str, int] = {}
+        self._trials: set[TrialKey] = set()
+        self._removed = 0
 
     @property
-    def trials(self) -> frozenset[tuple[str, int]]:
+    def trials(self) -> frozenset[TrialKey]:
         """The trials that the store holds, by uid and start."""
         return frozenset(self._trials)
+
+    @property
+    def cell_runs(self) -> dict[str, str]:
+        """The run of each cell, by its name."""
+        return dict(self._parents)
+
+    @property
+    def removed(self) -> int:
+        """The number of runs that were there twice and are so no longer."""
+        return self._removed
 
     def open_study(self, history: StudyHistory, *, resume: bool = True) -> int:
         """Find what the store holds of the study, and add the experiment and the cells' runs that it lacks.
 
-        What an interrupted projection left half-written is completed from the records, or closed as KILLED. The run of
-        a cell with trials that the history does not have belongs to an earlier storage of the same study file; it is
-        left as it is, and the cell gets a new one.
+        What an interrupted projection left half-written is completed from the records, or closed as KILLED; of runs
+        that are there twice all but one are deleted. What belongs to an earlier storage of the same study file is left
+        as it is (`sort_runs`), and the cell gets a new run.
 
         Args:
             history: The study as far as it has come.
-            resume: Whether the search goes on, so that the cells' runs that were terminated are running again.
+            resume: Whether the search goes on, so that the cells' runs that were terminated are running again, and
+                another worker may be about to complete a run that the history does not know.
 
         Returns:
             The number of runs that an interrupted projection had left running.
@@ -80,12 +93,16 @@ class Projection:
             ]
             self._tags = {cell.cell.name: content.cell_tags(history, cell.cell) for cell in history.cells}
             found = list(find_runs(self._client, self._experiment_id, history.digest))
-            records = {(trial.uid, trial.started_ms) for cell in history.cells for trial in cell.trials}
-            foreign = {run.parent for run in found if run.is_trial and (run.uid, run.started_ms) not in records}
-            cells = {run.uid: run for run in found if not run.is_trial and run.run_id not in foreign}
+            records = {
+                (trial.uid, trial.started_ms): (cell.cell, trial) for cell in history.cells for trial in cell.trials
+            }
+            runs = sort_runs(found, records.keys())
             for cell in history.cells:
-                self._open_cell(history, cell, cells.get(cell.cell.name), resume=resume)
-            self._settle(history, found)
+                self._open_cell(history, cell, runs.cells.get(cell.cell.name), resume=resume)
+            for key, run in runs.trials.items():
+                self._settle(run, *records[key])
+            self._clear(runs, resume=resume)
+            self._trials = {run.key for run in found if run.is_trial}
         self.log_result(history)
         return sum(run.is_running for run in found)
 
@@ -161,7 +178,8 @@ class Projection:
         """
         with translated(self._url):
             for name in sorted(self._open):
-                self._client.set_terminated(self._parents[name], status, end_ms)
+                ended_ms = max(end_ms or _now_ms(), self._started_ms[name])
+                self._client.set_terminated(self._parents[name], status, ended_ms)
                 self._open.remove(name)
         fold_log(self._url)
 
@@ -188,45 +206,43 @@ class Projection:
         name = cell.cell.name
         known: set[str] = set()
         if run is None:
+            started_ms = min((trial.started_ms for trial in cell.trials), default=_now_ms())
             run_id = self._client.create_run(
                 self._experiment_id,
-                start_time=min((trial.started_ms for trial in cell.trials), default=None),
+                start_time=started_ms,
                 run_name=content.cell_title(cell.cell),
                 tags=self._tags[name] | {UID: name, KIND: "cell"},
             ).info.run_id
         else:
-            run_id = run.run_id
+            run_id, started_ms = run.run_id, run.started_ms
             known = set(self._client.get_run(run_id).data.params)
             if resume and not run.is_running:
                 self._client.update_run(run_id, status="RUNNING")
         if run is None or resume or run.is_running or (history.is_finished and run.status != "FINISHED"):
             self._open.add(name)
         self._parents[name] = run_id
+        self._started_ms[name] = started_ms
         self._best[name] = cell.best
         params = content.cell_params(history, cell.cell)
         self._log(run_id, params={key: value for key, value in params.items() if key not in known})
         self._client.log_inputs(run_id, self._inputs)
 
-    def _settle(self, history: StudyHistory, found: Sequence[FoundRun]) -> None:
-        """Put the trials' runs below those of their cells; complete or kill what was left running."""
-        records = {
-            (trial.uid, trial.started_ms): (self._parent(cell.cell), trial)
-            for cell in history.cells
-            for trial in cell.trials
-        }
-        for run in found:
-            key = (run.uid, run.started_ms)
-            if run.is_trial:
-                self._trials.add(key)
-            if key not in records:
-                if run.is_running and run.run_id not in self._parents.values():
-                    self._client.set_terminated(run.run_id, "KILLED")
-                continue
-            parent, record = records[key]
-            if run.parent != parent:
-                self._client.set_tag(run.run_id, PARENT, parent)
-            if run.is_running:
-                self._complete(run.run_id, record)
+    def _settle(self, run: FoundRun, cell: Cell, record: TrialRecord) -> None:
+        """Put a trial's run below that of its cell, and complete it where it was left half-written."""
+        parent = self._parent(cell)
+        if run.parent != parent:
+            self._client.set_tag(run.run_id, PARENT, parent)
+        if not run.is_complete:
+            self._complete(run.run_id, record)
+
+    def _clear(self, runs: SortedRuns, *, resume: bool) -> None:
+        """Delete the doubles, and terminate as KILLED what still runs and is nobody's."""
+        for run in runs.doubles:
+            self._client.delete_run(run.run_id)
+        self._removed = len(runs.doubles)
+        for run in runs.others:
+            if run.is_running and (not resume or run.run_id in runs.foreign):
+                self._client.set_terminated(run.run_id, "KILLED", max(_now_ms(), run.started_ms))
 
     def _parent(self, cell: Cell) -> str:
         if cell.name not in self._parents:
@@ -234,13 +250,17 @@ class Projection:
         return self._parents[cell.name]
 
     def _complete(self, run_id: str, record: TrialRecord) -> None:
-        """Log what a trial's run says and terminate it; MLflow drops the same value of the same time and step."""
+        """Log what a trial's run says and terminate it; MLflow drops the same value of the same time and step.
+
+        The end lies before the start where the machine's clock was set back meanwhile; the run then ends at once.
+        """
+        ended_ms = max(record.finished_ms, record.started_ms)
         metrics: list[Metric] = []
         if record.score is not None:
-            metrics = [Metric(name, value, record.finished_ms, 0) for name, value in record.score.metrics().items()]
+            metrics = [Metric(name, value, ended_ms, 0) for name, value in record.score.metrics().items()]
         self._log(run_id, metrics, params=content.trial_params(record))
         self._client.log_inputs(run_id, self._inputs)
-        self._client.set_terminated(run_id, "FAILED" if content.is_failed(record) else "FINISHED", record.finished_ms)
+        self._client.set_terminated(run_id, "FAILED" if content.is_failed(record) else "FINISHED", ended_ms)
 
     def _missing_curve(self, run_id: str, cell: CellHistory) -> list[Metric]:
         """Return the points of the curve that the run lacks; one that was overtaken is written anew, as of now."""

@@ -11,22 +11,25 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import closing
+from http.client import HTTPException
 from pathlib import Path
 
 from nercc_tune.errors import TrackingError
 
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _SERVER_PATHS = ("/health", "/api/2.0/mlflow/experiments/search?max_results=1")
+_NOT_A_URL = "that is not a URL of a host and a port"  # Python's own words quote what may be a part of the password
+_LOGIN = re.compile(r"://[^:/@]*(:[^@]*)?@")  # as SQLAlchemy reads it: a password may hold a slash
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 def redact(text: str) -> str:
-    """Return the text with the password of every URL in it replaced by `***`.
+    """Return the text with the password of every URL in it replaced by `***`; a port before an `@` as well.
 
     >>> redact("cannot reach postgresql://ann:secret@db/mlflow")
     'cannot reach postgresql://ann:***@db/mlflow'
     """
-    hidden = re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:***@", text)
+    hidden = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)
     return re.sub(r"([?&](?:password|token)=)[^&\s]*", r"\1***", hidden)
 
 
@@ -73,7 +76,7 @@ def sqlite_path(url: str) -> Path:
     _, found, name = url.partition(":///")
     name = name.partition("?")[0]
     if not found or name in ("", ":memory:"):
-        raise TrackingError(f"the tracking URL must name a file, `sqlite:///FILE`, but got `{url}`.")
+        raise TrackingError(f"the tracking URL must name a file, `sqlite:///FILE`, but got `{redact(url)}`.")
     return Path(name)
 
 
@@ -150,20 +153,23 @@ def _status(url: str, path: str, timeout_s: float) -> int:
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise _unreachable(url, reason) from error
+    except OSError as error:
+        raise _unreachable(url, getattr(error, "reason", error)) from error
+    except (ValueError, HTTPException) as error:
+        raise _unreachable(url, _NOT_A_URL) from error
 
 
 def _check_port(url: str, default: int, timeout_s: float) -> None:
     try:
-        parts = urllib.parse.urlsplit(url)
+        parts = urllib.parse.urlsplit(_LOGIN.sub("://", url, count=1))
         host, port = parts.hostname, parts.port or default
         if host is None:  # a local socket or a service name; only the driver knows where
             return
         socket.create_connection((host, port), timeout=timeout_s).close()
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise _unreachable(url, error) from error
+    except ValueError as error:
+        raise _unreachable(url, _NOT_A_URL) from error
 
 
 def _unreachable(url: str, reason: object) -> TrackingError:

@@ -46,9 +46,8 @@ __all__ = [
 
 _DEFAULTS: dict[str, bool | int] = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": True,
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": 20,  # seconds; MLflow's 120 outlast anybody's patience at the end of a study
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": 2,  # with waits of a few seconds; MLflow's 7 wait four minutes
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": 1,
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": 15,  # seconds; MLflow's 120 outlast anybody's patience at the end of a study
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": 0,  # MLflow repeats blindly what may have been done, for minutes; we look first
 }
 
 for _name, _value in _DEFAULTS.items():

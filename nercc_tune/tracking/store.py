@@ -26,6 +26,9 @@ from nercc_tune.tracking.reachability import (
 )
 from nercc_tune.tracking.silent import MlflowClient, MlflowException, SqlAlchemyStore
 
+_PATIENCE_S = 15.0
+"""Seconds after which a server that does not answer cannot be reached; a busy one takes a few."""
+
 _REASON_LENGTH = 200
 """Characters of a store's own message that are passed on."""
 
@@ -54,9 +57,9 @@ def open_client(url: str, artifacts: Path | None) -> MlflowClient:
     """Return a client of the store, which is made if it is an SQLite file that does not exist.
 
     Raises:
-        TrackingError: If the store cannot be reached or read, within seconds.
+        TrackingError: If the store cannot be reached or read; within seconds, unless a server is silent.
     """
-    check_tracking(url)
+    check_tracking(url, timeout_s=_PATIENCE_S)
     with translated(url):
         if is_sqlite(url):
             path = sqlite_path(url)

@@ -18,15 +18,20 @@ class SyncReport:
         added: Trials whose runs were missing.
         present: Trials whose runs were there.
         closed: Runs, of trials or cells, that were left running and are so no longer.
+        removed: Runs that were there twice; those that were left running among them count as closed, too.
     """
 
     added: int
     present: int
     closed: int
+    removed: int = 0
 
 
 def sync(history: StudyHistory, *, url: str, artifacts: Path | None, files: Sequence[Path] = ()) -> SyncReport:
-    """Bring a tracking store level with a study: add what is missing, close what was left running, double nothing.
+    """Bring a tracking store level with a study: add what is missing, close what was left running, mend doubles.
+
+    A trial's run that was left running is completed where the history has the trial, else closed as KILLED. A second
+    time changes nothing.
 
     Not to be run while the study is being launched: its runs would look left behind.
 
@@ -36,7 +41,7 @@ def sync(history: StudyHistory, *, url: str, artifacts: Path | None, files: Sequ
     projection = Projection(url, artifacts)
     records = [(cell.cell, trial) for cell in history.cells for trial in cell.trials]
     closed = projection.open_study(history, resume=False)
-    present = projection.trials
+    present, removed = projection.trials, projection.removed
     added = [(cell, trial) for cell, trial in records if (trial.uid, trial.started_ms) not in present]
     for cell, trial in added:
         projection.log_trial(cell, trial)
@@ -46,4 +51,4 @@ def sync(history: StudyHistory, *, url: str, artifacts: Path | None, files: Sequ
         status="FINISHED" if history.is_finished else "KILLED",
         end_ms=max((trial.finished_ms for _, trial in records), default=None),
     )
-    return SyncReport(added=len(added), present=len(records) - len(added), closed=closed)
+    return SyncReport(added=len(added), present=len(records) - len(added), closed=closed, removed=removed)

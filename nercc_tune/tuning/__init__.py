@@ -7,17 +7,29 @@ from nercc_tune.tuning.history import (
     open_cells,
     read_all,
     read_history,
+    stored_spec,
     study_names,
     to_spec_json,
 )
+from nercc_tune.tuning.holder import Holder
+from nercc_tune.tuning.ledger import Ledger
+from nercc_tune.tuning.patience import Patience, failing_as
+from nercc_tune.tuning.progress import Progress
+from nercc_tune.tuning.proposals import Proposals
 from nercc_tune.tuning.search import Search
 from nercc_tune.tuning.storage import hush, is_absent, masked, open_existing, open_storage
 
 __all__ = [
     "CellStudy",
+    "Holder",
+    "Ledger",
+    "Patience",
+    "Progress",
+    "Proposals",
     "Search",
     "check_identity",
     "delete_study",
+    "failing_as",
     "hush",
     "is_absent",
     "masked",
@@ -26,6 +38,7 @@ __all__ = [
     "open_storage",
     "read_all",
     "read_history",
+    "stored_spec",
     "study_names",
     "to_spec_json",
 ]

@@ -3,52 +3,41 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner, MedianPruner, NopPruner, WilcoxonPruner
-from optuna.storages import BaseStorage
+from optuna.distributions import CategoricalDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage, get_storage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from nercc_tune.records import (
-    Cell,
-    CellHistory,
-    Goal,
-    Policy,
-    Provenance,
-    Score,
-    TrialRecord,
-    TunedEntry,
-    from_json,
-    to_json,
-)
+from nercc_tune.records import Cell, Encoding, Policy, Provenance, Score, TrialRecord, TunedEntry, to_json
 from nercc_tune.spec import StudySpec
-from nercc_tune.tuning.samplers import (
-    ASSIGNMENT,
-    DECODE_SPACE,
-    LAMBDA_DEC,
-    LAMBDA_ENC,
-    NODES,
-    ORDERING,
-    GivenSampler,
-    Value,
+from nercc_tune.tuning.cell_reading import (
+    BASELINES,
+    HEADER,
+    PROPOSAL,
+    RECORD,
+    RESULT,
+    one_of_each,
+    proposal_of,
+    read_baselines,
+    record_of,
+    state_of,
 )
-
-RECORD = "nercc_tune.record"
-BASELINES = "nercc_tune.baselines"
-RESULT = "nercc_tune.result"
-HEADER = "nercc_tune.study"
+from nercc_tune.tuning.samplers import ASSIGNMENT, DECODE_SPACE, LAMBDA_DEC, LAMBDA_ENC, NODES, ORDERING, Value
+from nercc_tune.tuning.space import distributions, pruner
 
 _DIRECTION = {False: StudyDirection.MINIMIZE, True: StudyDirection.MAXIMIZE}
-_PRUNER_STARTUP = 4
-# Of five blocks all must be worse than the best trial's: 2⁻⁵ = 0.03 of p, and four give 0.06.
-_WILCOXON_P = 0.1
+
+
+class SupersededError(Exception):
+    """Another worker has the proposal: what this one found of it is not needed."""
 
 
 class CellStudy:
@@ -61,11 +50,12 @@ class CellStudy:
     def __init__(self, storage: BaseStorage, study: optuna.Study, cell: Cell, spec: StudySpec) -> None:
         self.cell = cell
         self._study = study
-        self._storage = storage
-        self._study_id = storage.get_study_id_from_name(cell.name)
+        self._storage = get_storage(storage)
+        self._study_id = self._storage.get_study_id_from_name(cell.name)
+        self._known: dict[int, TrialRecord | None] = {}
         self._goal = spec.search.goal
         self._ranges = {LAMBDA_ENC: spec.search.lambda_enc, LAMBDA_DEC: spec.search.lambda_dec}
-        self._distributions = _distributions(spec)
+        self._distributions = distributions(spec)
 
     @classmethod
     def open(cls, storage: BaseStorage, cell: Cell, spec: StudySpec, header: Mapping[str, Any]) -> CellStudy:
@@ -74,23 +64,34 @@ class CellStudy:
         directions = [_DIRECTION[goal.is_maximised]]
         if goal.metric == "pareto":
             directions = [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE]
+        storage = get_storage(storage)
         study = optuna.create_study(
-            storage=storage, study_name=cell.name, directions=directions, load_if_exists=True, pruner=_pruner(spec)
+            storage=storage, study_name=cell.name, directions=directions, load_if_exists=True, pruner=pruner(spec)
         )
         if HEADER not in study.user_attrs:
             study.set_user_attr(HEADER, dict(header))
         return cls(storage, study, cell, spec)
 
     def records(self) -> tuple[TrialRecord, ...]:
-        """Return all finished trials that carry a record, in Optuna's order."""
-        return tuple(
-            read_record(trial) for trial in self._study.get_trials(deepcopy=False) if RECORD in trial.user_attrs
-        )
+        """Return the records of all finished trials, in Optuna's order; one for each proposal."""
+        trials = self._study.get_trials(deepcopy=False)
+        for trial in trials:
+            if trial.state.is_finished() and trial.number not in self._known:
+                self._known[trial.number] = record_of(trial)
+        return one_of_each(self._known[trial.number] for trial in trials if trial.state.is_finished())
 
-    def ask(self, sampler: GivenSampler) -> Trial:
-        """Start a trial whose parameters come from a sampler."""
-        self._study.sampler = sampler
-        return self._study.ask()
+    def ask(self, sampler: BaseSampler, *, proposal: int) -> Trial:
+        """Start the trial of a proposal, whose parameters come from a sampler.
+
+        Raises:
+            SupersededError: If the cell has the proposal.
+        """
+        started = self._start(create_trial(state=TrialState.RUNNING, user_attrs={PROPOSAL: proposal}))
+        # Of its own, since a study remembers the trials that it saw last.
+        study = optuna.load_study(
+            study_name=self.cell.name, storage=self._storage, sampler=sampler, pruner=self._study.pruner
+        )
+        return Trial(study, started._trial_id)  # noqa: SLF001 - see nercc_tune.tuning.leases
 
     def suggest(self, trial: Trial, name: str) -> float:
         """Sample a λ of a started trial: the low end of its range means 0."""
@@ -105,41 +106,49 @@ class CellStudy:
             return otherwise
         return str(trial.suggest_categorical(name, distribution.choices))
 
+    def encoder_parameters(self, encoding: Encoding) -> dict[str, Value]:
+        """Return the parameters that stand for an encoding: `suggest` and `choose` read them back."""
+        smoothing = self._within(LAMBDA_ENC, encoding.lambda_enc)
+        return self._searched({LAMBDA_ENC: smoothing, ORDERING: encoding.ordering, NODES: encoding.nodes})
+
+    def decoder_parameters(self, lambda_dec: float, assignment: str, decode_space: str) -> dict[str, Value]:
+        """Return the parameters that stand for how answers are read."""
+        smoothing = self._within(LAMBDA_DEC, lambda_dec)
+        return self._searched({LAMBDA_DEC: smoothing, ASSIGNMENT: assignment, DECODE_SPACE: decode_space})
+
     def parameters(self, record: TrialRecord) -> dict[str, Value]:
-        """Return the parameters that stand for a record: `suggest` and `choose` read them back."""
+        """Return the parameters that stand for a record."""
         design = record.design
-        values: dict[str, Value] = {
-            LAMBDA_ENC: self._within(LAMBDA_ENC, record.lambda_enc),
-            LAMBDA_DEC: self._within(LAMBDA_DEC, record.lambda_dec),
-            ORDERING: design.ordering,
-            NODES: design.nodes,
-            ASSIGNMENT: design.assignment,
-            DECODE_SPACE: design.decode_space,
-        }
-        return {name: values[name] for name in self._distributions}
+        decoder = self.decoder_parameters(record.lambda_dec, design.assignment, design.decode_space)
+        return self.encoder_parameters(record.encoding) | decoder
+
+    def _searched(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return those that are parameters of the study: what has one choice is none."""
+        return {name: value for name, value in values.items() if name in self._distributions}
 
     def tell(self, trial: Trial, record: TrialRecord) -> TrialRecord:
-        """Finish a started trial with its record, which gets the trial's number."""
+        """Finish a started trial with its record, which gets the trial's number.
+
+        Raises:
+            SupersededError: If another worker has taken the proposal over.
+        """
         record = replace(record, number=trial.number)
-        if record.score is not None:
-            for name, shortfall in self._goal.shortfalls(record.score).items():
-                trial.set_constraint(name, shortfall)
-        trial.set_user_attr(RECORD, _attribute(record))  # last: what has a record is complete
-        self._study.tell(trial, self._values(record), state=_state(record))
+        with _supersession():
+            if record.score is not None:
+                for name, shortfall in self._goal.shortfalls(record.score).items():
+                    trial.set_constraint(name, shortfall)
+            trial.set_user_attr(RECORD, _attribute(record))
+        self._finish(trial._trial_id, record)  # noqa: SLF001 - see nercc_tune.tuning.leases
         return record
 
     def abandon(self, trial: Trial) -> None:
-        """Fail a started trial that was interrupted; it leaves no record and will be proposed again."""
-        self._study.tell(trial, state=TrialState.FAIL)
+        """Fail a started trial that was interrupted; it leaves no record."""
+        self._fail(trial._trial_id)  # noqa: SLF001 - see nercc_tune.tuning.leases
 
-    def abandon_stale(self) -> None:
-        """Finish the trials that a process which died left running: they failed, unless their record has a score."""
+    def close(self) -> None:
+        """Fail whatever still runs, when all proposals are done: the leftovers of workers that died."""
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            record = read_record(trial) if RECORD in trial.user_attrs else None
-            if record is None:
-                self._study.tell(trial.number, state=TrialState.FAIL)
-            else:
-                self._study.tell(trial.number, self._values(record), state=_state(record))
+            self._fail(trial._trial_id)  # noqa: SLF001 - see nercc_tune.tuning.leases
 
     def add(self, record: TrialRecord, *, block_values: Sequence[float] = ()) -> TrialRecord:
         """Add a trial that was proposed for another cell and evaluated for this one too.
@@ -147,21 +156,23 @@ class CellStudy:
         Args:
             record: Its record; the number is given here.
             block_values: What a pruner compares, one for each block.
+
+        Raises:
+            SupersededError: If another worker has taken the proposal over, or the cell has it.
         """
-        record = replace(record, number=self._storage.get_n_trials(self._study_id))
         score = record.score
-        self._study.add_trial(
+        started = self._start(
             create_trial(
-                state=_state(record),
-                values=self._values(record),
+                state=TrialState.RUNNING,
                 params=self.parameters(record),
                 distributions=self._distributions,
-                user_attrs={RECORD: _attribute(record)},
+                user_attrs={PROPOSAL: record.proposal, RECORD: _attribute(record)},
                 intermediate_values=dict(enumerate(block_values)),
                 constraints=self._goal.shortfalls(score) if score and self._goal.has_floor else None,
             )
         )
-        return record
+        self._finish(started._trial_id, record)  # noqa: SLF001 - see nercc_tune.tuning.leases
+        return replace(record, number=started.number)
 
     def baselines(self) -> dict[str, Score]:
         """Return the baselines' scores on the tuning draws, empty where they were not measured yet."""
@@ -176,6 +187,45 @@ class CellStudy:
         values = {"entry": to_json(entry), "policy": to_json(policy), "provenance": to_json(provenance)}
         self._study.set_user_attr(RESULT, values)
 
+    def _start(self, template: FrozenTrial) -> FrozenTrial:
+        """Make a running trial of a proposal, and fail every other one that runs.
+
+        Two workers may hold one proposal where one of them seemed dead. Each makes its trial, then fails the other's,
+        then finishes its own; whichever is made last sees the other one, so that never both are finished.
+        """
+        proposal = template.user_attrs[PROPOSAL]
+        trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
+        mine, others = self._trials_of(proposal, trial_id)
+        if others:
+            for other in others:
+                self._fail(other._trial_id)  # noqa: SLF001 - see nercc_tune.tuning.leases
+            mine, others = self._trials_of(proposal, trial_id)
+        if any(other.state.is_finished() and record_of(other) is not None for other in others):
+            self._fail(trial_id)
+            raise SupersededError
+        return mine
+
+    def _trials_of(self, proposal: int, trial_id: int) -> tuple[FrozenTrial, list[FrozenTrial]]:
+        """Return one trial of a proposal, and all others of it."""
+        trials = {
+            trial._trial_id: trial  # noqa: SLF001 - see nercc_tune.tuning.leases
+            for trial in self._study.get_trials(deepcopy=False)
+            if proposal_of(trial) == proposal
+        }
+        return trials.pop(trial_id), list(trials.values())
+
+    def _fail(self, trial_id: int) -> None:
+        with suppress(UpdateFinishedTrialError):
+            self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+
+    def _finish(self, trial_id: int, record: TrialRecord) -> None:
+        """Give a trial its end; one that has that end already got it from a call whose answer was lost."""
+        try:
+            self._storage.set_trial_state_values(trial_id, state_of(record), self._values(record))
+        except UpdateFinishedTrialError:
+            if self._storage.get_trial(trial_id).state is not state_of(record):
+                raise SupersededError from None
+
     def _values(self, record: TrialRecord) -> list[float] | None:
         """Return what Optuna optimises; None for a trial without a score."""
         if record.score is None:
@@ -188,67 +238,21 @@ class CellStudy:
         return min(max(smoothing, span.low), span.high)
 
 
-def read_cell(study: optuna.Study, cell: Cell, goal: Goal) -> CellHistory:
-    """Read all that a cell's study holds."""
-    trials = study.get_trials(deepcopy=False)
-    result = study.user_attrs.get(RESULT)
-    return CellHistory(
-        cell=cell,
-        goal=goal,
-        baselines=read_baselines(study),
-        trials=tuple(read_record(trial) for trial in trials if RECORD in trial.user_attrs),
-        entry=from_json(TunedEntry, result["entry"]) if result else None,
-    )
-
-
-def read_record(trial: FrozenTrial) -> TrialRecord:
-    """Return the record of a trial that has one."""
-    return from_json(TrialRecord, {**trial.user_attrs[RECORD], "number": trial.number})
-
-
-def read_baselines(study: optuna.Study) -> dict[str, Score]:
-    """Return the baselines' scores that a cell's study holds."""
-    return {name: from_json(Score, values) for name, values in study.user_attrs.get(BASELINES, {}).items()}
-
-
 def now_ms() -> int:
     """Return the time as milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def _supersession() -> Iterator[None]:
+    """Turn a write to a trial that another worker has failed into a `SupersededError`."""
+    try:
+        yield
+    except UpdateFinishedTrialError:
+        raise SupersededError from None
 
 
 def _attribute(record: TrialRecord) -> dict[str, Any]:
     values: dict[str, Any] = to_json(record)
     del values["number"]
     return values
-
-
-def _state(record: TrialRecord) -> TrialState:
-    if record.score is not None:
-        return TrialState.COMPLETE
-    return TrialState.FAIL if record.pruned_after is None else TrialState.PRUNED
-
-
-def _distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
-    """Return the parameters of a study: both λ, and whatever has several choices."""
-    search = spec.search
-    ranges = {LAMBDA_ENC: search.lambda_enc, LAMBDA_DEC: search.lambda_dec}
-    choices = {
-        ORDERING: search.orderings,
-        NODES: search.nodes,
-        ASSIGNMENT: search.assignments,
-        DECODE_SPACE: search.decode_spaces,
-    }
-    found: dict[str, BaseDistribution] = {
-        name: FloatDistribution(span.low, span.high, log=True) for name, span in ranges.items()
-    }
-    return found | {name: CategoricalDistribution(listed) for name, listed in choices.items() if len(listed) > 1}
-
-
-def _pruner(spec: StudySpec) -> BasePruner:
-    if spec.search.pruner == "median":
-        return MedianPruner(n_startup_trials=_PRUNER_STARTUP, n_warmup_steps=0)
-    if spec.search.pruner == "wilcoxon":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # stated in the README
-            return WilcoxonPruner(p_threshold=_WILCOXON_P)
-    return NopPruner()

@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from nercc_tune.errors import HomeError, StorageError
 from nercc_tune.records import Cell, Policy, Provenance, StudyHistory, WorkloadInfo, from_json, to_json
 from nercc_tune.spec import StudySpec
-from nercc_tune.tuning.cell_study import HEADER, RESULT, CellStudy, read_cell
+from nercc_tune.tuning.cell_reading import HEADER, RESULT, read_cell
+from nercc_tune.tuning.cell_study import CellStudy
+from nercc_tune.tuning.ledger import ledger_name
 
 
 def open_cells(
@@ -50,9 +52,22 @@ def check_identity(storage: BaseStorage, spec: StudySpec, workload: WorkloadInfo
             raise HomeError(f"the weights or the data of study `{spec.name}` changed since its first launch; {offer}")
 
 
+def stored_spec(storage: BaseStorage, name: str) -> StudySpec:
+    """Return the study file of a study that was launched, without its URLs.
+
+    Raises:
+        StorageError: If the storage holds no such study.
+    """
+    headers = _headers(storage, name)
+    if not headers:
+        raise _absent(storage, name)
+    return StudySpec.model_validate(next(iter(headers.values()))["spec"], strict=False)
+
+
 def delete_study(storage: BaseStorage, name: str) -> None:
-    """Delete all cells of a study from the storage."""
-    for study_name in _headers(storage, name):
+    """Delete all cells of a study from the storage, and its ledger."""
+    ledgers = {study_name for study_name in optuna.get_all_study_names(storage) if study_name == ledger_name(name)}
+    for study_name in (*_headers(storage, name), *ledgers):
         optuna.delete_study(study_name=study_name, storage=storage)
 
 
@@ -72,8 +87,7 @@ def read_history(storage: BaseStorage, name: str) -> StudyHistory:
     """
     headers = _headers(storage, name)
     if not headers:
-        known = ", ".join(study_names(storage)) or "none"
-        raise StorageError(f"the storage holds no study `{name}` (it has: {known}); run `nercc-tune launch` first.")
+        raise _absent(storage, name)
     try:
         return _history(storage, name, headers)
     except (ValidationError, KeyError) as error:
@@ -119,6 +133,11 @@ def _history(storage: BaseStorage, name: str, headers: dict[str, dict[str, Any]]
         policy=from_json(Policy, results[0]["policy"]) if is_finished else None,
         provenance=from_json(Provenance, results[0]["provenance"]) if is_finished else None,
     )
+
+
+def _absent(storage: BaseStorage, name: str) -> StorageError:
+    known = ", ".join(study_names(storage)) or "none"
+    return StorageError(f"the storage holds no study `{name}` (it has: {known}); run `nercc-tune launch` first.")
 
 
 def _headers(storage: BaseStorage, name: str) -> dict[str, dict[str, Any]]:

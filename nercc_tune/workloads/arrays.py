@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nercc_tune.errors import DataMissingError, WorkloadError
+from nercc_tune.one_line import one_line
 from nercc_tune.workloads.image_set import ImageSet
 from nercc_tune.workloads.queries import ArrayQueries
 
@@ -18,19 +21,40 @@ __all__ = ["open_arrays"]
 
 _CHANNELS = (1, 3)
 
+# What NumPy and the archive raise for files that were cut, changed or made to harm.
+_BROKEN = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 def _read(path: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     if not path.is_file():
         raise DataMissingError(
-            f"`data_dir` must be the path of an .npz file with `images` and `labels`, but got {path}."
+            f"`data_dir` must be the path of an .npz file with `images` and `labels`, but got {one_line(path)}."
         )
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return arrays["images"], arrays["labels"]
     except KeyError as error:
-        raise WorkloadError(f"`{path}` must hold the arrays `images` and `labels`, but lacks one of them.") from error
-    except (ValueError, OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise WorkloadError(f"`{path}` must be an .npz file of plain arrays, but cannot be read: {error}") from error
+        raise WorkloadError(
+            f"`{one_line(path)}` must hold the arrays `images` and `labels`, but lacks one of them."
+        ) from error
+    except _BROKEN as error:
+        raise WorkloadError(
+            f"`{one_line(path)}` must be an .npz file of plain arrays, but cannot be read: {one_line(error)}"
+        ) from error
 
 
 def _check_labels(labels: NDArray[np.generic], count: int) -> torch.Tensor:

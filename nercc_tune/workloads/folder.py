@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from nercc_tune.errors import DataMissingError, WorkloadError
+from nercc_tune.one_line import one_line
 from nercc_tune.workloads.image_set import ImageSet
 
 __all__ = ["open_folder"]
@@ -32,16 +33,17 @@ def open_folder(path: Path, *, name: str = "folder", split: str = "all") -> Imag
     """
     from torchvision.datasets import ImageFolder  # noqa: PLC0415 - torchvision takes a second to import
 
+    told = one_line(path)
     if not path.is_dir():
-        raise DataMissingError(f"`data_dir` must be a folder with one sub-folder of images a class, but got {path}.")
+        raise DataMissingError(f"`data_dir` must be a folder with one sub-folder of images a class, but got {told}.")
     try:
         images = ImageFolder(path, allow_empty=True)
     except FileNotFoundError as error:
         raise DataMissingError(
-            f"`{path}` must hold one sub-folder of images a class, but has no sub-folders."
+            f"`{told}` must hold one sub-folder of images a class, but has no sub-folders."
         ) from error
     if not len(images):
-        raise DataMissingError(f"`{path}` must hold one sub-folder of images a class, but has no images in them.")
+        raise DataMissingError(f"`{told}` must hold one sub-folder of images a class, but has no images in them.")
     numbers = _number_classes(images.classes)
 
     def decode(index: int) -> Image.Image:
@@ -49,8 +51,10 @@ def open_folder(path: Path, *, name: str = "folder", split: str = "all") -> Imag
         try:
             with Image.open(file) as image:
                 return image.copy()
-        except OSError as error:
-            raise WorkloadError(f"`{file}` must be an image, but cannot be decoded; mend or remove it.") from error
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise WorkloadError(
+                f"`{one_line(file)}` must be an image, but cannot be decoded; mend or remove it."
+            ) from error
 
     labels = [numbers[images.classes[target]] for target in images.targets]
     return ImageSet(name=name, split=split, labels=torch.tensor(labels), open=decode)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from nercc_tune.errors import WorkloadError
+from nercc_tune.one_line import one_line
 from nercc_tune.spec.settings import WorkloadSettings
 from nercc_tune.workloads.data_request import DataRequest
 from nercc_tune.workloads.datasets import DATASETS, state_preprocessing
@@ -19,9 +20,10 @@ from nercc_tune.workloads.digest import digest_parts, digest_weights
 from nercc_tune.workloads.image_set import ImageSet
 from nercc_tune.workloads.models import MODELS
 from nercc_tune.workloads.output_check import measure_outputs
+from nercc_tune.workloads.own_code import build_from_code, find_preprocessing, is_code
 from nercc_tune.workloads.own_model import build_own_model
 from nercc_tune.workloads.preprocessing import PlainPixels, Preprocessing, TimmPreprocessing
-from nercc_tune.workloads.program import SUFFIXES, load_program
+from nercc_tune.workloads.program import is_program, load_program
 from nercc_tune.workloads.queries import ArrayQueries, ImageQueries
 from nercc_tune.workloads.timm_model import build_timm_model, check_timm_name
 from nercc_tune.workloads.weights import apply_weights, read_weights
@@ -42,9 +44,12 @@ class _LoadedModel:
 
 
 def _find(path: str, data_dir: Path) -> Path:
-    """Return a path that is there as it stands, or else relative to the data directory."""
-    given = Path(path).expanduser()
-    return given if given.exists() else data_dir / given
+    """Return a path that is there as it stands, or else relative to the data directory, but never above that."""
+    try:
+        given = Path(path).expanduser()
+        return given if given.exists() or ".." in given.parts else data_dir / given
+    except (OSError, RuntimeError) as error:  # a name that is too long, a home of nobody
+        raise WorkloadError(f"`{one_line(path)}` must be a path, but cannot be one: {one_line(error)}.") from error
 
 
 def _find_weights_of(model: str, data_dir: Path) -> Path | None:
@@ -98,7 +103,7 @@ def _load_program(settings: WorkloadSettings) -> _LoadedModel:
         raise WorkloadError(
             "`checkpoint`, `pretrained` and `random_weights` must be left out where `model` is a file with its weights."
         )
-    path = Path(settings.model).expanduser()
+    path = _find(settings.model, Path())
     model = load_program(path)
     return _LoadedModel(
         name=path.name,
@@ -109,6 +114,32 @@ def _load_program(settings: WorkloadSettings) -> _LoadedModel:
     )
 
 
+def _load_code(settings: WorkloadSettings) -> _LoadedModel:
+    name = settings.model
+    if settings.pretrained or settings.random_weights:
+        raise WorkloadError(
+            f"`pretrained` and `random_weights` must be left out for `{name}`, whose code gives the weights."
+        )
+    model, source = build_from_code(name, seed=settings.seed), "own code"
+    if settings.checkpoint is not None:
+        apply_weights(model, read_weights(Path(settings.checkpoint)), source=one_line(settings.checkpoint))
+        source = "checkpoint"
+    prepare = find_preprocessing(model)
+    return _LoadedModel(
+        name=name, model=model, architecture=f"code {name}", preprocessing=prepare, weights_source=source
+    )
+
+
+def _refuse_code(model: str) -> None:
+    if is_code(model):
+        what = "names Python code, which may do all that you may"
+    elif is_program(model):
+        what = "is a file with a program, which may run Python code or write files"
+    else:
+        return
+    raise WorkloadError(f"`{one_line(model)}` {what}; give --allow-code if you trust the study file.")
+
+
 def load_workload(
     settings: WorkloadSettings,
     *,
@@ -116,6 +147,7 @@ def load_workload(
     data_dir: Path,
     notify: _Notify = _ignore,
     check_size: Callable[[int], None] = lambda _: None,
+    allow_code: bool = False,
 ) -> Workload:
     """Load the model, its weights and the data that the workload section of a study names.
 
@@ -124,17 +156,30 @@ def load_workload(
     lets timm fetch the weights. `home` keeps the weights that were trained; `notify` is told of downloads and
     trainings; `check_size` gets the number of queries before anything is trained, and may raise. Images go through
     timm's preprocessing for a model of timm, are resized and normalised by the data set's mean and std for a model of
-    the package, and are divided by 255 for a file.
+    the package, and are divided by 255 for a file. Without `allow_code` nothing that a study names can run code: no
+    `package.module:factory` is imported, no program is loaded, and pickles are read for their tensors alone.
 
     Raises:
-        WorkloadError: The model, its weights or the data cannot be used, or do not fit each other.
+        WorkloadError: The model, its weights or the data cannot be used, do not fit each other, or are code that is not
+            allowed.
         DataMissingError: A file is not there.
         OutputError: The model does not give one finite vector of logits for each query, with one for each label.
     """
+    if not allow_code:
+        _refuse_code(settings.model)
+    try:
+        return _load(settings, home=home, data_dir=data_dir, notify=notify, check_size=check_size)
+    except OSError as error:
+        raise WorkloadError(f"a file of the workload cannot be read: {one_line(error)}.") from error
+
+
+def _load(
+    settings: WorkloadSettings, *, home: Path, data_dir: Path, notify: _Notify, check_size: Callable[[int], None]
+) -> Workload:
     if settings.data not in DATASETS:
         nearest = difflib.get_close_matches(settings.data, DATASETS, n=1)
         hint = f"; did you mean `{nearest[0]}`?" if nearest else "."
-        raise WorkloadError(f"`data` must be one of {', '.join(DATASETS)}, but got `{settings.data}`{hint}")
+        raise WorkloadError(f"`data` must be one of {', '.join(DATASETS)}, but got `{one_line(settings.data)}`{hint}")
     root = data_dir if settings.data_dir is None else _find(settings.data_dir, data_dir)
     if settings.checkpoint is not None:
         settings = settings.model_copy(update={"checkpoint": str(_find(settings.checkpoint, data_dir))})
@@ -142,8 +187,10 @@ def load_workload(
     check_size(len(opened))
     if settings.model in MODELS:
         loaded = _load_own(settings, opened, home=home, data_dir=root, notify=notify)
-    elif settings.model.endswith(SUFFIXES):
+    elif is_program(settings.model):
         loaded = _load_program(settings)
+    elif is_code(settings.model):
+        loaded = _load_code(settings)
     else:
         loaded = _load_timm(settings, data_dir)
     return _assemble(settings, opened, loaded)

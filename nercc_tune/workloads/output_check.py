@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nercc_tune.errors import OutputError, WorkloadError
+from nercc_tune.one_line import one_line
 from nercc_tune.workloads.workload import QuerySource
 
 __all__ = ["measure_outputs"]
@@ -16,7 +17,7 @@ def _answer(model: nn.Module, queries: Tensor, model_name: str) -> object:
         with torch.no_grad():
             answer: object = model(queries)
     except (RuntimeError, ValueError, TypeError, AssertionError, IndexError, NotImplementedError) as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = one_line(str(error).strip().split("\n")[0])
         raise WorkloadError(
             f"`{model_name}` must answer any number of queries of shape {tuple(queries.shape[1:])}, "
             f"but fails on {len(queries)} ({reason}); export a program with a dynamic batch axis."

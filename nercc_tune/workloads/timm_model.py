@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from nercc_tune.errors import WorkloadError
+from nercc_tune.one_line import one_line
 
 __all__ = ["build_timm_model", "check_timm_name"]
+
+_PLAIN = re.compile(r"[\w.-]+")
 
 
 def check_timm_name(name: str, others: Sequence[str] = ()) -> None:
@@ -21,14 +25,14 @@ def check_timm_name(name: str, others: Sequence[str] = ()) -> None:
     """
     import timm  # noqa: PLC0415 - takes seconds to import
 
-    if timm.is_model(name):
+    if _PLAIN.fullmatch(name) and timm.is_model(name):  # timm looks at a name up to its first dot only
         return
     nearest = difflib.get_close_matches(name, [*others, *timm.list_models()], n=3)
     hint = (
         f"did you mean {', '.join(f'`{near}`' for near in nearest)}?" if nearest else "timm.list_models() lists them."
     )
     raise WorkloadError(
-        f"`model` must be a registered model, a timm name or a .pt or .pt2 file, but got `{name}`; {hint}"
+        f"`model` must be a registered model, a timm name or a .pt or .pt2 file, but got `{one_line(name)}`; {hint}"
     )
 
 
@@ -56,7 +60,7 @@ def build_timm_model(name: str, *, weights: Mapping[str, Tensor] | None = None, 
     try:
         model: nn.Module = timm.create_model(name, pretrained=pretrained, **sizes)
     except (RuntimeError, OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = one_line(str(error).strip().split("\n")[0])
         raise WorkloadError(
             f"`{name}` cannot be built{' with its published weights' if pretrained else ''} ({reason}); "
             f"give a `checkpoint` file, or set `random_weights`."

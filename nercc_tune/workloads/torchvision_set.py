@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Protocol
 import torch
 from PIL import Image
 
-from nercc_tune.errors import DataMissingError
+from nercc_tune.errors import DataMissingError, WorkloadError
+from nercc_tune.one_line import one_line
 from nercc_tune.workloads.data_request import DataRequest
 from nercc_tune.workloads.image_set import ImageSet
 
@@ -35,6 +37,9 @@ def _construct(kind: str, request: DataRequest, **options: object) -> IndexedIma
 class TorchvisionSet:
     """How to open one of torchvision's classification sets.
 
+    torchvision compares the pickles of the CIFAR sets, and every archive that it unpacks, with their published MD5
+    before it reads them, and loads no other pickle than of tensors alone.
+
     `kind` is its class. `files` says where below the data directory torchvision keeps its files, `has_splits` whether
     it takes `split="test"` rather than `train=False`, and `labels` which attribute has the labels.
     """
@@ -51,12 +56,18 @@ class TorchvisionSet:
 
         Raises:
             DataMissingError: The files are neither there nor to be had.
+            WorkloadError: The files are there, but hold something else.
         """
         choice: dict[str, object] = {"split": request.split} if self.has_splits else {"train": request.is_training}
         try:
             images = self.construct(self.kind, request, **choice, download=False)
         except (RuntimeError, OSError):
             images = self._download(request, choice)
+        except (pickle.UnpicklingError, AssertionError, EOFError, LookupError, TypeError, ValueError) as error:
+            raise WorkloadError(
+                f"the files of `{self.name}` in {one_line(request.data_dir)} cannot be read "
+                f"({one_line(error, longest=100)}); remove them, so that they are downloaded again."
+            ) from error
         labels: Sequence[int] = getattr(images, self.labels)
         return ImageSet(
             name=self.name,
@@ -72,7 +83,7 @@ class TorchvisionSet:
             return self.construct(self.kind, request, **choice, download=True)
         except (RuntimeError, OSError) as error:  # URLError is an OSError
             _remove_empty(made)
-            reason = str(error).strip().split("\n")[0]
+            reason = one_line(str(error).strip().split("\n")[0])
             raise DataMissingError(
                 f"the data set `{self.name}` is expected at {request.data_dir / self.files}, is not there "
                 f"and cannot be downloaded ({reason}); put its files there, or name another folder with --data-dir."

@@ -43,7 +43,7 @@ class Workload:
     `model` is in evaluation mode, in float32, on the CPU, and gives logits [B, outputs] for queries [B, *query_shape].
     `fingerprint` is a SHA-256 over the weights, the architecture, the identity of the data and the preprocessing; it
     does not depend on where files lie. `weights_source` is one of `shipped`, `home`, `checkpoint`, `pretrained`,
-    `random` and `exported program`.
+    `random`, `exported program` and `own code`.
     """
 
     model_name: str

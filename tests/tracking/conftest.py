@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +13,9 @@ import pytest
 from nercc_tune.records import StudyHistory
 from nercc_tune.tracking.projection import Projection
 from nercc_tune.tracking.silent import Dataset, MlflowClient, Run
+from tests.services.mlflow_server import MlflowServer, mlflow_server
+
+__all__ = ["mlflow_server"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +60,13 @@ def store(migrated: Path, tmp_path: Path) -> Store:
     return copy_of(migrated, tmp_path)
 
 
+@pytest.fixture
+def served(mlflow_server: MlflowServer, tmp_path: Path) -> Store:  # noqa: F811 - the fixture
+    """Return what the server shows, which is started if the test before stopped it."""
+    mlflow_server.start()
+    return Store(url=mlflow_server.url, file=tmp_path / "none", artifacts=tmp_path)
+
+
 def copy_of(migrated: Path, folder: Path) -> Store:
     """Return an empty store of its own in a folder."""
     file = folder / "home" / "mlflow.db"
@@ -77,3 +89,16 @@ def project(store: Store, history: StudyHistory) -> Projection:
 def curve(store: Store, run: Run, name: str) -> list[tuple[int, float]]:
     history = store.client().get_metric_history(run.info.run_id, name)
     return sorted((metric.step, metric.value) for metric in history)
+
+
+def wait_for(condition: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
+    """Wait until something is so.
+
+    Raises:
+        TimeoutError: If it is not so in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.01)

@@ -149,7 +149,16 @@ def test_a_store_that_is_there_and_one_that_is_not_yet(store: Store, tmp_path: P
 
 
 def test_passwords_are_hidden() -> None:
-    assert redact("http://a:b@c:1/d?token=e&f=g x://h:i/j@k") == "http://a:***@c:1/d?token=***&f=g x://h:i/j@k"
+    assert redact("http://a:b@c:1/d?token=e&f=g x://h:1/i j@k") == "http://a:***@c:1/d?token=***&f=g x://h:1/i j@k"
+    assert redact("postgresql://ann:sec/ret@host/db") == "postgresql://ann:***@host/db"
+    assert redact("mysql://ann:1/s@c@host:3306") == "mysql://ann:***@host:3306"
+
+
+@pytest.mark.parametrize("scheme", ["http", "postgresql", "sqlite"])
+def test_a_password_that_is_no_part_of_a_url_is_hidden(scheme: str) -> None:
+    with pytest.raises(TrackingError, match="tracking") as raised:
+        check_tracking(f"{scheme}://ann:sec/ret@127.0.0.1:{free_port()}")
+    assert not re.search("sec|ret[^r]", str(raised.value))
 
 
 def test_the_check_does_not_import_mlflow() -> None:

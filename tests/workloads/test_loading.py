@@ -19,8 +19,9 @@ _SMALL_TIMM = "resnet10t"
 _LENET = {"model": "lenet5", "data": "digits"}
 
 
-def _load(folder: Path, **settings: object) -> Workload:
-    return load_workload(WorkloadSettings.model_validate(settings), home=folder, data_dir=folder)
+def _load(folder: Path, *, allow_code: bool = False, **settings: object) -> Workload:
+    checked = WorkloadSettings.model_validate(settings)
+    return load_workload(checked, home=folder, data_dir=folder, allow_code=allow_code)
 
 
 def _save_lenet(path: Path, *, scale: float = 1.0, outputs: int = 10) -> Path:
@@ -172,7 +173,7 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
 )
 def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, settings: dict[str, object], match: str) -> None:
     with pytest.raises(WorkloadError, match=match):
-        _load(tmp_path, **settings)
+        load_workload(WorkloadSettings.model_validate(settings), home=tmp_path, data_dir=tmp_path, allow_code=True)
 
 
 def test_own_models_without_weights_name_the_training(tmp_path: Path) -> None:
@@ -203,21 +204,22 @@ def test_an_exported_program_is_a_workload(tmp_path: Path) -> None:
         torch.manual_seed(0)
         model = nn.Linear(6, 4).eval()
     program = _export(tmp_path / "model.pt2", model, torch.zeros(2, 6))
-    workload = _load(tmp_path, model=program, data="npz", data_dir=data_dir)
+    workload = _load(tmp_path, model=program, data="npz", data_dir=data_dir, allow_code=True)
     assert (workload.model_name, workload.weights_source) == ("model.pt2", "exported program")
     assert (workload.query_shape, workload.outputs) == ((6,), 4)
     queries, _ = workload.data.load([0, 1, 3])
     assert torch.equal(workload.model(queries), model(queries))
     (tmp_path / "elsewhere").mkdir()
     moved = shutil.copy(program, tmp_path / "elsewhere" / "renamed.pt2")
-    assert _load(tmp_path, model=str(moved), data="npz", data_dir=data_dir).fingerprint == workload.fingerprint
+    again = _load(tmp_path, model=str(moved), data="npz", data_dir=data_dir, allow_code=True)
+    assert again.fingerprint == workload.fingerprint
 
 
 def test_a_program_of_a_fixed_batch_is_refused(tmp_path: Path) -> None:
     data_dir = str(_vectors(tmp_path / "vectors.npz"))
     program = _export(tmp_path / "model.pt2", nn.Linear(6, 4).eval(), torch.zeros(2, 6), is_dynamic=False)
     with pytest.raises(WorkloadError, match=r"^`model\.pt2` must answer any number .* with a dynamic batch axis\.$"):
-        _load(tmp_path, model=program, data="npz", data_dir=data_dir)
+        _load(tmp_path, model=program, data="npz", data_dir=data_dir, allow_code=True)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:FutureWarning")  # the test writes what users still have
@@ -226,7 +228,7 @@ def test_a_script_is_a_workload(tmp_path: Path) -> None:
     torch.jit.script(model).save(str(tmp_path / "model.pt"))
     path = tmp_path / "images.npz"
     np.savez(path, images=np.full((2, 8, 8), 255, dtype=np.uint8), labels=np.arange(2))
-    workload = _load(tmp_path, model=str(tmp_path / "model.pt"), data="npz", data_dir=str(path))
+    workload = _load(tmp_path, model=str(tmp_path / "model.pt"), data="npz", data_dir=str(path), allow_code=True)
     assert workload.query_shape == (1, 8, 8)
     assert workload.data.load([0])[0].mean() == 1.0
 

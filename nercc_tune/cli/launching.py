@@ -1,0 +1,111 @@
+"""Running a study: `launch`, and `worker` to join one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nercc_tune.cli.app import app
+from nercc_tune.cli.options import (
+    DEFAULT_HOME,
+    CodeOption,
+    DataOption,
+    HomeOption,
+    SetOption,
+    StorageOption,
+    StudyArgument,
+    TrackingOption,
+)
+from nercc_tune.cli.reading import storage_of
+from nercc_tune.home import Home
+from nercc_tune.library import find_study
+
+
+@app.command()
+def launch(
+    study: StudyArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    data_dir: DataOption = None,
+    overrides: SetOption = None,
+    storage: StorageOption = None,
+    tracking: TrackingOption = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Search workers; GPUs or CPU threads are divided among them.")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="ADDRESS", help="Place the workers on a Ray cluster: an address, auto or local."),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget earlier results of this study.")] = False,
+    allow_code: CodeOption = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Show where the time went.")] = False,
+) -> None:
+    """Tune a study: search, judge on held-out queries, track in MLflow, write the table.
+
+    Launching again goes on where the last launch stopped. Others may join it with `nercc-tune worker`.
+
+    Example: `nercc-tune launch lenet5-digits --set search.trials=20 --workers 2`
+    """
+    from nercc_tune import terminal
+    from nercc_tune.pipeline import launch as launch_study
+    from nercc_tune.spec import load_study
+    from nercc_tune.tuning import hush
+
+    hush()
+    console = terminal.make_console()
+    spec = load_study(find_study(study), overrides=overrides or ()).placed(
+        storage=storage, tracking=tracking, workers=workers, ray=ray
+    )
+    started = time.perf_counter()
+    with terminal.LaunchProgress(console, spec.search.goal) as progress:
+        result = launch_study(spec, Home(home, data_dir), fresh=fresh, allow_code=allow_code, events=progress.events)
+    wall = time.perf_counter() - started
+    console.print(terminal.table_of_results(result.table))
+    console.print(terminal.policy_lines(result.table), highlight=False)
+    for line in terminal.warnings_of(result.table):
+        console.print(line, style="yellow", highlight=False)
+    if profile:
+        console.print(terminal.table_of_times(result.timings.seconds, wall))
+    if result.tracking_error is not None:
+        console.print(str(result.tracking_error), style="yellow", highlight=False)
+    console.print(terminal.closing_lines(result, home=home, wall=wall), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def worker(
+    study: StudyArgument,
+    *,
+    storage: StorageOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    data_dir: DataOption = None,
+    overrides: SetOption = None,
+    device: Annotated[str | None, typer.Option("--device", help="In place of the study's: cpu, cuda:1 …")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of this worker.")] = None,
+    allow_code: CodeOption = False,
+) -> None:
+    """Join a study that is being launched, from this or another host, until nothing is left to do.
+
+    A study that is given by its name is read from the storage. The launch tracks, judges and writes the table.
+
+    Example: `nercc-tune worker lenet5-digits --storage postgresql+psycopg://ann@db/optuna`
+    """
+    from nercc_tune import terminal
+    from nercc_tune.spec import build_study, load_study
+    from nercc_tune.tuning import hush, open_existing, stored_spec
+    from nercc_tune.worker import Job, work
+
+    hush()
+    console = terminal.make_console()
+    url = storage_of(study, home, storage)
+    if Path(study).is_file():
+        spec = load_study(study, overrides=overrides or ())
+    else:
+        spec = build_study(stored_spec(open_existing(url), study).model_dump(mode="json"), overrides=overrides or ())
+    job = Job(spec=spec, home=Home(home, data_dir), storage=url, device=device, threads=threads, allow_code=allow_code)
+    with terminal.LaunchProgress(console, spec.search.goal) as progress:
+        forwards = work(job, progress.worker_events)
+    console.print(f"nothing is left to do; {forwards:g} forward passes were computed here", highlight=False)

@@ -1,0 +1,41 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a study.")]
+HomeOption = Annotated[
+    Path, typer.Option("--home", envvar="NERCC_TUNE_HOME", help="Directory of everything that studies leave behind.")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", envvar="NERCC_TUNE_DATA", help="Directory of data sets; by default `data` in the home."),
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field of the study file.")
+]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage", envvar="NERCC_TUNE_STORAGE", help="URL of Optuna's storage; by default SQLite in the home."
+    ),
+]
+TrackingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking",
+        envvar="NERCC_TUNE_TRACKING",
+        help="URL of MLflow's tracking store; by default in the home.",
+    ),
+]
+ExportFormat = Literal["json", "csv", "parquet", "markdown", "latex"]
+FigureFormat = Literal["png", "svg", "pdf"]
+CodeOption = Annotated[
+    bool, typer.Option("--allow-code", help="Let the study file name Python code, which is imported and run.")
+]
+
+DEFAULT_HOME = Path("nercc-home")

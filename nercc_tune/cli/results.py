@@ -1,0 +1,111 @@
+"""What a study found: `export`, `advise`, `report`, `studies`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nercc_tune.cli.app import app
+from nercc_tune.cli.options import (
+    DEFAULT_HOME,
+    ExportFormat,
+    FigureFormat,
+    HomeOption,
+    StorageOption,
+    StudyArgument,
+)
+from nercc_tune.cli.reading import name_of, read
+from nercc_tune.errors import TableError
+from nercc_tune.home import Home
+from nercc_tune.library import bundled_studies
+
+
+@app.command()
+def export(
+    study: StudyArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    storage: StorageOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; by default the terminal.")
+    ] = None,
+    format_: Annotated[
+        ExportFormat | None, typer.Option("--format", "-f", help="By default told by the file's suffix, else json.")
+    ] = None,
+) -> None:
+    """Export the tuned table of a finished study.
+
+    Example: `nercc-tune export lenet5-digits -o table.json`
+    """
+    from nercc_tune.export.formats import export_table, write_table
+    from nercc_tune.export.table import TunedTable
+
+    table = TunedTable.from_history(read(study, home, storage))
+    if output is not None:
+        try:
+            write_table(table, output, format=format_)
+        except (ValueError, OSError) as error:
+            raise TableError(f"cannot write the table: {error}") from error
+        Console(stderr=True).print(f"wrote {output}", highlight=False)
+        return
+    content = export_table(table, format=format_ or "json")
+    sys.stdout.buffer.write(content)
+
+
+@app.command()
+def advise(study: StudyArgument, *, home: HomeOption = DEFAULT_HOME, storage: StorageOption = None) -> None:
+    """Say where to deploy the tuned code, BACC or plain replication on the same workers.
+
+    Example: `nercc-tune advise lenet5-digits`
+    """
+    from nercc_tune.export.advice import advise as advise_on
+    from nercc_tune.export.table import TunedTable
+    from nercc_tune.terminal import make_console, table_of_advice
+
+    table = TunedTable.from_history(read(study, home, storage))
+    make_console().print(table_of_advice(advise_on(table)))
+
+
+@app.command()
+def report(
+    study: StudyArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    storage: StorageOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder; by default the study's, in the home.")
+    ] = None,
+    format_: Annotated[FigureFormat, typer.Option("--format", "-f")] = "png",
+) -> None:
+    """Draw the figures of a study and write its report, finished or not.
+
+    Example: `nercc-tune report lenet5-digits --format pdf -o figures`
+    """
+    from nercc_tune.reporting.report import write_report
+
+    folder = output or Home(home).study(name_of(study))
+    for path in write_report(read(study, home, storage), folder, formats=[format_]):
+        Console().print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def studies(*, home: HomeOption = DEFAULT_HOME, storage: StorageOption = None) -> None:
+    """List the studies of a home with their state and best pair, and those that ship.
+
+    Example: `nercc-tune studies`
+    """
+    from nercc_tune.terminal import make_console, table_of_studies
+    from nercc_tune.tuning import open_existing, read_all
+
+    console = make_console()
+    place = Home(home)
+    histories = read_all(open_existing(storage or place.storage_url)) if storage or place.has_storage else {}
+    if histories:
+        console.print(table_of_studies(histories))
+    else:
+        console.print(f"no studies in {home} yet", highlight=False)
+    console.print(f"shipped: {', '.join(bundled_studies())}", highlight=False)

@@ -1,0 +1,110 @@
+"""What a study needs: `train`, `sync`, `doctor`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nercc_tune.cli.app import app
+from nercc_tune.cli.options import (
+    DEFAULT_HOME,
+    DataOption,
+    HomeOption,
+    StorageOption,
+    StudyArgument,
+    TrackingOption,
+)
+from nercc_tune.cli.reading import own_url
+from nercc_tune.errors import HomeError
+from nercc_tune.home import Home
+
+
+@app.command()
+def train(
+    workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="For example lenet5-mnist or repvgg-cifar10.")],
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    data_dir: DataOption = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same weights.")] = 0,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda …")] = "auto",
+) -> None:
+    """Train the model of a workload, and keep its weights in the home.
+
+    Example: `nercc-tune train lenet5-mnist --data-dir data`
+    """
+    from nercc_tune.terminal import training_progress
+    from nercc_tune.workloads import train as train_workload
+
+    console = Console()
+    place = Home(home)
+    with training_progress(console) as progress:
+        result = train_workload(
+            workload, home=home, data_dir=data_dir or place.data, progress=progress, seed=seed, device=device
+        )
+    console.print(
+        f"{workload}: test accuracy {result.test_accuracy:.2%} after {result.epochs} epochs in {result.seconds:.0f} s; "
+        f"weights in {result.checkpoint}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def sync(
+    study: StudyArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    storage: StorageOption = None,
+    tracking: TrackingOption = None,
+) -> None:
+    """Rebuild MLflow from Optuna's storage: add what is missing, close what was left running.
+
+    Example: `nercc-tune sync lenet5-digits`
+    """
+    from nercc_tune.tracking.sync import sync as sync_study
+    from nercc_tune.tuning import Ledger, hush, open_existing, read_history
+
+    hush()
+    place = Home(home)
+    opened = open_existing(storage_of(study, home, storage))
+    history = read_history(opened, name_of(study))
+    launcher = Ledger(opened, history.name).conductor()
+    if launcher is not None:
+        raise HomeError(f"study `{history.name}` is being launched by {launcher}, which tracks it; wait for its end.")
+    folder = place.study(history.name)
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+    url = tracking or own_url(study, "tracking") or place.tracking_url
+    found = sync_study(history, url=url, artifacts=place.artifacts, files=files)
+    Console().print(
+        f"{history.name}: added {found.added} runs, {found.present} were there, closed {found.closed}", highlight=False
+    )
+
+
+@app.command()
+def doctor(
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    data_dir: DataOption = None,
+    storage: StorageOption = None,
+    tracking: TrackingOption = None,
+) -> None:
+    """Say what works on this machine and what is missing: device, stores, weights, data.
+
+    Example: `nercc-tune doctor --data-dir data`
+    """
+    from nercc_tune.doctor import examine
+    from nercc_tune.terminal import make_console
+
+    place = Home(home)
+    shown = Table("", "what", "found", box=None)
+    for finding in examine(
+        place,
+        data_dir=data_dir or place.data,
+        storage=storage or place.storage_url,
+        tracking=tracking or place.tracking_url,
+    ):
+        shown.add_row("[green]ok[/]" if finding.is_ok else "[yellow]missing[/]", finding.what, finding.text)
+    make_console().print(shown)

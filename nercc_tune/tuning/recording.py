@@ -1,0 +1,72 @@
+"""From a proposal to its record in a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from nercc_tune.errors import OutputError
+from nercc_tune.inference import CellEvaluator
+from nercc_tune.records import Design, Option, TrialRecord
+from nercc_tune.tuning.cell_study import now_ms
+from nercc_tune.tuning.proposals import Proposal, Proposals
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recorder:
+    """Evaluates proposals.
+
+    Attributes:
+        evaluators: By straggler count.
+    """
+
+    proposals: Proposals
+    evaluators: Mapping[int, CellEvaluator]
+
+    def pruned(self, stragglers: int, proposal: Proposal, pruned_after: int) -> TrialRecord:
+        """Return the record of a proposal that the pruner gave up."""
+        return replace(self._blank(stragglers, proposal), pruned_after=pruned_after)
+
+    def failed(self, stragglers: int, proposal: Proposal, reason: str) -> TrialRecord:
+        """Return the record of a proposal that cannot be evaluated."""
+        return replace(self._blank(stragglers, proposal), reason=reason)
+
+    def evaluated(self, stragglers: int, proposal: Proposal) -> TrialRecord:
+        """Evaluate a proposal in a cell; outputs that are not finite make a failed trial with its reason."""
+        blank = self._blank(stragglers, proposal)
+        try:
+            best, *others = self._options(stragglers, proposal, blank.design)
+        except OutputError as error:
+            return replace(blank, reason=str(error), finished_ms=now_ms())
+        return replace(
+            blank,
+            design=replace(blank.design, assignment=best.assignment, decode_space=best.decode_space),
+            lambda_dec=best.lambda_dec,
+            score=best.score,
+            profile=best.profile,
+            others=tuple(others),
+            finished_ms=max(now_ms(), blank.started_ms),  # clocks are set back at times
+        )
+
+    def _blank(self, stragglers: int, proposal: Proposal) -> TrialRecord:
+        assignment, space = proposal.readings[0]
+        design = replace(self.proposals.spec.reference, assignment=assignment, decode_space=space)
+        now = now_ms()
+        return TrialRecord(
+            uid=f"{self.proposals.studies[stragglers].cell.name}#{proposal.number}",
+            number=0,
+            proposal=proposal.number,
+            proposed_for=proposal.proposed_for,
+            design=design.with_encoding(proposal.encoding),
+            lambda_enc=proposal.encoding.lambda_enc,
+            lambda_dec=proposal.lambda_dec or 0.0,
+            score=None,
+            started_ms=now,
+            finished_ms=now,
+        )
+
+    def _options(self, stragglers: int, proposal: Proposal, design: Design) -> tuple[Option, ...]:
+        evaluator = self.evaluators[stragglers]
+        if proposal.lambda_dec is None:
+            return evaluator.best(proposal.encoding, proposal.readings)
+        return (evaluator.option(design, proposal.encoding.lambda_enc, proposal.lambda_dec),)

@@ -1,0 +1,129 @@
+"""One search worker of a study that was launched elsewhere: the loop that every process, host and actor runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from optuna.storages import RDBStorage
+
+from nercc_tune.errors import StorageError
+from nercc_tune.home import Home
+from nercc_tune.inference import Draws, Features, Inference
+from nercc_tune.preparation import Preparation
+from nercc_tune.spec import StudySpec
+from nercc_tune.tuning import (
+    Holder,
+    Ledger,
+    Patience,
+    Progress,
+    Proposals,
+    Search,
+    check_identity,
+    hush,
+    open_cells,
+    open_existing,
+    stored_spec,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a worker is told; it travels to other processes and hosts.
+
+    Attributes:
+        storage: URL of Optuna's storage, in which the study was launched.
+        device: In place of the study's; for example the second GPU.
+        threads: CPU threads of torch; None leaves them as they are.
+        features: As for `nercc_tune.pipeline.launch`.
+    """
+
+    spec: StudySpec
+    home: Home
+    storage: str
+    device: str | None = None
+    threads: int | None = None
+    features: Features | None = None
+    allow_code: bool = False
+
+    def at(self, device: str | None, threads: int | None) -> Job:
+        """Return the job of one worker among several on a machine."""
+        return replace(self, device=device, threads=threads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerEvents:
+    """What a worker reports.
+
+    Attributes:
+        stage: Called with a line when a stage begins, and when the storage fails.
+        ready: Called when everything is loaded and the search begins.
+        proposal: Called with the number of proposals that all workers have done, and the most there may be.
+    """
+
+    stage: Callable[[str], None] = lambda _: None
+    ready: Callable[[], None] = lambda: None
+    proposal: Callable[[int, int], None] = lambda _done, _budget: None
+
+
+def work(job: Job, events: WorkerEvents | None = None) -> float:
+    """Work on a study until nothing is left to do; return the forward passes that were computed here.
+
+    Raises:
+        NerccTuneError: If the study is not the one in the storage, or something of it cannot be used here.
+        KeyboardInterrupt: If the worker is stopped; its proposal is given back.
+    """
+    events = events or WorkerEvents()
+    hush()
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    spec = job.spec if job.device is None else _on_device(job.spec, job.device)
+    preparation = Preparation(
+        spec=spec, home=job.home, features=job.features, allow_code=job.allow_code, notify=events.stage
+    )
+    preparation.check()
+    settings = spec.storage
+    storage = open_existing(job.storage, heartbeat_s=settings.heartbeat_s, grace_s=settings.grace_s)
+    ledger = _join(storage, spec)
+    inference = preparation.load()
+    tuning = inference.draw("tuning")
+    studies = open_cells(storage, spec, inference.masks.cells, inference.workload_info(tuning))
+    progress = Progress(
+        proposals=Proposals(spec=spec, studies=studies),
+        ledger=ledger,
+        on_proposal=events.proposal,
+    )
+    events.ready()
+    patience = Patience(url=job.storage, retry_s=settings.retry_s, notify=events.stage)
+    searching(inference, tuning, progress, patience).run()
+    return tuning.outputs.forwards
+
+
+def searching(inference: Inference, tuning: Draws, progress: Progress, patience: Patience) -> Search:
+    """Return the search that runs in this process."""
+    return Search(
+        progress=progress,
+        evaluators=tuning.evaluators,
+        timings=inference.timings,
+        patience=patience,
+        sweep_s=inference.spec.storage.heartbeat_s,
+    )
+
+
+def _join(storage: RDBStorage, spec: StudySpec) -> Ledger:
+    """Refuse to join what was not launched, what is another study, or what this host cannot share."""
+    stored_spec(storage, spec.name)
+    check_identity(storage, spec)
+    ledger = Ledger(storage, spec.name)
+    launcher, me = ledger.launched_by(), Holder.here()
+    if storage.engine.dialect.name == "sqlite" and launcher is not None and not launcher.is_on(me):
+        raise StorageError(
+            f"study `{spec.name}` was launched on {launcher.host} with SQLite, which serves one host: its locks do not "
+            "hold across a network; launch it with `--storage postgresql+psycopg://USER@HOST/DATABASE`."
+        )
+    return ledger
+
+
+def _on_device(spec: StudySpec, device: str) -> StudySpec:
+    return spec.model_copy(update={"workload": spec.workload.model_copy(update={"device": device})})
