@@ -17,7 +17,7 @@ from nercc_tune.cli.options import (
     StudyArgument,
     TrackingOption,
 )
-from nercc_tune.cli.reading import own_url
+from nercc_tune.cli.reading import name_of, own_url, storage_of
 from nercc_tune.errors import HomeError
 from nercc_tune.home import Home
 

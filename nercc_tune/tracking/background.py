@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 State = Literal["new", "running", "interrupted", "failed", "closed"]
 
-_SETTLING_S = 3.0
-"""Time after a failure in which a request whose answer was lost may still be carried out."""
+_SETTLING_PAUSES = 3
+"""First pauses after a failure in which a request whose answer was lost may still be carried out."""
 
 
 class BackgroundTracker:
@@ -47,6 +47,7 @@ class BackgroundTracker:
         self._status: Status = "KILLED"
         self._backlog: Backlog | None = None
         self._retries = Retries(first_pause_s)
+        self._settling_s = _SETTLING_PAUSES * first_pause_s
         self._runs: dict[str, str] = {}
         self._sent = 0
         self._step_started = time.monotonic()
@@ -214,7 +215,7 @@ class BackgroundTracker:
     def _finish(self, projection: Projection, backlog: Backlog) -> None:
         """Terminate the cells' runs; after an outage only once it was seen that nothing came late."""
         if self._last_failure is not None:
-            self._abandoned.wait(max(0.0, self._last_failure + _SETTLING_S - time.monotonic()))
+            self._abandoned.wait(max(0.0, self._last_failure + self._settling_s - time.monotonic()))
             projection = self._open(backlog)
             self._send_all(projection, backlog)
         if not self._abandoned.is_set():

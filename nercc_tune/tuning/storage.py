@@ -34,9 +34,10 @@ _LIBPQ = {
     "tcp_user_timeout": 60_000,
     "application_name": "nercc-tune",
 }
-_PARTS = ("study_directions", "study_system_attributes", "study_user_attributes", "trial_heartbeats", "trial_params")
-_PARTS += ("trial_intermediate_values", "trial_system_attributes", "trial_user_attributes", "trial_values")
-_OPTUNA_TABLES = frozenset(("alembic_version", "studies", "trials", "version_info", *_PARTS))
+_STUDY_PARTS = ("study_directions", "study_system_attributes", "study_user_attributes")
+_TRIAL_PARTS = ("heartbeats", "intermediate_values", "params", "system_attributes", "user_attributes", "values")
+_OPTUNA_TABLES = frozenset(("alembic_version", "studies", "trials", "version_info", *_STUDY_PARTS))
+_OPTUNA_TABLES |= {f"trial_{part}" for part in _TRIAL_PARTS}
 _REMEDIES = {
     "password authentication failed": "check the user and the password in the URL",
     "no password supplied": "put the password into the URL, or into ~/.pgpass",

@@ -38,7 +38,7 @@ class MlflowServer:
 
     def __init__(self, folder: Path) -> None:
         self.database = f"sqlite:///{folder}/mlflow.db"
-        self._folder = folder
+        self.folder = folder
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         open_client(self.database, folder / "artifacts")  # its tables; the server itself would take longer
@@ -86,7 +86,7 @@ class MlflowServer:
     def _launch(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self._port)]
         command += ["--workers", "1", "--backend-store-uri", self.database]
-        command += ["--artifacts-destination", str(self._folder / "artifacts")]
+        command += ["--artifacts-destination", str(self.folder / "artifacts")]
         environment = os.environ | {
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -94,12 +94,12 @@ class MlflowServer:
         }
         with self._log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own command
-                command, env=environment, cwd=self._folder, stdout=log, stderr=log, start_new_session=True
+                command, env=environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
             )
 
     @property
     def _log(self) -> Path:
-        return self._folder / "server.log"
+        return self.folder / "server.log"
 
     def _answers(self) -> bool:
         try:

@@ -61,7 +61,7 @@ def store(migrated: Path, tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def served(mlflow_server: MlflowServer, tmp_path: Path) -> Store:  # noqa: F811 - the fixture
+def served(mlflow_server: MlflowServer, tmp_path: Path) -> Store:
     """Return what the server shows, which is started if the test before stopped it."""
     mlflow_server.start()
     return Store(url=mlflow_server.url, file=tmp_path / "none", artifacts=tmp_path)

@@ -116,7 +116,7 @@ def test_a_cell_of_another_study_is_refused(store: Store) -> None:
 
 def test_an_error_of_another_kind_is_seen(store: Store) -> None:
     class Wrong(BackgroundTracker):
-        def _copy(self, projection: Projection, files: Files) -> None:
+        def _copy(self, projection: Projection, files: Files) -> None:  # noqa: ARG002 - as in the base class
             raise KeyError("http://ann:secret@host")
 
     tracker = Wrong(store.url, store.artifacts, first_pause_s=0.01)

@@ -29,7 +29,7 @@ def test_progress_begins_anew() -> None:
 def test_the_end_begins_anew_and_four_refusals_are_enough() -> None:
     retries = Retries(clock=Clock())
     assert [fail(retries) for _ in range(6)][-1] == 30
-    pauses = []
+    pauses: list[float] = []
     while not retries.are_exhausted or not pauses:
         pauses.append(fail(retries, is_closing=True))
     assert pauses == [1, 2, 4, 8]

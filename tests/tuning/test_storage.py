@@ -137,19 +137,14 @@ def test_a_file_of_any_size_that_is_no_database_is_refused(tmp_path: Path, size:
     assert (tmp_path / "notes.db").read_bytes() == b"x" * size
 
 
-_CROWDS = [(4, 25), pytest.param(8, 200, marks=pytest.mark.slow)]
-
-
-@pytest.mark.parametrize(("processes", "trials"), _CROWDS)
+@pytest.mark.parametrize(("processes", "trials"), [(4, 25), pytest.param(8, 200, marks=pytest.mark.slow)])
 def test_processes_claim_and_finish_each_trial_once_in_sqlite(tmp_path: Path, processes: int, trials: int) -> None:
     _assert_each_once(f"sqlite:///{tmp_path}/optuna.db", processes, trials)
 
 
-@pytest.mark.parametrize(("processes", "trials"), _CROWDS)
-def test_processes_claim_and_finish_each_trial_once_in_postgresql(
-    postgres: Postgres, processes: int, trials: int
-) -> None:
-    _assert_each_once(postgres.new_database(), processes, trials)
+@pytest.mark.slow
+def test_processes_claim_and_finish_each_trial_once_in_postgresql(postgres: Postgres) -> None:
+    _assert_each_once(postgres.new_database(), processes=8, trials=200)
 
 
 def _assert_each_once(url: str, processes: int, trials: int) -> None:
