@@ -155,8 +155,10 @@ class _Run:
     ) -> LaunchResult:
         spec, timings, studies = self.inference.spec, self.inference.timings, progress.proposals.studies
         self._measure_baselines(tuning, studies)
+        before = self.patience(lambda: read_history(storage, spec.name))
         self._search(tuning, progress)
         history = self.patience(lambda: read_history(storage, spec.name))
+        others = search_forwards(history) - search_forwards(before) if self._has_crew else 0.0
         judged = {"validation": 0.0, "heldout": 0.0}
         if not history.is_judged:
             self.events.stage("judging on fresh and held-out queries")
@@ -174,7 +176,7 @@ class _Run:
             history=history,
             table=table,
             timings=timings,
-            forwards={"tuning": tuning.outputs.forwards, **judged},
+            forwards={"tuning": tuning.outputs.forwards + others, **judged},
             folder=folder,
             tracking_url=tracking_url(spec, self.home),
             tracking_error=tracker.error,
@@ -196,10 +198,15 @@ class _Run:
         for study in progress.proposals.studies.values():
             self.patience(study.close)
 
+    @property
+    def _has_crew(self) -> bool:
+        resources = self.inference.spec.resources
+        return resources.workers > 1 or resources.ray is not None
+
     def _crew(self) -> Crew | None:
         """Return the crew that the study asks for; None where this process is the only worker."""
         spec, preparation = self.inference.spec, self.preparation
-        if spec.resources.workers == 1 and spec.resources.ray is None:
+        if not self._has_crew:
             return None
         job = Job(
             spec=spec,

@@ -56,6 +56,7 @@ def without_password(text: str, url: str) -> str:
 
 def _forms(url: str) -> set[str]:
     found = [match.group(2) for match in (*_USER_INFO.finditer(url), *_PARAMETER.finditer(url))]
+    found += [part for secret in found if "@" in secret for part in re.split("[@:/?]", secret)]  # taken for a host
     plain = {form for secret in found for form in (secret, unquote(secret), unquote_plus(secret))}
     quoted = {form for secret in plain for form in (quote(secret), quote(secret, safe=""), quote_plus(secret))}
     quoted |= {quote(secret, safe=" +") for secret in plain}  # SQLAlchemy's

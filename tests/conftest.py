@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.mlflow_server import mlflow_server
+from tests.services.postgres import postgres
+
+__all__ = ["data_root", "mlflow_server", "postgres"]
+
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:

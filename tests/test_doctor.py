@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,9 +15,13 @@ from nercc_tune.home import Home
 from nercc_tune.tuning import open_storage
 from nercc_tune.tuning.storage import connected
 from tests.fakes import finished_home
-from tests.services.postgres import Postgres
+from tests.services.postgres import Postgres, running_postgres
 
-pytest_plugins = ["tests.services.postgres"]
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
 
 
 def _findings(home: Home, *, storage: str | None = None, tracking: str | None = None) -> dict[str, Finding]:

@@ -62,6 +62,13 @@ def test_a_password_among_the_parameters_is_masked(key: str) -> None:
     assert without_password("it was secret", url) == "it was ***"
 
 
+def test_parts_of_an_unquoted_password_that_were_taken_for_the_host_are_masked() -> None:
+    url = "postgresql://ann:pass@w0rd:x1y2/z3z4@db/optuna"
+    assert (
+        without_password("no host w0rd, port x1y2, database z3z4@db", url) == "no host ***, port ***, database ***@db"
+    )
+
+
 def test_a_short_password_does_not_eat_the_message() -> None:
     assert without_password("a database at db, not a.b", "postgresql://ann:a@db/x") == "*** database at db, not ***.b"
 

@@ -8,8 +8,8 @@ from typing import Protocol
 from nercc_tune import errors
 from nercc_tune.errors import CrewError, NerccTuneError
 
-# Workers that died before they had loaded everything, one after the other: a second try helps against bad luck only.
-_FALSE_STARTS_AT_MOST = 20
+# For each worker, deaths in a row before everything was loaded: another try helps against bad luck only.
+_FALSE_STARTS_AT_MOST = 25
 
 
 class Crew(Protocol):
@@ -36,8 +36,9 @@ class Crew(Protocol):
 class FalseStarts:
     """Counts the workers in a row that died before they were ready."""
 
-    def __init__(self, notify: Callable[[str], None]) -> None:
+    def __init__(self, notify: Callable[[str], None], *, workers: int = 1) -> None:
         self._notify = notify
+        self._at_most = _FALSE_STARTS_AT_MOST * workers
         self._count = 0
 
     def see_ready(self) -> None:
@@ -51,7 +52,7 @@ class FalseStarts:
             CrewError: If too many in a row died before they were ready.
         """
         self._count = 0 if was_ready else self._count + 1
-        if self._count >= _FALSE_STARTS_AT_MOST:
+        if self._count >= self._at_most:
             raise CrewError(
                 f"{self._count} search workers in a row died before they had loaded the model (the last one: {how}); "
                 "the memory may not suffice for so many: lower --workers."
@@ -59,8 +60,16 @@ class FalseStarts:
         self._notify(f"a search worker died ({how}); another one takes its place")
 
 
+def report_of(error: Exception) -> str:
+    """Return an error as a worker reports it: `to_error` reads it back."""
+    if isinstance(error, NerccTuneError):
+        return f"{type(error).__name__} {error}"
+    text = " ".join(str(error).split())
+    return f"{CrewError.__name__} a search worker failed on {type(error).__name__}: {text}"
+
+
 def to_error(name: str, text: str) -> NerccTuneError:
-    """Return the error that a worker reported by the name of its class."""
+    """Return the error that a worker reported, by the name of its class."""
     kind = getattr(errors, name, CrewError)
     found: NerccTuneError = kind(text)
     return found

@@ -16,7 +16,7 @@ from types import FrameType
 
 import torch
 
-from nercc_tune.crews.crew import FalseStarts, to_error
+from nercc_tune.crews.crew import FalseStarts, report_of, to_error
 from nercc_tune.errors import NerccTuneError
 from nercc_tune.worker import Job, WorkerEvents, work
 
@@ -44,7 +44,7 @@ class ProcessCrew:
         self._context = _context()
         self._places = places(job.spec.workload.device, workers)
         self._workers: list[_Worker] = []
-        self._false_starts = FalseStarts(notify)
+        self._false_starts = FalseStarts(notify, workers=workers)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -155,11 +155,13 @@ def _run(job: Job, messages: Connection) -> None:
     threading.Thread(target=_follow_parent, name="nercc-tune-parent", daemon=True).start()
     try:
         work(job, WorkerEvents(ready=lambda: messages.send_bytes(_READY.encode())))
-    except NerccTuneError as error:
-        messages.send_bytes(f"{type(error).__name__} {error}".encode())
-        sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(0)
+        return
+    except Exception as error:
+        messages.send_bytes(report_of(error).encode())
+        if not isinstance(error, NerccTuneError):
+            raise
+        sys.exit(2)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -129,6 +129,7 @@ def parse_table(text: str) -> TunedTable:
     digest = values.pop("digest", None)
     try:
         table = from_json(TunedTable, values)
+        json.dumps(table.straggling, ensure_ascii=False, allow_nan=False).encode()
         expected = table.digest
     except ValidationError as error:
         raise TableError(_first_problem(error)) from error
@@ -180,12 +181,13 @@ def _check_codes(table: TunedTable) -> None:
         )
     if not all(0 <= entry.fewest <= entry.stragglers < entry.workers for entry in table.entries):
         raise TableError("the table is wrong: `0 <= fewest <= stragglers < workers` must hold for each entry.")
-    pairs = (*table.entries, table.policy.single)
-    lambdas = [value for pair in pairs for value in (pair.lambda_enc, pair.lambda_dec)]
-    lambdas += [table.policy.lambda_enc, *(entry.lambda_dec for entry in table.policy.entries)]
+    policy = table.policy
+    lambdas = [value for entry in table.entries for value in (entry.lambda_enc, entry.lambda_dec)]
+    lambdas += [policy.lambda_enc, policy.single.lambda_enc, policy.single.lambda_dec]
+    lambdas += [entry.lambda_dec for entry in policy.entries]
     if not min(lambdas) >= 0:
         raise TableError(f"the table is wrong: each λ must be at least 0, but got {min(lambdas)}.")
-    counts = [entry.stragglers for entry in table.policy.entries]
+    counts = [entry.stragglers for entry in policy.entries]
     if not counts or len(set(counts)) < len(counts) or not {entry.stragglers for entry in table.entries} >= set(counts):
         raise TableError("the table is wrong: `policy.entries` must be for counts of `entries`, each once.")
 

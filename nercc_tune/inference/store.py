@@ -1,79 +1,83 @@
-"""Worker outputs that were computed once, in memory and on disk."""
+"""Worker outputs that were computed once, in memory and on a disk or an object store that processes share."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import uuid
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from nercc_tune.home import write_whole
+from nercc_tune.errors import HomeError
+from nercc_tune.redaction import masked, without_password
 
 _NAME = "outputs"
+_REASONS = {
+    errno.ENOSPC: "no space left on device; free some and launch again",
+    errno.EDQUOT: "the quota of the disk is used up; free some and launch again",
+    errno.EROFS: "the file system may only be read; name another folder",
+    errno.EACCES: "permission denied; change the rights, or name another folder",
+    errno.EPERM: "permission denied; change the rights, or name another folder",
+}
 
 
 class OutputStore:
     """Keeps tensors by key: the latest used up to a size in memory, all of them in a folder.
 
-    A file is written aside, flushed and renamed, and carries a checksum; a damaged one counts as absent and is
-    computed again.
+    The folder is a path, or an fsspec URL (`file:///…`, `s3://…`), and several processes may share it: what is read
+    was written whole. Each file carries a checksum; a damaged one counts as absent, and is computed and written again.
     """
 
-    def __init__(self, folder: Path | None, *, memory_mb: int) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | str | None, *, memory_mb: int) -> None:
+        """Open a store, which makes no folder yet.
+
+        Raises:
+            HomeError: If the URL is of an unknown kind, or the package that reads it is not installed.
+        """
+        self._files = None if folder is None else _open(folder)
         self._room = memory_mb * 2**20
         self._memory: OrderedDict[str, Tensor] = OrderedDict()
 
     def get(self, key: str) -> Tensor | None:
-        """Return the tensor of a key, or None where there is none or its file is damaged."""
+        """Return the tensor of a key, or None where there is none or its file is damaged.
+
+        Raises:
+            HomeError: If there is a file that may not or cannot be read.
+        """
         if key in self._memory:
             self._memory.move_to_end(key)
             return self._memory[key]
-        tensor = self._read(key)
+        content = None if self._files is None else self._files.read(_file_name(key))
+        tensor = None if content is None else _unpack(content)
         if tensor is not None:
             self._remember(key, tensor)
         return tensor
 
     def put(self, key: str, tensor: Tensor) -> None:
-        """Keep a tensor under a key."""
-        self._remember(key, tensor)
-        if self._folder is None:
-            return
-        path = self._path(self._folder, key)
-        payload = save({_NAME: tensor.contiguous()})
-        write_whole(path, hashlib.sha256(payload).digest() + payload)
+        """Keep a tensor under a key.
 
-    def _read(self, key: str) -> Tensor | None:
-        if self._folder is None:
-            return None
-        try:
-            content = self._path(self._folder, key).read_bytes()
-        except FileNotFoundError:
-            return None
-        checksum, payload = content[:32], content[32:]
-        if hashlib.sha256(payload).digest() != checksum:
-            return None
-        try:
-            return load(payload)[_NAME]
-        except (SafetensorError, KeyError):
-            return None
+        Raises:
+            HomeError: If its file cannot be written, for want of space or rights; no part of it is left.
+        """
+        self._remember(key, tensor)
+        if self._files is not None:
+            self._files.write(_file_name(key), _pack(tensor))
 
     def _remember(self, key: str, tensor: Tensor) -> None:
         self._memory[key] = tensor
         self._memory.move_to_end(key)
         while sum(_bytes(kept) for kept in self._memory.values()) > self._room and len(self._memory) > 1:
             self._memory.popitem(last=False)
-
-    @staticmethod
-    def _path(folder: Path, key: str) -> Path:
-        return folder / key[:2] / f"{key}.outputs"
-
-
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
 
 
 def tensor_key(*parts: str | Tensor) -> str:
@@ -83,3 +87,129 @@ def tensor_key(*parts: str | Tensor) -> str:
         content = part.encode() if isinstance(part, str) else part.contiguous().cpu().numpy().tobytes()
         digest.update(len(content).to_bytes(8, "little") + content)
     return digest.hexdigest()
+
+
+class _Files(Protocol):
+    """Where whole files are kept by name."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a file, or None where there is none."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write or replace a file; whoever reads meanwhile gets the old content or the new."""
+
+
+class _Folder:
+    """A folder of a local file system, or one that is mounted like it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, name: str) -> bytes | None:
+        with self._translated("read"):
+            try:
+                return (self._root / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, content: bytes) -> None:
+        path = self._root / name
+        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")  # hosts that share it may share a pid
+        with self._translated("written"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with aside.open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
+
+    @contextmanager
+    def _translated(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise HomeError(f"outputs cannot be {done} in {self._root}: {_reason(error)}") from error
+
+
+class _Remote:
+    """A folder of a file system that fsspec knows and that puts each file whole, as object stores do."""
+
+    def __init__(self, system: fsspec.AbstractFileSystem, root: str, *, url: str) -> None:
+        self._system = system
+        self._root = root.rstrip("/")
+        self._url = url
+
+    def read(self, name: str) -> bytes | None:
+        with self._translated("read"):
+            try:
+                return bytes(self._system.cat_file(f"{self._root}/{name}"))
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, content: bytes) -> None:
+        path = f"{self._root}/{name}"
+        with self._translated("written"):
+            try:
+                self._system.pipe_file(path, content)
+            except FileNotFoundError:  # it has folders, which an object store has not
+                self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
+                self._system.pipe_file(path, content)
+
+    @contextmanager
+    def _translated(self, done: str) -> Iterator[None]:
+        with _driver_errors(self._url, f"outputs cannot be {done} in"):
+            yield
+
+
+def _open(folder: Path | str) -> _Files:
+    if isinstance(folder, Path):
+        return _Folder(folder)
+    with _driver_errors(folder, "outputs cannot be kept in"):
+        system, root = fsspec.url_to_fs(folder)
+    return _Folder(Path(root)) if isinstance(system, LocalFileSystem) else _Remote(system, str(root), url=folder)
+
+
+@contextmanager
+def _driver_errors(url: str, what: str) -> Iterator[None]:
+    """Raise what a driver of fsspec raises inside the block as one line, without the password of the URL."""
+    where = f"{what} {masked(url)}"
+    try:
+        yield
+    except ImportError as error:
+        missing = error.__cause__.name if isinstance(error.__cause__, ImportError) else error.name
+        raise HomeError(f"{where}: its package is not installed; `pip install {missing}`") from None
+    except Exception as error:  # noqa: BLE001 - each driver has errors of its own, many of them no OSError
+        raise HomeError(f"{where}: {without_password(_reason(error), url)}") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in _REASONS:
+        return _REASONS[error.errno]
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return said.strip().splitlines()[0] if said.strip() else type(error).__name__
+
+
+def _file_name(key: str) -> str:
+    return f"{key[:2]}/{key}.outputs"
+
+
+def _pack(tensor: Tensor) -> bytes:
+    payload = save({_NAME: tensor.contiguous()})
+    return hashlib.sha256(payload).digest() + payload
+
+
+def _unpack(content: bytes) -> Tensor | None:
+    checksum, payload = content[:32], content[32:]
+    if hashlib.sha256(payload).digest() != checksum:
+        return None
+    try:
+        return load(payload)[_NAME]
+    except (SafetensorError, KeyError):
+        return None
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

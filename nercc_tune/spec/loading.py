@@ -65,6 +65,7 @@ def build_study(values: Mapping[str, Any], *, overrides: Sequence[str] = (), sou
     Raises:
         SpecError: If a field is unknown, missing, or cannot be meant.
     """
+    _check_texts(values, source=source)
     overridden = copy.deepcopy(dict(values))
     for override in overrides:
         _override(overridden, override)

@@ -147,7 +147,7 @@ class StudySpec(Section):
             raise ValueError("`code.stragglers` must list at least one count.")
         if self.straggling.model == "bursts" and self.code.rack is None:
             raise ValueError('model = "bursts" needs `code.rack`, the number of workers a rack.')
-        path = self.straggling.path
+        path = self.straggling.path  # links below the data directory are its owner's doing, not the study's
         if path is not None and ".." in PurePath(path).parts:
             raise ValueError(
                 f"`straggling.path` must not climb out of the data directory by `..`, but got {show(path)}; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ _TALL = ("iteration", "worker", "latency")
 _WIDE = re.compile(r"latency_worker_(\d{1,9})")
 _RAGGED = re.compile(r"(?:Row #(?P<row>\d+): )?Expected (?P<expected>\d+) columns, got (?P<got>\d+)")
 _LONGEST_REASON = 120
-_MOST_CELLS = 2**27  # 1 GiB of latencies
+_CELL_BYTES = 8
+_MOST_BYTES = 2**30  # a thousand workers over a hundred thousand iterations
 _FORMS = "`iteration`, `worker` and `latency`, or `latency_worker_0`, `latency_worker_1`, …"
 
 
@@ -54,13 +56,20 @@ def _load_parquet(path: Path) -> pa.Table:
 
     with parquet.ParquetFile(path) as file:
         names = [name for name in file.schema_arrow.names if name.strip() in _TALL or _WIDE.fullmatch(name.strip())]
-        rows = file.metadata.num_rows
-        if rows * len(names) > _MOST_CELLS:
+        # A file of some kilobytes may unpack to more than there is memory.
+        rows, size = file.metadata.num_rows, _unpacked_size(file.metadata, names)
+        if rows * len(names) * _CELL_BYTES > _MOST_BYTES or size > _MOST_BYTES:
             raise TraceError(
-                f"Cannot read the trace {one_line(path)}: it has {rows} rows of {len(names)} columns, and at most "
-                f"{_MOST_CELLS} latencies fit in memory; leave some iterations out."
+                f"Cannot read the trace {one_line(path)}: it has {rows} rows of {len(names)} columns and unpacks to "
+                f"{size} bytes, of which at most {_MOST_BYTES} are read; leave some iterations out."
             )
         return file.read(columns=names) if names else file.schema_arrow.empty_table()
+
+
+def _unpacked_size(metadata: pa.FileMetaData, names: Sequence[str]) -> int:
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    columns = (group.column(number) for group in groups for number in range(group.num_columns))
+    return sum(column.total_uncompressed_size for column in columns if column.path_in_schema.split(".")[0] in names)
 
 
 def _explain(error: BaseException) -> str:

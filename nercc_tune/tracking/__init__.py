@@ -11,6 +11,9 @@ experiment <study>                     saved views of its runs, a note
 └── run S=60 …
 ```
 
-Every run carries the tag `nercc_tune.uid`, by which a second projection finds it and adds nothing twice.
+Every run carries the tag `nercc_tune.uid`, by which a second projection finds it and adds nothing twice. So a call that
+fails, with or without having been carried out, is answered by looking what is there and adding the rest: by the
+`BackgroundTracker` of a launch as long as it runs, and by `sync` ever after.
+
 Importing `nercc_tune.tracking.background` or `.reachability` does not import MLflow, which takes seconds.
 """

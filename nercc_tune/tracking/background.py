@@ -186,15 +186,9 @@ class BackgroundTracker:
             self._step_started = time.monotonic()
 
     def _send_one(self, projection: Projection, backlog: Backlog) -> bool:
-        """Send what is next: trials, then the result, then files; return whether there was anything."""
+        """Send what is next: trials, the result, files, trials that failed before; return whether any was left."""
         if (trial := backlog.next_trial()) is not None:
-            cell, record = trial
-            try:
-                projection.log_trial(cell, record)
-            except Exception:
-                backlog.postpone(record)
-                raise
-            backlog.sent_trial(record)
+            _send_trial(projection, backlog, *trial)
         elif (result := backlog.next_result()) is not None:
             history, number = result
             projection.log_result(history)
@@ -202,6 +196,8 @@ class BackgroundTracker:
         elif (files := backlog.next_files()) is not None:
             self._copy(projection, files)
             backlog.sent_files()
+        elif (trial := backlog.next_trial(is_postponed=True)) is not None:
+            _send_trial(projection, backlog, *trial)
         else:
             return False
         return True
@@ -235,6 +231,15 @@ class BackgroundTracker:
         what = f"{count} trial runs wait" if count > 1 else "1 trial run waits" if count else "the last results wait"
         hope = f"{remedy} once it works" if self._closing.is_set() else "it is tried again"
         return TrackingError(f"tracking is behind: {self._trouble}; {what} in the study's own storage; {hope}.")
+
+
+def _send_trial(projection: Projection, backlog: Backlog, cell: Cell, record: TrialRecord) -> None:
+    try:
+        projection.log_trial(cell, record)
+    except Exception:
+        backlog.postpone(record)
+        raise
+    backlog.sent_trial(record)
 
 
 def _reason(error: Exception) -> str:

@@ -35,6 +35,7 @@ class Backlog:
         self._cells = {cell.cell.name: cell.cell for cell in history.cells}
         self._told: dict[_Key, tuple[Cell, TrialRecord]] = {}
         self._trials: dict[_Key, tuple[Cell, TrialRecord]] = dict(self._known())
+        self._postponed: set[_Key] = set()
         self._results = 0
         self._results_sent = 0
         self._files: list[Files] = []
@@ -109,10 +110,11 @@ class Backlog:
             self._trials = {key: trial for key, trial in everything.items() if key not in present}
             self._results_sent = results
 
-    def next_trial(self) -> tuple[Cell, TrialRecord] | None:
-        """Return the trial that is to be sent next, if any waits."""
+    def next_trial(self, *, is_postponed: bool = False) -> tuple[Cell, TrialRecord] | None:
+        """Return the trial that is to be sent next, if any waits; of those that were postponed, or of the others."""
         with self._lock:
-            return next(iter(self._trials.values()), None)
+            kind = (trial for key, trial in self._trials.items() if (key in self._postponed) == is_postponed)
+            return next(kind, None)
 
     def sent_trial(self, record: TrialRecord) -> None:
         """Take note that a trial was sent."""
@@ -120,10 +122,9 @@ class Backlog:
             self._trials.pop((record.uid, record.started_ms), None)
 
     def postpone(self, record: TrialRecord) -> None:
-        """Let all others go before a trial that the store did not take."""
-        key = (record.uid, record.started_ms)
+        """Let everything else go before a trial that the store did not take."""
         with self._lock:
-            self._trials[key] = self._trials.pop(key)
+            self._postponed.add((record.uid, record.started_ms))
 
     def next_result(self) -> tuple[StudyHistory, int] | None:
         """Return the latest result with its number, if it waits."""

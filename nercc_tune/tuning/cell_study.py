@@ -133,12 +133,12 @@ class CellStudy:
             SupersededError: If another worker has taken the proposal over.
         """
         record = replace(record, number=trial.number)
-        with _supersession():
+        with self._finishing(trial._trial_id):  # noqa: SLF001 - see nercc_tune.tuning.leases
             if record.score is not None:
                 for name, shortfall in self._goal.shortfalls(record.score).items():
                     trial.set_constraint(name, shortfall)
             trial.set_user_attr(RECORD, _attribute(record))
-        self._finish(trial._trial_id, record)  # noqa: SLF001 - see nercc_tune.tuning.leases
+            self._finish(trial._trial_id, record)  # noqa: SLF001 - see nercc_tune.tuning.leases
         return record
 
     def abandon(self, trial: Trial) -> None:
@@ -171,7 +171,8 @@ class CellStudy:
                 constraints=self._goal.shortfalls(score) if score and self._goal.has_floor else None,
             )
         )
-        self._finish(started._trial_id, record)  # noqa: SLF001 - see nercc_tune.tuning.leases
+        with self._finishing(started._trial_id):  # noqa: SLF001 - see nercc_tune.tuning.leases
+            self._finish(started._trial_id, record)  # noqa: SLF001 - see nercc_tune.tuning.leases
         return replace(record, number=started.number)
 
     def baselines(self) -> dict[str, Score]:
@@ -219,11 +220,19 @@ class CellStudy:
             self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
     def _finish(self, trial_id: int, record: TrialRecord) -> None:
-        """Give a trial its end; one that has that end already got it from a call whose answer was lost."""
+        self._storage.set_trial_state_values(trial_id, state_of(record), self._values(record))
+
+    @contextmanager
+    def _finishing(self, trial_id: int) -> Iterator[None]:
+        """Take it that a trial which has its end got it from a call whose answer was lost, if its record is there.
+
+        Raises:
+            SupersededError: If another worker has failed it.
+        """
         try:
-            self._storage.set_trial_state_values(trial_id, state_of(record), self._values(record))
+            yield
         except UpdateFinishedTrialError:
-            if self._storage.get_trial(trial_id).state is not state_of(record):
+            if record_of(self._storage.get_trial(trial_id)) is None:
                 raise SupersededError from None
 
     def _values(self, record: TrialRecord) -> list[float] | None:
@@ -241,15 +250,6 @@ class CellStudy:
 def now_ms() -> int:
     """Return the time as milliseconds since 1970."""
     return time.time_ns() // 1_000_000
-
-
-@contextmanager
-def _supersession() -> Iterator[None]:
-    """Turn a write to a trial that another worker has failed into a `SupersededError`."""
-    try:
-        yield
-    except UpdateFinishedTrialError:
-        raise SupersededError from None
 
 
 def _attribute(record: TrialRecord) -> dict[str, Any]:

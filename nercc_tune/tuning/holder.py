@@ -28,14 +28,20 @@ class Holder:
     @classmethod
     def here(cls) -> Holder:
         """Return this process."""
-        return cls(host=socket.gethostname(), machine=_machine(), pid=os.getpid(), started=_started(os.getpid()))
+        return cls(host=socket.gethostname(), machine=_machine(), pid=os.getpid(), started=_started(os.getpid()) or "")
 
     @property
     def is_gone(self) -> bool:
         """Whether the process is known to have ended; only its own machine knows."""
         if self.machine != _machine() or not self.machine:
             return False
-        return _started(self.pid) != self.started
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass  # it is another user's
+        return _started(self.pid) not in (self.started, None)
 
     def is_on(self, other: Holder) -> bool:
         """Whether both processes run on one system, in whatever containers."""
@@ -56,11 +62,11 @@ def _machine() -> str:
         return ""
 
 
-def _started(pid: int) -> str:
-    """Return when a process started, in ticks; empty if there is none, or only its remains."""
+def _started(pid: int) -> str | None:
+    """Return when a process started, in ticks; empty if only its remains are there, None if it cannot be seen."""
     try:
         text = (_PROCESSES / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    except OSError:  # too many open files, or a system that hides the processes of others
+        return None
     state, *fields = text.rpartition(")")[2].split()  # the name before it may hold anything
     return "" if state in "ZX" else fields[18]

@@ -105,7 +105,7 @@ class Leases:
         for trial in running:
             holder = self.holder(trial)
             if holder is not None and holder.is_gone and self.end(_id(trial), TrialState.FAIL):
-                self.renew(trial, is_death=True)
+                self.renew(self._storage.get_trial(_id(trial)), is_death=True)  # with what it wrote since
         self._listen({_id(trial) for trial in running})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # pinned by tests/tuning/test_leases.py

@@ -20,8 +20,8 @@ from nercc_tune.tuning.proposals import Proposal, Proposals
 from nercc_tune.tuning.pruning import Pruning
 from nercc_tune.tuning.recording import Recorder
 
-# A proposal that kills its worker again and again is given up; 10 leave room for deaths of other causes.
-_DEATHS_AT_MOST = 10
+# A proposal that kills its worker again and again is given up; 20 leave room for deaths of other causes.
+_DEATHS_AT_MOST = 20
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
 
 
@@ -116,7 +116,7 @@ class Search:
         while lacking := self.progress.lacking(lease.proposal):
             try:
                 self._evaluate(lease, lacking)
-            except SupersededError:
+            except (SupersededError, UpdateFinishedTrialError):  # the latter where its trial was failed midway
                 self.progress.refresh()
                 if not self.ledger.holds(lease):
                     return
@@ -126,14 +126,14 @@ class Search:
     def _evaluate(self, lease: Lease, lacking: list[int]) -> None:
         first = self.progress.first_of(lease.proposal)
         planned = from_json(Proposal, lease.plan) if lease.plan is not None else None
-        if first is not None:
-            proposal = self.proposals.of_record(first)
-            self._settle(lease, proposal)
-            self._add(lacking, proposal, pruned_after=first.pruned_after)
-        elif planned is not None and lease.deaths >= _DEATHS_AT_MOST:
+        if planned is not None and lease.deaths >= _DEATHS_AT_MOST:
             reason = f"{lease.deaths} workers died while they ran it; the memory may not suffice."
             for stragglers in lacking:
                 self._write(stragglers, self._recorder.failed(stragglers, planned, reason))
+        elif first is not None:
+            proposal = self.proposals.of_record(first)
+            self._settle(lease, proposal)
+            self._add(lacking, proposal, pruned_after=first.pruned_after)
         elif lease.proposal < self.proposals.given:
             proposal = self.proposals.by_design(lease.proposal)
             self._settle(lease, proposal)
@@ -158,8 +158,6 @@ class Search:
             with self.timings.measure("storage"):
                 self.proposals.give_rest(sampled, record)
                 self.progress.keep(owner, study.tell(sampled.trial, record))
-        except UpdateFinishedTrialError:
-            raise SupersededError from None
         except BaseException:
             with suppress(*STORAGE_FAILURES):  # then whoever takes the proposal over fails it
                 study.abandon(sampled.trial)

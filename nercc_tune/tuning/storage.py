@@ -33,6 +33,7 @@ _LIBPQ = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
     "application_name": "nercc-tune",
+    "client_encoding": "utf8",  # psycopg gives bytes where the database has no encoding
 }
 _STUDY_PARTS = ("study_directions", "study_system_attributes", "study_user_attributes")
 _TRIAL_PARTS = ("heartbeats", "intermediate_values", "params", "system_attributes", "user_attributes", "values")
@@ -139,9 +140,13 @@ def _parsed(url: str) -> URL:
     """Return the URL with psycopg 3 where it names PostgreSQL and no driver.
 
     Raises:
-        StorageError: If it names a database in memory, which no other process sees and nothing outlives.
+        StorageError: If its port is no number, or it names a database in memory, which no other process sees and
+            nothing outlives.
     """
-    target = sqlalchemy.make_url(url)
+    try:
+        target = sqlalchemy.make_url(url)
+    except ValueError:  # it quotes what it takes for a port, which may be a part of the password
+        raise StorageError(f"cannot use the Optuna storage {masked(url)}: its port is not a number.") from None
     if target.drivername in ("postgres", "postgresql"):
         return target.set(drivername="postgresql+psycopg")
     if _is_sqlite(target) and (target.database or ":memory:").startswith((":memory:", "file:")):

@@ -174,6 +174,56 @@ def test_text_that_is_not_json_is_refused(text: str) -> None:
         parse_table(text)
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "7" * 5000, '{"a": 1, "a": 1}', '{"b": {"a": 1, "a": 2}}'])
+def test_json_that_no_exporter_writes_is_refused_in_one_short_line(text: str) -> None:
+    with pytest.raises(TableError, match="the table is not JSON") as refused:
+        parse_table(text)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"])
+def test_a_straggler_model_that_has_no_digest_is_refused(value: object) -> None:
+    with pytest.raises(TableError, match=r"^the table's field `straggling` is wrong: .*\.$"):
+        parse_table(_tampered(lambda values: values["straggling"].update(probability=value)))
+
+
+def _sized(*, queries: int = 50, workers: int = 200, fewest: int = 20) -> TunedTable:
+    table = tuned_table(stragglers=(20,))
+    entry = replace(table.entries[0], queries=queries, workers=workers, fewest=fewest)
+    return replace(table, entries=(entry,))
+
+
+_OTHER = replace(tuned_table(stragglers=(40,)).entries[0], workers=201)
+
+
+_IMPOSSIBLE = {
+    "one query": (_sized(queries=1), r"`2 <= queries <= workers <= 1000000`, but got \[\(1, 200\)\]\."),
+    "fewer workers": (_sized(workers=40), r"`2 <= queries <= workers <= 1000000`, but got \[\(50, 40\)\]\."),
+    "all workers of the world": (_sized(workers=2**64), r"`2 <= queries <= workers <= 1000000`, but got"),
+    "a range upside down": (_sized(fewest=21), r"`0 <= fewest <= stragglers < workers` must hold"),
+    "a negative count": (_sized(fewest=-1), r"`0 <= fewest <= stragglers < workers` must hold"),
+    "two sizes": (
+        replace(_sized(), entries=(*_sized().entries, _OTHER)),
+        r"one `queries` and one `workers`, .* but got \[\(50, 200\), \(50, 201\)\]\.",
+    ),
+    "no policy": (
+        replace(_sized(), policy=replace(_sized().policy, entries=())),
+        r"`policy\.entries` must be for counts",
+    ),
+    "a negative λ": (
+        replace(_sized(), policy=replace(_sized().policy, lambda_enc=-1.0)),
+        "must be at least 0, but got -1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "message"), _IMPOSSIBLE.values(), ids=_IMPOSSIBLE)
+def test_a_table_of_a_code_that_cannot_be_is_refused(table: TunedTable, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        parse_table(table.to_json())
+
+
 @pytest.mark.parametrize("text", ["[]", "3", "null"])
 def test_json_that_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(TableError, match="schema must be"):

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import fsspec
 import pytest
 import torch
 
+from nercc_tune.errors import HomeError
 from nercc_tune.inference import OutputStore, tensor_key
 
 KEYS = [tensor_key(str(number)) for number in range(4)]
@@ -151,3 +155,52 @@ def test_keys_tell_texts_and_contents_apart() -> None:
 def test_keys_do_not_depend_on_how_a_tensor_lies_in_memory() -> None:
     tensor = torch.arange(6.0).reshape(2, 3)
     assert tensor_key(tensor.mT) == tensor_key(tensor.mT.contiguous()) != tensor_key(tensor)
+
+
+def test_a_url_of_a_local_folder_is_that_folder(tmp_path: Path) -> None:
+    OutputStore(f"file://{tmp_path}/shared", memory_mb=1).put(KEYS[0], torch.arange(3))
+    found = OutputStore(tmp_path / "shared", memory_mb=1).get(KEYS[0])
+    assert found is not None
+    assert found.tolist() == [0, 1, 2]
+
+
+def test_a_file_system_of_fsspec_keeps_the_same_files(tmp_path: Path) -> None:
+    url = f"memory://nercc-tune/{tmp_path.name}"
+    OutputStore(url, memory_mb=1).put(KEYS[0], torch.arange(3))
+    OutputStore(tmp_path, memory_mb=1).put(KEYS[0], torch.arange(3))
+    system, root = fsspec.url_to_fs(url)
+    name = f"{KEYS[0][:2]}/{KEYS[0]}.outputs"
+    assert system.cat_file(f"{root}/{name}") == (tmp_path / name).read_bytes()
+    store = OutputStore(url, memory_mb=1)
+    assert store.get(KEYS[1]) is None
+    found = store.get(KEYS[0])
+    assert found is not None
+    assert found.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-1], lambda whole: whole[:-1] + b"\1", lambda _: b""])
+def test_what_is_damaged_on_a_file_system_of_fsspec_is_mended_by_the_next_put(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    url = f"memory://nercc-tune/{tmp_path.name}"
+    OutputStore(url, memory_mb=1).put(KEYS[0], torch.ones(30))
+    system, root = fsspec.url_to_fs(url)
+    path = f"{root}/{KEYS[0][:2]}/{KEYS[0]}.outputs"
+    system.pipe_file(path, damage(system.cat_file(path)))
+    store = OutputStore(url, memory_mb=1)
+    assert store.get(KEYS[0]) is None
+    store.put(KEYS[0], torch.ones(30))
+    assert OutputStore(url, memory_mb=1).get(KEYS[0]) is not None
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("s3://ann:secret@bucket/x", r"s3://ann:\*\*\*@bucket/x: its package is not installed; `pip install s3fs`$"),
+        ("nosuch://ann:secret@host/x", r"nosuch://ann:\*\*\*@host/x: Protocol not known: nosuch$"),
+    ],
+)
+def test_a_url_that_cannot_be_opened_is_refused(monkeypatch: pytest.MonkeyPatch, url: str, message: str) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(HomeError, match=f"^outputs cannot be kept in {message}"):
+        OutputStore(url, memory_mb=1)

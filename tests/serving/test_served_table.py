@@ -245,6 +245,12 @@ def test_an_unknown_design_is_an_error(design: Design, message: str) -> None:
         _with_entries(design=design).code(stragglers=20)
 
 
+def test_an_unknown_design_of_the_baselines_is_an_error() -> None:
+    served = ServedTable(replace(TABLE, reference=Design(ordering="random")))
+    with pytest.raises(TableError, match="a design that this version does not have: `ordering` must be one of"):
+        served.baseline("bacc")
+
+
 def test_a_file_that_is_not_there_or_was_changed_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="cannot read the table"):
         load_table(tmp_path / "absent.json")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyarrow import csv, parquet
 
 from nercc_tune.errors import TraceError
-from nercc_tune.straggling import WorkerGamma, read_trace
+from nercc_tune.straggling import WorkerGamma, read_trace, trace_reading
 
 _LATENCIES = WorkerGamma(workers=4, shape=2.0, scale=1.0, spread=0.5, correlation=0.5).sample(6, seed=0)
 _SUFFIXES = (".csv", ".parquet")
@@ -169,6 +169,73 @@ def test_files_that_are_not_there_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.parquet").mkdir()
     with pytest.raises(TraceError, match=r"Cannot read the trace .*folder\.parquet: there is no such file"):
         read_trace(tmp_path / "folder.parquet")
+
+
+_ACCOUNT = "root:x:0:0:root:/root:/bin/bash"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{_ACCOUNT}\n{_ACCOUNT}\n",
+        f"iteration,worker,latency\n0,0,{_ACCOUNT}\n",
+        f"iteration,worker,latency\n{_ACCOUNT},0,1\n",
+        f"iteration,worker,latency\n0,0,1\n{_ACCOUNT}\n",
+        f"latency_worker_0\n{_ACCOUNT}\n",
+        "iteration,worker,latency\n" + "1,2,3\n" * 300_000 + f"1,2,{_ACCOUNT}\n",  # beyond the block that tells types
+    ],
+    ids=["header", "latency", "iteration", "ragged", "wide", "late"],
+)
+def test_no_message_quotes_the_file_which_may_be_another_one(tmp_path: Path, text: str) -> None:
+    (tmp_path / "passwd").write_text(text)
+    (tmp_path / "t.csv").symlink_to(tmp_path / "passwd")
+    with pytest.raises(TraceError, match=r"t\.csv: .*; .*\.$|t\.csv: .*; correct row \d+\.$") as caught:
+        read_trace(tmp_path / "t.csv")
+    assert "root" not in str(caught.value).replace(str(tmp_path), "")
+
+
+@pytest.mark.parametrize("suffix", _SUFFIXES)
+def test_workers_that_never_meet_take_no_memory(tmp_path: Path, suffix: str) -> None:
+    numbers = np.arange(200_000)  # a matrix of them all would be 320 GB
+    columns: dict[str, NDArray[np.generic]] = {"iteration": numbers, "worker": numbers, "latency": np.ones(200_000)}
+    with pytest.raises(
+        TraceError, match=r"iteration 0 lacks a latency of worker 1; record it, or remove the iteration"
+    ):
+        read_trace(_write(columns, tmp_path / f"t{suffix}"))
+
+
+def test_a_small_file_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
+    column = pa.array(np.ones(2**18))
+    table = pa.table([column] * 513, names=[f"latency_worker_{worker}" for worker in range(513)])
+    parquet.write_table(table, tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 2**20
+    with pytest.raises(TraceError, match=r"it has 262144 rows of 513 columns .*; leave some iterations out\.$"):
+        read_trace(tmp_path / "t.parquet")
+
+
+def test_long_texts_that_unpack_to_far_more_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace_reading, "_MOST_BYTES", 2**20)
+    table = pa.table({"latency_worker_0": ["1" * 2**18] * 5})
+    parquet.write_table(table, tmp_path / "t.parquet", compression="zstd", use_dictionary=False)
+    assert (tmp_path / "t.parquet").stat().st_size < 2**12
+    with pytest.raises(
+        TraceError, match=r"it has 5 rows of 1 columns and unpacks to \d+ bytes, of which at most 1048576"
+    ):
+        read_trace(tmp_path / "t.parquet")
+
+
+def test_other_columns_are_not_read_at_all(tmp_path: Path) -> None:
+    columns = {**_wide(), "notes": np.array(["secret"] * 6)}
+    path = _write(columns, tmp_path / "t.parquet")
+    path.write_bytes(path.read_bytes().replace(b"secret", b"\xff\xff\xff\xff\xff\xff"))
+    assert np.array_equal(read_trace(path).latencies, _LATENCIES)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".csv", "a\0b.csv", "a\nb.csv"])
+def test_names_that_cannot_be_are_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TraceError, match=r"^Cannot read the trace ") as caught:
+        read_trace(tmp_path / name)
+    assert str(caught.value).isprintable()
 
 
 def test_other_formats_are_refused(tmp_path: Path) -> None:

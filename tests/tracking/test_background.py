@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,21 @@ def test_a_later_launch_adds_what_an_earlier_one_could_not(store: Store) -> None
     tracker.start(study(searched(40)))
     tracker.close("FINISHED", timeout_s=20)
     assert set(store.runs()) == {"S=40", "S=40 #0", "S=40 #1", "S=40 #2", "S=40 #3"}
+
+
+def test_a_trial_that_the_store_refuses_keeps_no_other_back(store: Store) -> None:
+    tracker = BackgroundTracker(store.url, store.artifacts, first_pause_s=0.01)
+    history = finished(study(searched(40)))
+    refused = replace(trial(cell(40), 9, 0.05), started_ms=2**70)
+    tracker.start(study(searched(40, mses=())))
+    for record in (refused, *history.cells[0].trials):
+        tracker.log_trial(cell(40), record)
+    tracker.log_result(history)
+    tracker.close("FINISHED", timeout_s=20)
+    assert (tracker.state, tracker.waiting) == ("failed", 1)
+    assert "1 trial run waits in the study's own storage" in str(tracker.error)
+    assert set(store.runs()) == {"S=40", "S=40 #0", "S=40 #1", "S=40 #2", "S=40 #3"}
+    assert store.runs()["S=40"].data.metrics["heldout_mse"] == pytest.approx(0.0412)
 
 
 def test_a_cell_of_another_study_is_refused(store: Store) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from nercc_tune.errors import TrackingError
 from nercc_tune.tracking.runs import find_runs
-from tests.builders import DIGEST, START_MS, cell, finished, searched, study, trial
+from tests.builders import DIGEST, cell, finished, searched, study, trial
 from tests.tracking.conftest import Store, copy_of, curve, project
 
 
@@ -197,30 +197,6 @@ def test_no_run_is_left_running(store: Store, status: str) -> None:
     assert store.runs()["S=40"].info.status == "RUNNING"
     projection.close(status="FINISHED" if status == "FINISHED" else "KILLED")
     assert [store.runs()[name].info.status for name in ("S=40", "S=60")] == [status, status]
-
-
-def test_a_resumed_study_goes_on_in_the_same_runs(store: Store) -> None:
-    first = study(searched(40, mses=(0.05, 0.04)))
-    project(store, first).close(status="KILLED")
-    again = store.projection()
-    again.open_study(first)
-    assert store.runs()["S=40"].info.status == "RUNNING"
-    place = cell(40)
-    for proposal in range(4):
-        again.log_trial(place, trial(place, proposal, 0.04))
-    again.close(status="FINISHED")
-    assert set(store.runs()) == {"S=40", "S=40 #0", "S=40 #1", "S=40 #2", "S=40 #3"}
-    assert store.runs()["S=40"].info.status == "FINISHED"
-
-
-def test_another_storage_with_the_same_uids_is_not_taken_for_this_one(store: Store) -> None:
-    place = cell(40)
-    project(store, study(searched(40, mses=(0.05,)))).close(status="KILLED")
-    later = replace(trial(place, 0, 0.03), started_ms=START_MS + 10**6, finished_ms=START_MS + 10**6 + 1)
-    projection = store.projection()
-    projection.open_study(study(searched(40, mses=())))
-    projection.log_trial(place, later)
-    assert len(projection.trials) == 2
 
 
 def test_two_studies_share_a_store(store: Store) -> None:

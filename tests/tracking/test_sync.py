@@ -46,6 +46,14 @@ def leave_running(store: Store, proposal: int, *, parent: str) -> str:
     )
 
 
+def store_run(store: Store, name: str) -> str:
+    """Return the run of a name that others may bear, too."""
+    experiment = store.client().get_experiment_by_name("lenet5-mnist")
+    assert experiment is not None
+    (run,) = store.client().search_runs([experiment.experiment_id], filter_string=f"attributes.run_name = '{name}'")
+    return str(run.info.run_id)
+
+
 def test_a_new_store_gets_everything(store: Store) -> None:
     history = finished(study())
     assert rebuild(store, history) == SyncReport(added=8, present=0, closed=0)
@@ -161,6 +169,79 @@ def test_the_runs_of_an_earlier_storage_are_left_to_themselves(store: Store) -> 
     )
     assert new.data.metrics["best_mse"] == 0.04
     assert client.get_run(old).data.metrics["best_mse"] == 0.02
+
+
+def test_runs_of_the_dead_are_killed(store: Store) -> None:
+    """A worker died before its trial was in the storage, another while it opened a study that has gone on since."""
+    history = study(searched(40))
+    rebuild(store, history)
+    parent = store.runs()["S=40"].info.run_id
+    later = trial(cell(40), 7, 0.04)
+    dead = leave_running(store, 7, parent=parent)
+    store.client().update_run(parent, status="RUNNING")
+    assert rebuild(store, history) == SyncReport(added=0, present=4, closed=2)
+    assert {name: run.info.status for name, run in store.runs().items() if name in ("S=40", "S=40 #7")} == {
+        "S=40": "KILLED",
+        "S=40 #7": "KILLED",
+    }
+    assert rebuild(store, history) == SyncReport(added=0, present=4, closed=0)
+    more = replace(history.cells[0], trials=(*history.cells[0].trials, later))
+    assert rebuild(store, study(more)) == SyncReport(added=0, present=5, closed=0)
+    run = store.client().get_run(dead)
+    assert (run.info.status, run.data.metrics["mse"]) == ("FINISHED", 0.04)
+
+
+def test_doubles_of_trials_are_removed(store: Store) -> None:
+    history = finished(study(searched(40)))
+    rebuild(store, history)
+    before = {name: run.to_dictionary() for name, run in store.runs().items()}
+    parent = store.runs()["S=40"].info.run_id
+    doubles = {leave_running(store, 1, parent=parent), leave_running(store, 1, parent=parent)}
+    complete = leave_running(store, 0, parent=parent)
+    store.client().set_terminated(complete, "FINISHED", trial(cell(40), 0, 0.05).finished_ms)
+    assert rebuild(store, history) == SyncReport(added=0, present=4, closed=2, removed=3)
+    assert {name: run.to_dictionary() for name, run in store.runs().items() if name != "S=40 #0"} == {
+        name: run for name, run in before.items() if name != "S=40 #0"
+    }
+    assert {store.client().get_run(run_id).info.lifecycle_stage for run_id in doubles} == {"deleted"}
+    assert rebuild(store, history) == SyncReport(added=0, present=4, closed=0)
+
+
+def test_half_written_doubles_become_one_run(store: Store) -> None:
+    history = study(searched(40))
+    projection = store.projection()
+    projection.open_study(study(searched(40, mses=())))
+    parent = store.runs()["S=40"].info.run_id
+    leave_running(store, 1, parent=parent)
+    leave_running(store, 1, parent=parent)
+    assert rebuild(store, history) == SyncReport(added=3, present=1, closed=3, removed=1)
+    assert store.runs()["S=40 #1"].data.metrics["mse"] == 0.04
+
+
+def test_doubles_of_a_cell_are_removed(store: Store) -> None:
+    history = finished(study(searched(40)))
+    rebuild(store, history)
+    original = store.runs()["S=40"]
+    tags = {key: value for key, value in original.data.tags.items() if key != "mlflow.runName"}
+    client = store.client()
+    empty = client.create_run(original.info.experiment_id, run_name="S=40", tags=tags).info.run_id
+    other = client.create_run(original.info.experiment_id, run_name="S=40", tags=tags).info.run_id
+    client.set_tag(store_run(store, "S=40 #1"), "mlflow.parentRunId", other)
+    assert rebuild(store, history) == SyncReport(added=0, present=4, closed=2, removed=2)
+    runs = store.runs()
+    assert runs["S=40"].info.run_id == original.info.run_id
+    assert runs["S=40 #1"].data.tags["mlflow.parentRunId"] == original.info.run_id
+    assert client.get_run(empty).info.lifecycle_stage == "deleted"
+    assert rebuild(store, history) == SyncReport(added=0, present=4, closed=0)
+
+
+def test_a_clock_that_was_set_back_leaves_no_run_that_ends_before_it_starts(store: Store) -> None:
+    history = searched(40)
+    back = tuple(replace(item, finished_ms=item.started_ms - 3_600_000) for item in history.trials)
+    backwards = study(replace(history, trials=back))
+    rebuild(store, backwards)
+    assert all(run.info.end_time >= run.info.start_time for run in store.runs().values())
+    assert rebuild(store, backwards) == SyncReport(added=0, present=4, closed=0)
 
 
 def test_an_unfinished_study_is_killed_until_it_is_finished(store: Store) -> None:

@@ -113,7 +113,7 @@ def test_wherever_it_is_interrupted_nothing_is_lost_or_repeated(at: int, tmp_pat
     resumed = bench(spec, tmp_path)
     search = resumed.search()
     search.run()
-    assert search.added == 14 - done
+    assert search.progress.added == 14 - done
     for trials in _by_cell(resumed).values():
         assert [trial.proposal for trial in trials] == list(range(7))
         assert len({trial.lambda_enc for trial in trials[1:]}) == 6
@@ -124,7 +124,7 @@ def _before_tell(study: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     for cell in study.studies.values():
-        monkeypatch.setattr(cell._study, "tell", die)
+        monkeypatch.setattr(cell, "tell", die)
 
 
 def _before_add(_study: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,19 +154,4 @@ def test_a_process_that_dies_in_the_storage_loses_nothing(
     resumed = bench(spec, tmp_path / "in parts")
     resumed.search().run()
     assert _by_cell(resumed) == _by_cell(undisturbed)
-    assert _states(resumed) == {TrialState.COMPLETE}
-
-
-def test_a_trial_left_running_by_a_killed_process_is_proposed_again(tmp_path: Path) -> None:
-    spec = tiny_spec(*_spec("joint", "random"))
-    undisturbed = bench(spec, tmp_path / "at once")
-    undisturbed.search().run()
-    killed = bench(spec, tmp_path / "in parts")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CellStudy, "abandon", lambda _study, _trial: None)
-        _interrupt(killed, at=5)
-    assert TrialState.RUNNING in _states(killed)
-    resumed = bench(spec, tmp_path / "in parts")
-    resumed.search().run()
     assert TrialState.RUNNING not in _states(resumed)
-    assert _by_cell(resumed) == _by_cell(undisturbed)

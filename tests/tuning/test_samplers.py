@@ -182,7 +182,7 @@ def test_other_samplers_choose_the_layout_themselves() -> None:
 def test_a_given_parameter_is_not_sampled() -> None:
     study = _study()
     sampler = sampler_for(_search("profile", "random"), 0)
-    trial = study.ask(sampler)
+    trial = study.ask(sampler, proposal=0)
     study.suggest(trial, LAMBDA_ENC)
     sampler.given[LAMBDA_DEC] = 1.5e-3
     assert study.suggest(trial, LAMBDA_DEC) == 1.5e-3
@@ -193,6 +193,6 @@ def test_cma_es_does_not_depend_on_numbers_that_interruptions_used_up(tmp_path: 
     spec = tiny_spec("search.strategy=joint", "search.sampler=cmaes", "search.trials=14", "code.stragglers=[2]")
     plain, disturbed = bench(spec, tmp_path / "plain"), bench(spec, tmp_path / "disturbed")
     plain.search().run()
-    disturbed.studies[2].abandon(disturbed.studies[2].ask(sampler_for(spec, 0)))
+    disturbed.studies[2].abandon(disturbed.studies[2].ask(sampler_for(spec, 0), proposal=1))
     disturbed.search().run()
     assert timeless(disturbed.studies[2].records()) == timeless(plain.studies[2].records())

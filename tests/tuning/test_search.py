@@ -174,7 +174,7 @@ def test_what_is_found_is_told(tmp_path: Path) -> None:
     assert {record.uid for record in study.told} == {
         record.uid for trials in _trials(study).values() for record in trials
     }
-    assert search.added == len(study.told) == 8
+    assert search.progress.added == len(study.told) == 8
     assert study.proposals == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert all(record.started_ms <= record.finished_ms for record in study.told)
 
@@ -235,7 +235,7 @@ def test_every_turn_has_a_sampler_of_its_own(tmp_path: Path) -> None:
     study.search().run()
     proposed = [trial.lambda_enc for trial in _trials(study)[2]][2:]
     assert len(set(proposed)) == 8
-    first = study.studies[2].ask(sampler_for(study.spec, 0))
+    first = study.studies[2].ask(sampler_for(study.spec, 0), proposal=99)
     assert study.studies[2].suggest(first, "lambda_enc") == proposed[0]
 
 
@@ -246,7 +246,7 @@ def test_a_finished_search_adds_nothing(tmp_path: Path) -> None:
     again = bench(tiny_spec(), tmp_path)
     search = again.search()
     assert search.run() == 8
-    assert search.added == 0
+    assert search.progress.added == 0
     assert again.history() == before
     assert again.tuning.outputs.forwards == 1  # that of the plain queries, which every start makes
 
@@ -256,7 +256,7 @@ def test_more_trials_add_only_what_is_missing(tmp_path: Path) -> None:
     more = bench(tiny_spec("search.trials=6"), tmp_path / "in parts")
     search = more.search()
     search.run()
-    assert search.added == 2 * 3
+    assert search.progress.added == 2 * 3
     at_once = bench(tiny_spec("search.trials=6"), tmp_path / "at once")
     at_once.search().run()
     for stragglers, trials in _trials(at_once).items():

@@ -41,6 +41,7 @@ _UNUSABLE = {
     "no URL at all": ("here", "<malformed URL>"),
     "empty": ("", "<malformed URL>"),
     "an unknown kind": ("nosuch://ann:secret@host/db", r"nosuch://ann:\*\*\*@host/db"),
+    "a port that is no number": ("postgresql://ann:secret@host:x/db", r"postgresql://ann:\*\*\*@host:x/db: its port"),
     "nobody listens": ("postgresql://ann:secret@127.0.0.1:9/db", r"postgresql://ann:\*\*\*@127\.0\.0\.1:9/db"),
     "a driver that is not installed": ("mysql://ann:secret@127.0.0.1:9/db", r"mysql://ann:\*\*\*@127\.0\.0\.1:9/db"),
 }
@@ -137,9 +138,19 @@ def test_a_file_of_any_size_that_is_no_database_is_refused(tmp_path: Path, size:
     assert (tmp_path / "notes.db").read_bytes() == b"x" * size
 
 
-@pytest.mark.parametrize(("processes", "trials"), [(4, 25), pytest.param(8, 200, marks=pytest.mark.slow)])
-def test_processes_claim_and_finish_each_trial_once_in_sqlite(tmp_path: Path, processes: int, trials: int) -> None:
-    _assert_each_once(f"sqlite:///{tmp_path}/optuna.db", processes, trials)
+def test_a_transaction_of_sqlite_excludes_others_from_its_first_read_on(tmp_path: Path) -> None:
+    with _closing(sqlite_url(tmp_path)) as storage, storage.engine.connect() as reading:
+        reading.exec_driver_sql("SELECT * FROM trials")
+        with closing(sqlite3.connect(tmp_path / "optuna.db", timeout=0)) as other:
+            with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+                other.execute("BEGIN IMMEDIATE")
+            reading.rollback()
+            other.execute("BEGIN IMMEDIATE")
+
+
+@pytest.mark.slow
+def test_processes_claim_and_finish_each_trial_once_in_sqlite(tmp_path: Path) -> None:
+    _assert_each_once(f"sqlite:///{tmp_path}/optuna.db", processes=8, trials=200)
 
 
 @pytest.mark.slow
@@ -147,7 +158,7 @@ def test_processes_claim_and_finish_each_trial_once_in_postgresql(postgres: Post
     _assert_each_once(postgres.new_database(), processes=8, trials=200)
 
 
-def _assert_each_once(url: str, processes: int, trials: int) -> None:
+def _assert_each_once(url: str, *, processes: int, trials: int) -> None:
     command = [sys.executable, "-m", "tests.tuning.claiming", url, str(processes), str(trials)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this package's own
     got = json.loads(done.stdout)
@@ -230,6 +241,14 @@ def test_a_connection_that_fails_says_why_in_one_line_without_the_password(
     assert "\n" not in str(refused.value)
     for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]):
         assert form not in shown
+
+
+@pytest.mark.parametrize("secret", ["front@w0rd", "front@w0rd:x1y2/z3z4", "front@127.0.0.1:1/w0rd"])
+def test_a_password_that_was_not_quoted_stays_out_of_what_it_is_taken_for(secret: str) -> None:
+    with pytest.raises(StorageError, match=r"^cannot use the Optuna storage postgresql://ann:\*\*\*@db/x: ") as refused:
+        open_storage(f"postgresql://ann:{secret}@db/x")
+    shown = "".join(traceback.format_exception(refused.value))
+    assert [word for word in ("front", "w0rd", "x1y2", "z3z4") if word in shown] == []
 
 
 def test_a_role_that_may_not_make_tables_is_told_so(postgres: Postgres) -> None:

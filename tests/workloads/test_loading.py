@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from nercc_tune.workloads import MODELS, Workload, load_workload
 from nercc_tune.workloads.loading import _find_weights_of
 
 _SMALL_TIMM = "resnet10t"
-_LENET = {"model": "lenet5", "data": "digits"}
+_LENET: dict[str, Any] = {"model": "lenet5", "data": "digits"}
 
 
 def _load(folder: Path, *, allow_code: bool = False, **settings: object) -> Workload:
