@@ -21,6 +21,16 @@ from nercc_tune.errors import NerccTuneError
 from nercc_tune.worker import Job, WorkerEvents, work
 
 _STOP_S = 30.0
+# What a worker imports sooner or later, some of it only when it opens the storage.
+_PRELOADED = (
+    "nercc_tune.worker",
+    "optuna.storages._rdb.models",
+    "alembic.command",
+    "alembic.config",
+    "alembic.migration",
+    "alembic.script",
+    "psycopg",
+)
 _READY = "ready"
 
 
@@ -134,7 +144,7 @@ def _context() -> BaseContext:
     if sys.platform != "linux":  # elsewhere a fork after importing torch is not safe
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["nercc_tune.worker"])
+    context.set_forkserver_preload(list(_PRELOADED))
     return context
 
 

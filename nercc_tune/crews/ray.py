@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import logging
 import math
 import os
-import secrets
-import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from nercc_tune.crews.crew import FalseStarts, to_error
-from nercc_tune.errors import CrewError, NerccTuneError, StorageError
+from nercc_tune.crews.ray_cluster import check_hosts, connected
+from nercc_tune.errors import CrewError, NerccTuneError
 from nercc_tune.home import Home
 from nercc_tune.one_line import one_line
 from nercc_tune.redaction import without_password
@@ -30,12 +25,7 @@ from nercc_tune.worker import Job, WorkerEvents, work
 _STOP_S = 20.0
 _ANSWER_S = 5.0
 _NO_ROOM_AFTER_S = 30.0
-_PROBE_S = 5.0
-# Nothing but the job travels between the nodes; Ray takes no less than 75 MB.
-_OBJECT_STORE_BYTES = 100_000_000
 _CALLS_AT_ONCE = 3  # the search, the wait until it is ready, and the request to stop
-_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
-_HTTP2_SETTINGS = 4
 
 
 @dataclass(kw_only=True, eq=False)
@@ -82,7 +72,7 @@ class RayCrew:
         resources = self._resources
         with ExitStack() as stack:
             cpus = math.ceil(resources.workers * resources.num_cpus)
-            self._ray = stack.enter_context(_connected(resources.ray or "auto", cpus=cpus))
+            self._ray = stack.enter_context(connected(resources.ray or "auto", cpus=cpus))
             check_hosts({node["NodeManagerHostname"] for node in self._ray.nodes() if node["Alive"]}, self._job.storage)
             self._workers = [self._begin() for _ in range(resources.workers)]
             self._connection = stack.pop_all()
@@ -164,7 +154,9 @@ class RayCrew:
 
     def _stop_workers(self) -> None:
         with suppress(self._ray.exceptions.RayError):
-            placed, _ = self._ray.wait([worker.placed for worker in self._workers], num_returns=len(self._workers), timeout=0)
+            placed, _ = self._ray.wait(
+                [worker.placed for worker in self._workers], num_returns=len(self._workers), timeout=0
+            )
             running = [worker for worker in self._workers if worker.placed in placed]
             for worker in running:
                 worker.actor.stop.remote()
@@ -178,20 +170,6 @@ class RayCrew:
             self._ray.kill(worker.actor)
 
 
-def check_hosts(hosts: Collection[str], storage: str) -> None:
-    """Refuse SQLite where nodes are on other hosts than this one.
-
-    Raises:
-        StorageError: If it is so.
-    """
-    others = sorted(set(hosts) - {socket.gethostname()})
-    if storage.startswith("sqlite") and others:
-        raise StorageError(
-            f"the Ray cluster has nodes on other hosts ({one_line(', '.join(others))}), and SQLite serves one host: "
-            "its locks do not hold across a network; launch with `--storage postgresql+psycopg://USER@HOST/DATABASE`."
-        )
-
-
 def run_job(job: Job, ready: Callable[[], None]) -> tuple[str, str] | None:
     """Work in an actor; return the class and the text of the error that another worker would meet, too.
 
@@ -202,7 +180,7 @@ def run_job(job: Job, ready: Callable[[], None]) -> tuple[str, str] | None:
         work(job, WorkerEvents(ready=ready))
     except NerccTuneError as error:
         return type(error).__name__, str(error)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - of torch, a driver, a user's model: each may quote the URL
         text = without_password(f"{type(error).__name__}: {error}", job.storage)
         raise RuntimeError(one_line(text)) from None
     return None
@@ -268,46 +246,3 @@ def _placed(job: Job) -> Job:
 def _describe(error: Exception) -> str:
     text = str(getattr(error, "cause", None) or error)
     return "its node died" if "node has died" in text else one_line(text)
-
-
-@contextmanager
-def _connected(address: str, *, cpus: int) -> Iterator[ModuleType]:
-    """Be connected to a cluster; a connection that this process has already is used for `auto`."""
-    if address not in ("auto", "local"):
-        _probe(address)
-    with _environment(address), _kept_sigterm():
-        ray = _import_ray()
-        if ray.is_initialized():
-            if address != "auto":
-                raise CrewError(f"this process is connected to a Ray cluster already; use `auto`, not `{address}`.")
-            yield ray
-            return
-        _connect(ray, address, cpus=cpus)
-        try:
-            yield ray
-        finally:
-            ray.shutdown()
-
-
-def _connect(ray: Any, address: str, *, cpus: int) -> None:
-    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
-    new = {
-        "num_cpus": max(1, cpus),
-        "object_store_memory": _OBJECT_STORE_BYTES,
-        "include_dashboard": False,
-        "_node_ip_address": "127.0.0.1",
-    }
-    try:
-        ray.init(address=address, **quiet, **(new if address == "local" else {}))
-    except (OSError, RuntimeError, ValueError, SystemExit, ray.exceptions.RayError) as error:
-        # Ray ends the process by SIGTERM, which its handler turns into SystemExit, when the head does not answer.
-        reason = "it does not answer" if isinstance(error, SystemExit) else one_line(error)
-        raise CrewError(f"cannot connect to the Ray cluster `{address}` ({reason}); start one by `ray start --head`, "
-                        "correct --ray, or use `--ray local`.") from error
-
-
-def _import_ray() -> Any:
-    try:
-        return importlib.import_module("ray")
-    except ImportError as error:
-        raise CrewError('Ray is not installed; `pip install "nercc-tune[ray]"`') from error

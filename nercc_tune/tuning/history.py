@@ -73,10 +73,8 @@ def delete_study(storage: BaseStorage, name: str) -> None:
 
 def study_names(storage: BaseStorage) -> list[str]:
     """Return the names of the studies in a storage, sorted."""
-    summaries = optuna.get_all_study_summaries(storage, include_best_trial=False)
-    return sorted(
-        {summary.user_attrs[HEADER]["cell"]["study"] for summary in summaries if HEADER in summary.user_attrs}
-    )
+    studies = storage.get_all_studies()  # Optuna's summaries would read all trials, too
+    return sorted({study.user_attrs[HEADER]["cell"]["study"] for study in studies if HEADER in study.user_attrs})
 
 
 def read_history(storage: BaseStorage, name: str) -> StudyHistory:
@@ -143,7 +141,7 @@ def _absent(storage: BaseStorage, name: str) -> StorageError:
 def _headers(storage: BaseStorage, name: str) -> dict[str, dict[str, Any]]:
     """Return the headers of a study's cells by the names of their Optuna studies."""
     return {
-        summary.study_name: summary.user_attrs[HEADER]
-        for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)
-        if summary.user_attrs.get(HEADER, {}).get("cell", {}).get("study") == name
+        study.study_name: study.user_attrs[HEADER]
+        for study in storage.get_all_studies()
+        if study.user_attrs.get(HEADER, {}).get("cell", {}).get("study") == name
     }

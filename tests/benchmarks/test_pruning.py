@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from optuna.storages import InMemoryStorage
 
 from nercc_tune.inference import Draws, ForwardEngine, Inference, MaskSource, OutputStore, split_queries
 from nercc_tune.library import find_study
@@ -17,7 +16,7 @@ from nercc_tune.records import WorkloadInfo
 from nercc_tune.selection import search_forwards
 from nercc_tune.spec import StudySpec, load_study
 from nercc_tune.timings import Timings
-from nercc_tune.tuning import Search, open_cells, read_history
+from nercc_tune.tuning import Ledger, Patience, Progress, Proposals, Search, open_cells, open_storage, read_history
 from nercc_tune.workloads import load_workload
 
 PRUNERS = ("none", "median", "wilcoxon")
@@ -50,10 +49,10 @@ def _draws(data_root: Path, pruner: str) -> tuple[StudySpec, Draws, MaskSource]:
     return spec, inference.draw("tuning"), masks
 
 
-def _search(data_root: Path, pruner: str) -> tuple[float, dict[int, float], int]:
+def _search(data_root: Path, pruner: str, folder: Path) -> tuple[float, dict[int, float], int]:
     """Return the forward passes, the best error of each cell, and how many proposals were pruned."""
     spec, tuning, masks = _draws(data_root, pruner)
-    storage = InMemoryStorage()
+    storage = open_storage(f"sqlite:///{folder}/{pruner}.db")
     info = WorkloadInfo(
         model="lenet5",
         data="mnist",
@@ -65,11 +64,11 @@ def _search(data_root: Path, pruner: str) -> tuple[float, dict[int, float], int]
     )
     studies = open_cells(storage, spec, masks.cells, info)
     search = Search(
-        spec=spec,
-        studies=studies,
+        progress=Progress(proposals=Proposals(spec=spec, studies=studies), ledger=Ledger(storage, spec.name)),
         evaluators=tuning.evaluators,
         timings=Timings(),
-        on_trial=lambda _study, _record: None,
+        patience=Patience(url="", retry_s=0),
+        sweep_s=60,
     )
     search.run()
     history = read_history(storage, spec.name)
@@ -79,9 +78,9 @@ def _search(data_root: Path, pruner: str) -> tuple[float, dict[int, float], int]
 
 
 @pytest.mark.slow
-def test_pruning_saves_forward_passes(data_root: Path) -> None:
+def test_pruning_saves_forward_passes(data_root: Path, tmp_path: Path) -> None:
     print("\n| pruner | pruned of 30 | forward passes | best error, to none |")
-    results = {pruner: _search(data_root, pruner) for pruner in PRUNERS}
+    results = {pruner: _search(data_root, pruner, tmp_path) for pruner in PRUNERS}
     _, unpruned, _ = results["none"]
     for pruner, (forwards, best, pruned) in results.items():
         ratios = [best[stragglers] / unpruned[stragglers] for stragglers in unpruned]

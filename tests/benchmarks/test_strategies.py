@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import optuna
 import pytest
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ from nercc_tune.library import find_study
 from nercc_tune.records import TrialRecord, WorkloadInfo
 from nercc_tune.spec import StudySpec, load_study
 from nercc_tune.timings import Timings
-from nercc_tune.tuning import Search, open_cells
+from nercc_tune.tuning import Ledger, Patience, Progress, Proposals, Search, open_cells, open_storage
 from nercc_tune.workloads import load_workload
 
 GRID = 64
@@ -76,7 +75,9 @@ def _least(evaluator: CellEvaluator, spec: StudySpec, lambda_enc: float, grid: T
     return float(decoder.error_curve(answers, truth)(grid).mean(0).min())
 
 
-def search(spec: StudySpec, tuning: Draws, strategy: str, sampler: str) -> dict[int, list[TrialRecord]]:
+def search(
+    spec: StudySpec, tuning: Draws, strategy: str, sampler: str, *, folder: Path
+) -> dict[int, list[TrialRecord]]:
     chosen = spec.model_copy(
         update={"search": spec.search.model_copy(update={"strategy": strategy, "sampler": sampler})}
     )
@@ -89,14 +90,20 @@ def search(spec: StudySpec, tuning: Draws, strategy: str, sampler: str) -> dict[
         outputs=10,
         uncoded_accuracy=1.0,
     )
-    studies = open_cells(optuna.storages.InMemoryStorage(), chosen, MaskSource.of(chosen).cells, info)
+    storage = open_storage(f"sqlite:///{folder}/{strategy}-{sampler}.db")
+    studies = open_cells(storage, chosen, MaskSource.of(chosen).cells, info)
     found: dict[int, list[TrialRecord]] = {stragglers: [] for stragglers in studies}
+    progress = Progress(
+        proposals=Proposals(spec=chosen, studies=studies),
+        ledger=Ledger(storage, chosen.name),
+        on_trial=lambda study, record: found[study.cell.stragglers].append(record),
+    )
     Search(
-        spec=chosen,
-        studies=studies,
+        progress=progress,
         evaluators=tuning.evaluators,
         timings=Timings(),
-        on_trial=lambda study, record: found[study.cell.stragglers].append(record),
+        patience=Patience(url="", retry_s=0),
+        sweep_s=60,
     ).run()
     return found
 
@@ -109,12 +116,12 @@ def excess(trials: list[TrialRecord], proposals: int, given: int, least: float) 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*is experimental:optuna.exceptions.ExperimentalWarning")
-def test_excess_over_the_dense_grid(draws: tuple[StudySpec, Draws], dense: dict[int, float]) -> None:
+def test_excess_over_the_dense_grid(draws: tuple[StudySpec, Draws], dense: dict[int, float], tmp_path: Path) -> None:
     spec, tuning = draws
     counts = ", ".join(str(stragglers) for stragglers in dense)
     print(f"\nexcess over the {GRID} × {GRID} grid in the worst cell of S = {counts}, after so many proposals")
     for strategy, sampler in STRATEGIES:
-        found = search(spec, tuning, strategy, sampler)
+        found = search(spec, tuning, strategy, sampler, folder=tmp_path)
         given = 2 if strategy == "profile" else 1
         worst = {
             proposals: max(excess(found[s], proposals, given, least) for s, least in dense.items())

@@ -31,7 +31,7 @@ device = "cpu"
 [code]
 queries = 4
 workers = 10
-stragglers = [2, 3]
+stragglers = {stragglers}
 [search]
 sampler = "random"
 trials = {trials}
@@ -67,6 +67,7 @@ class Operation:
     seconds: float = 0.0
     storage: str | None = None
     tracking: str | None = None
+    stragglers: tuple[int, ...] = (2, 3)
     heartbeat_s: int = 1
     grace_s: int = 10
     started: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -80,6 +81,7 @@ class Operation:
             _STUDY.format(
                 queries=self.folder / "queries.npz",
                 trials=self.trials,
+                stragglers=list(self.stragglers),
                 heartbeat_s=self.heartbeat_s,
                 grace_s=self.grace_s,
             ),

@@ -17,7 +17,7 @@ from tests.faults.conftest import Operate
 from tests.faults.operation import Operation, finished, workers_of
 from tests.faults.tracked import Tracked
 from tests.services.mlflow_server import MlflowServer
-from tests.services.postgres import Postgres, running_postgres
+from tests.services.postgres import running_postgres
 
 pytestmark = pytest.mark.slow
 
@@ -63,13 +63,13 @@ def test_postgresql_that_stays_away_ends_the_launch_with_one_line(operate: Opera
         assert launch.returncode == 2, shown
         assert "Traceback" not in shown
         assert "failed for 5 s" in shown.splitlines()[-1]
-        assert str(server.password_of(study.storage or "")) not in shown
+        assert str(sqlalchemy.make_url(study.storage or "").password) not in shown
         server.start()
         finished(study.launch(workers=2), timeout_s=240)
         study.check()
 
 
-def test_a_full_disk_stops_the_study_and_costs_nothing(operate: Operate, tmp_path: Path) -> None:
+def test_a_full_disk_stops_the_study_and_costs_nothing(operate: Operate) -> None:
     study = operate(trials=20, seconds=0.2)
     with _small_disk(study.home.root, megabytes=12) as disk:
         launch = study.launch(workers=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from typing_extensions import override
 from nercc_tune.inference import CellEvaluator, Reading
 from nercc_tune.records import Design, Encoding, Option, TrialRecord
 from nercc_tune.spec import StudySpec
-from nercc_tune.tuning import CellStudy, Proposals
+from nercc_tune.tuning import CellStudy, Proposals, search
 from nercc_tune.tuning.leases import Leases
-from nercc_tune.tuning.proposals import Proposal, Sampled
+from nercc_tune.tuning.proposals import Sampled
 from tests.fakes import Bench, bench, timeless, tiny_spec
 from tests.tuning.children import die, run_all, run_killed
 
@@ -122,11 +123,11 @@ def test_a_search_that_is_killed_beside_any_step_in_the_storage_loses_nothing(
 ) -> None:
     owner, name = _STEPS[step]
 
-    def search() -> None:
+    def run() -> None:
         setattr(owner, name, _killing(getattr(owner, name), after=3, is_late=is_late))
         bench(SPEC, tmp_path / "in parts").search().run()
 
-    run_killed(search)
+    run_killed(run)
     resumed = bench(SPEC, tmp_path / "in parts")
     resumed.search().run()
     assert _by_cell(resumed) == _undisturbed(SPEC, tmp_path / "at once")
@@ -135,25 +136,26 @@ def test_a_search_that_is_killed_beside_any_step_in_the_storage_loses_nothing(
 def test_workers_that_search_together_find_each_proposal_once(tmp_path: Path) -> None:
     """What `random` proposes does not depend on what is known, so that all find the same."""
 
-    def search() -> int:
+    def run() -> float:
         study = bench(SPEC, tmp_path / "together")
         assert study.search().run() == 5
-        assert len(study.told) == 10
         return study.tuning.outputs.forwards
 
-    run_all(search, search, search)
+    run_all(run, run, run)
     together = bench(SPEC, tmp_path / "together")
     assert _by_cell(together) == _undisturbed(SPEC, tmp_path / "alone")
     assert _states(together) == {TrialState.COMPLETE}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("only", [None, 2, 4], ids=["all cells", "its own cell", "another cell"])
-def test_a_proposal_that_kills_its_workers_is_given_up(only: int | None, tmp_path: Path) -> None:
-    """After ten deaths: also where one cell has it, and another one runs out of memory."""
+def test_a_proposal_that_kills_its_workers_is_given_up(
+    only: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here after two deaths: also where one cell has it, and another one runs out of memory."""
+    monkeypatch.setattr(search, "_DEATHS_AT_MOST", 2)
     undisturbed = _undisturbed(SPEC, tmp_path / "at once")
     deadly = [trial.proposal for trial in undisturbed[2] if trial.lambda_enc > 1e-4]
-    for _ in range(10 * len(deadly)):
+    for _ in range(2 * len(deadly)):
         run_killed(partial(_search, SPEC, tmp_path / "killed", above=1e-4, only=only))
     run_all(partial(_search, SPEC, tmp_path / "killed", above=1e-4, only=only))
     survived = _by_cell(bench(SPEC, tmp_path / "killed"))
@@ -168,7 +170,7 @@ def test_a_proposal_that_kills_its_workers_is_given_up(only: int | None, tmp_pat
     assert {proposal for _, proposal in failed} == set(deadly)
     for stragglers, proposal in failed:
         reason = survived[stragglers][proposal].reason
-        assert reason == "10 workers died while they ran it; the memory may not suffice."
+        assert reason == "2 workers died while they ran it; the memory may not suffice."
 
 
 def test_a_worker_whose_trial_is_failed_while_it_samples_goes_on(
@@ -176,7 +178,8 @@ def test_a_worker_whose_trial_is_failed_while_it_samples_goes_on(
 ) -> None:
     """Another worker thought it dead, and took its proposal."""
     study = bench(SPEC, tmp_path / "superseded")
-    kept, failed = CellStudy.suggest, []
+    kept = CellStudy.suggest
+    failed: list[int] = []
 
     def be_failed(self: CellStudy, trial: Trial, name: str) -> float:
         if len(failed) < 2:
@@ -194,9 +197,7 @@ def test_what_was_planned_is_proposed_again_though_more_is_known(tmp_path: Path)
     study = bench(tiny_spec("search.strategy=joint", "search.sampler=tpe", "search.trials=4"), tmp_path)
     proposals = Proposals(spec=study.spec, studies=study.studies)
     first: Sampled = proposals.sample(2, planned=None)
-    other = Proposal.model_validate(
-        first.proposal.model_dump() | {"lambda_dec": 1e-3, "encoding": {"lambda_enc": 1e-5}}
-    )
+    other = replace(first.proposal, lambda_dec=1e-3, encoding=Encoding(lambda_enc=1e-5))
     again = proposals.sample(2, planned=other)
     assert (again.proposal.lambda_dec, again.proposal.encoding.lambda_enc) == (1e-3, 1e-5)
     assert proposals.sample(2, planned=again.proposal).proposal == again.proposal
