@@ -14,12 +14,13 @@ from pathlib import Path
 import sqlalchemy
 import torch
 from sqlalchemy import Connection
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from nercc_tune.errors import NerccTuneError
 from nercc_tune.home import Home
 from nercc_tune.inference import describe_device, resolve_device
 from nercc_tune.redaction import masked
+from nercc_tune.stores import database_of
 from nercc_tune.tracking.reachability import check_tracking
 from nercc_tune.tuning import is_absent, open_storage, study_names
 from nercc_tune.tuning.storage import connected, optuna_tables
@@ -208,26 +209,13 @@ def _ask(connection: Connection, question: str) -> object:
 
 def _apart(storage: str, tracking: str) -> Finding:
     """Optuna and MLflow both own a table `alembic_version`, so they cannot share a database."""
-    is_ok = _database(storage) != _database(tracking)
+    is_ok = database_of(storage) != database_of(tracking)
     text = (
         "Optuna and MLflow have a database each"
         if is_ok
         else ("Optuna and MLflow are given the same database; give each one of its own with --storage or --tracking")
     )
     return Finding(what="stores", is_ok=is_ok, text=text)
-
-
-def _database(url: str) -> tuple[object, ...]:
-    """What tells one database from another: its kind and file, or its kind, host, port and name."""
-    try:
-        parsed = sqlalchemy.make_url(url)
-    except ArgumentError:
-        return (url,)
-    kind = parsed.drivername.partition("+")[0].replace("postgresql", "postgres")
-    if kind == "sqlite":
-        return (kind, Path(parsed.database or "").absolute().resolve())
-    port = parsed.port or (5432 if kind == "postgres" else None)
-    return (kind, {"localhost": "127.0.0.1"}.get(parsed.host or "localhost", parsed.host), port, parsed.database)
 
 
 def _describe_tracking(url: str) -> str:

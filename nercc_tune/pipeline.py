@@ -25,6 +25,7 @@ from nercc_tune.reporting.figures import CodedQueries
 from nercc_tune.reporting.report import write_report
 from nercc_tune.selection import Judge, PolicyChoice, search_forwards
 from nercc_tune.spec import StudySpec
+from nercc_tune.stores import check_apart, storage_url, tracking_url
 from nercc_tune.tracking.background import BackgroundTracker
 from nercc_tune.tracking.reachability import check_tracking
 from nercc_tune.tuning import (
@@ -34,6 +35,7 @@ from nercc_tune.tuning import (
     Progress,
     Proposals,
     check_identity,
+    closing_storage,
     delete_study,
     failing_as,
     is_absent,
@@ -81,21 +83,12 @@ def launch(
     events = events or LaunchEvents()
     preparation = Preparation(spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage)
     preparation.check()
+    check_apart(spec, home)
     check_tracking(tracking_url(spec, home))
     _check_before_writing(spec, home, fresh=fresh)
     inference = preparation.load()
     with home.locked(spec.name), failing_as(storage_url(spec, home)):
         return _Run(preparation=preparation, inference=inference, events=events).launch(fresh=fresh)
-
-
-def storage_url(spec: StudySpec, home: Home) -> str:
-    """Return the URL of the study's Optuna storage."""
-    return spec.storage.url or home.storage_url
-
-
-def tracking_url(spec: StudySpec, home: Home) -> str:
-    """Return the URL of the study's MLflow tracking store."""
-    return spec.tracking.url or home.tracking_url
 
 
 @dataclass(kw_only=True, eq=False)
@@ -128,7 +121,7 @@ class _Run:
                     pass  # nobody else launches it
                 delete_study(storage, spec.name)
             ledger = Ledger(storage, spec.name)
-        with ledger.conducted():
+        with closing_storage(storage), ledger.conducted():
             return self._conduct(tuning, storage, ledger)
 
     def _conduct(self, tuning: Draws, storage: BaseStorage, ledger: Ledger) -> LaunchResult:
@@ -161,6 +154,7 @@ class _Run:
         others = search_forwards(history) - search_forwards(before) if self._has_crew else 0.0
         judged = {"validation": 0.0, "heldout": 0.0}
         if not history.is_judged:
+            self.patience(progress.ledger.keep_conducting)
             self.events.stage("judging on fresh and held-out queries")
             judged = self._judge(history, tuning, studies)
             history = self.patience(lambda: read_history(storage, spec.name))
@@ -222,6 +216,7 @@ class _Run:
 
         def follow() -> None:
             progress.ledger.sweep()
+            progress.ledger.keep_conducting()
             progress.refresh()
 
         crew.start()
@@ -294,6 +289,6 @@ def _check_before_writing(spec: StudySpec, home: Home, *, fresh: bool) -> None:
     url = storage_url(spec, home)
     if is_absent(url):
         return
-    storage = open_storage(url)
-    if not fresh:
-        check_identity(storage, spec)
+    with closing_storage(open_storage(url)) as storage:
+        if not fresh:
+            check_identity(storage, spec)

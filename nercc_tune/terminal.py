@@ -17,7 +17,7 @@ from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
 from nercc_tune.pipeline import LaunchEvents, LaunchResult
 from nercc_tune.records import Goal, Interval, Score, StudyHistory, TrialRecord, TunedEntry
-from nercc_tune.tracking.reachability import redact
+from nercc_tune.redaction import redact
 from nercc_tune.worker import WorkerEvents
 
 _PLAIN_EVERY = 10

@@ -21,6 +21,8 @@ from nercc_tune.tuning import (
     Proposals,
     Search,
     check_identity,
+    closing_storage,
+    failing_as,
     hush,
     open_cells,
     open_existing,
@@ -85,6 +87,12 @@ def work(job: Job, events: WorkerEvents | None = None) -> float:
     preparation.check()
     settings = spec.storage
     storage = open_existing(job.storage, heartbeat_s=settings.heartbeat_s, grace_s=settings.grace_s)
+    with closing_storage(storage), failing_as(job.storage):
+        return _search(job, spec, storage, preparation, events)
+
+
+def _search(job: Job, spec: StudySpec, storage: RDBStorage, preparation: Preparation, events: WorkerEvents) -> float:
+    settings = spec.storage
     ledger = _join(storage, spec)
     inference = preparation.load()
     tuning = inference.draw("tuning")

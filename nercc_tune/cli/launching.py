@@ -95,7 +95,7 @@ def worker(
     """
     from nercc_tune import terminal
     from nercc_tune.spec import build_study, load_study
-    from nercc_tune.tuning import hush, open_existing, stored_spec
+    from nercc_tune.tuning import closing_storage, hush, open_existing, stored_spec
     from nercc_tune.worker import Job, work
 
     hush()
@@ -104,7 +104,9 @@ def worker(
     if Path(study).is_file():
         spec = load_study(study, overrides=overrides or ())
     else:
-        spec = build_study(stored_spec(open_existing(url), study).model_dump(mode="json"), overrides=overrides or ())
+        with closing_storage(open_existing(url)) as opened:
+            stored = stored_spec(opened, study)
+        spec = build_study(stored.model_dump(mode="json"), overrides=overrides or ())
     job = Job(spec=spec, home=Home(home, data_dir), storage=url, device=device, threads=threads, allow_code=allow_code)
     with terminal.LaunchProgress(console, spec.search.goal) as progress:
         forwards = work(job, progress.worker_events)

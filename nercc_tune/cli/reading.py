@@ -26,9 +26,10 @@ def own_url(study: str, section: Literal["storage", "tracking"]) -> str | None:
 
 def read(study: str, home: Path, storage: str | None) -> StudyHistory:
     """Read a study from the storage that is named, or that its file names, or from the home's."""
-    from nercc_tune.tuning import open_existing, read_history
+    from nercc_tune.tuning import closing_storage, open_existing, read_history
 
-    return read_history(open_existing(storage_of(study, home, storage)), name_of(study))
+    with closing_storage(open_existing(storage_of(study, home, storage))) as opened:
+        return read_history(opened, name_of(study))
 
 
 def storage_of(study: str, home: Path, storage: str | None) -> str:

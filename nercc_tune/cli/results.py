@@ -99,11 +99,14 @@ def studies(*, home: HomeOption = DEFAULT_HOME, storage: StorageOption = None) -
     Example: `nercc-tune studies`
     """
     from nercc_tune.terminal import make_console, table_of_studies
-    from nercc_tune.tuning import open_existing, read_all
+    from nercc_tune.tuning import closing_storage, open_existing, read_all
 
     console = make_console()
     place = Home(home)
-    histories = read_all(open_existing(storage or place.storage_url)) if storage or place.has_storage else {}
+    histories = {}
+    if storage or place.has_storage:
+        with closing_storage(open_existing(storage or place.storage_url)) as opened:
+            histories = read_all(opened)
     if histories:
         console.print(table_of_studies(histories))
     else:

@@ -65,13 +65,13 @@ def sync(
     Example: `nercc-tune sync lenet5-digits`
     """
     from nercc_tune.tracking.sync import sync as sync_study
-    from nercc_tune.tuning import Ledger, hush, open_existing, read_history
+    from nercc_tune.tuning import Ledger, closing_storage, hush, open_existing, read_history
 
     hush()
     place = Home(home)
-    opened = open_existing(storage_of(study, home, storage))
-    history = read_history(opened, name_of(study))
-    launcher = Ledger(opened, history.name).conductor()
+    with closing_storage(open_existing(storage_of(study, home, storage))) as opened:
+        history = read_history(opened, name_of(study))
+        launcher = Ledger(opened, history.name).conductor()
     if launcher is not None:
         raise HomeError(f"study `{history.name}` is being launched by {launcher}, which tracks it; wait for its end.")
     folder = place.study(history.name)
@@ -79,7 +79,9 @@ def sync(
     url = tracking or own_url(study, "tracking") or place.tracking_url
     found = sync_study(history, url=url, artifacts=place.artifacts, files=files)
     Console().print(
-        f"{history.name}: added {found.added} runs, {found.present} were there, closed {found.closed}", highlight=False
+        f"{history.name}: added {found.added} runs, {found.present} were there, closed {found.closed}, "
+        f"removed {found.removed} duplicates",
+        highlight=False,
     )
 
 

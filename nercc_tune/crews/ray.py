@@ -140,7 +140,12 @@ class RayCrew:
                 "install the same version on every node."
             ) from error
         self._kill(worker)
-        self._false_starts.see_death(_describe(error), was_ready=worker.is_ready)
+        self._false_starts.see_death(self._describe(error), was_ready=worker.is_ready)
+
+    def _describe(self, error: Exception) -> str:
+        if isinstance(error, self._ray.exceptions.ActorUnavailableError) or "node has died" in str(error):
+            return "its node is gone"
+        return one_line(getattr(error, "cause", None) or error)
 
     def _tell_of_room(self, worker: _Worker) -> None:
         if self._has_told_of_room or time.monotonic() - worker.began < _NO_ROOM_AFTER_S:
@@ -241,8 +246,3 @@ def _placed(job: Job) -> Job:
         chosen = "cpu"
     home = Home(job.home.root.absolute(), job.home.data_dir and job.home.data_dir.absolute())
     return replace(job, home=home).at(chosen, max(1, int(resources.num_cpus)))
-
-
-def _describe(error: Exception) -> str:
-    text = str(getattr(error, "cause", None) or error)
-    return "its node died" if "node has died" in text else one_line(text)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from nercc_tune.errors import TrackingError
 from nercc_tune.records import Cell, StudyHistory, TrialRecord
+from nercc_tune.redaction import redact
 from nercc_tune.tracking.backlog import Backlog, Files
-from nercc_tune.tracking.reachability import redact
 from nercc_tune.tracking.retries import FIRST_PAUSE_S, Retries
 
 if TYPE_CHECKING:

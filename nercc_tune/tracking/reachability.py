@@ -15,22 +15,13 @@ from http.client import HTTPException
 from pathlib import Path
 
 from nercc_tune.errors import TrackingError
+from nercc_tune.redaction import redact
 
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _SERVER_PATHS = ("/health", "/api/2.0/mlflow/experiments/search?max_results=1")
 _NOT_A_URL = "that is not a URL of a host and a port"  # Python's own words quote what may be a part of the password
 _LOGIN = re.compile(r"://[^:/@]*(:[^@]*)?@")  # as SQLAlchemy reads it: a password may hold a slash
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
-
-
-def redact(text: str) -> str:
-    """Return the text with the password of every URL in it replaced by `***`; a port before an `@` as well.
-
-    >>> redact("cannot reach postgresql://ann:secret@db/mlflow")
-    'cannot reach postgresql://ann:***@db/mlflow'
-    """
-    hidden = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)
-    return re.sub(r"([?&](?:password|token)=)[^&\s]*", r"\1***", hidden)
 
 
 def check_tracking(url: str, *, timeout_s: float = 5.0) -> None:

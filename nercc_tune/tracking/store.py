@@ -16,11 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from nercc_tune.errors import TrackingError
+from nercc_tune.redaction import redact
 from nercc_tune.tracking.reachability import (
     check_tracking,
     is_server,
     is_sqlite,
-    redact,
     refuse_foreign,
     sqlite_path,
 )

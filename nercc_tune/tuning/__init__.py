@@ -17,7 +17,7 @@ from nercc_tune.tuning.patience import Patience, failing_as
 from nercc_tune.tuning.progress import Progress
 from nercc_tune.tuning.proposals import Proposals
 from nercc_tune.tuning.search import Search
-from nercc_tune.tuning.storage import hush, is_absent, masked, open_existing, open_storage
+from nercc_tune.tuning.storage import closing_storage, hush, is_absent, masked, open_existing, open_storage
 
 __all__ = [
     "CellStudy",
@@ -28,6 +28,7 @@ __all__ = [
     "Proposals",
     "Search",
     "check_identity",
+    "closing_storage",
     "delete_study",
     "failing_as",
     "hush",

@@ -66,6 +66,8 @@ class Ledger:
     def __init__(self, storage: RDBStorage, study: str) -> None:
         self._leases = Leases(storage, ledger_name(study), attributes={STUDY: study})
         self._study = study
+        self._seen: list[Lease] = []
+        self._launch: int | None = None
 
     def take(self, *, budget: int, may_begin: bool) -> Lease | None:
         """Lease the first proposal that waits for a new holder, else the next one; None if there is none to take.
@@ -74,16 +76,12 @@ class Ledger:
             budget: Proposals there may be in all.
             may_begin: Whether one may be begun that nobody had before.
         """
-        leases = self._read()
-        lost = [lease for lease in _lost(leases) if lease.proposal < budget]
-        for lease in lost:  # its holder died between failing it and letting another wait
-            self._leases.renew(lease.trial, is_death=False)
-        if lost:
-            leases = self._read()
-        for lease in sorted(leases, key=lambda lease: lease.proposal):
-            if lease.state is TrialState.WAITING and lease.proposal < budget and self._claim(lease):
+        leases = self._seen or self._read()
+        if _waiting(leases, budget) or _begun(leases) >= budget:
+            lease = self._inherit(budget)
+            if lease is not None:
                 return lease
-        if not may_begin or _begun(leases) >= budget:
+        if not may_begin or _begun(self._seen) >= budget:
             return None
         mine = self._find(self._leases.create({}))
         if mine.proposal < budget:
@@ -97,6 +95,8 @@ class Ledger:
 
     def plans_before(self, lease: Lease) -> list[Mapping[str, Any] | None]:
         """Return what the holders of leases with smaller numbers evaluate; None for one that has not said it yet."""
+        if not any(other.state in _UNSETTLED for other in self._seen if other.number < lease.number):
+            return []  # and never again: what comes later has larger numbers
         return [
             other.plan for other in self._read() if other.state is TrialState.RUNNING and other.number < lease.number
         ]
@@ -117,6 +117,7 @@ class Ledger:
     def sweep(self) -> None:
         """Let the proposals of dead workers wait for new ones."""
         self._leases.sweep()
+        self._seen = []
 
     def is_settled(self, *, budget: int) -> bool:
         """Whether nobody works on a proposal, and none waits for a worker."""
@@ -124,8 +125,8 @@ class Ledger:
         return not any(lease.state in _UNSETTLED for lease in leases) and not _lost(leases)
 
     def finished(self) -> set[int]:
-        """Return the proposals that every cell has."""
-        return {lease.proposal for lease in self._read() if lease.state is TrialState.COMPLETE}
+        """Return the proposals that every cell has, as of the last look at the leases."""
+        return {lease.proposal for lease in self._seen or self._read() if lease.state is TrialState.COMPLETE}
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -141,14 +142,25 @@ class Ledger:
             HomeError: If another process launches it.
         """
         self.sweep()
-        trial_id = self._leases.create({_ROLE: _LAUNCH})
         try:
-            self._refuse_second(trial_id)
+            self.keep_conducting()
             with self.beating():
                 yield
         finally:
-            with suppress(*STORAGE_FAILURES):  # then it goes stale
-                self._leases.end(trial_id, TrialState.FAIL)
+            if self._launch is not None:
+                with suppress(*STORAGE_FAILURES):  # then it goes stale
+                    self._leases.end(self._launch, TrialState.FAIL)
+
+    def keep_conducting(self) -> None:
+        """Hold the launch still, or again, if it was taken away from a process that seemed dead.
+
+        Raises:
+            HomeError: If another process launches the study meanwhile.
+        """
+        running = {trial._trial_id for trial in self._launches() if trial.state is TrialState.RUNNING}  # noqa: SLF001 - see nercc_tune.tuning.leases
+        if self._launch not in running:
+            self._launch = self._leases.create({_ROLE: _LAUNCH})
+            self._refuse_second(self._launch)
 
     def conductor(self) -> Holder | None:
         """Return which process launches the study at present, or None."""
@@ -177,6 +189,14 @@ class Ledger:
     def _launches(self) -> list[FrozenTrial]:
         return [trial for trial in self._leases.trials() if trial.user_attrs.get(_ROLE) == _LAUNCH]
 
+    def _inherit(self, budget: int) -> Lease | None:
+        """Take over the first proposal that waits, if there is one."""
+        for lease in _lost(self._read()):  # its holder died between failing it and letting another wait
+            if lease.proposal < budget:
+                self._leases.renew(lease.trial, is_death=False)
+        waiting = (lease for lease in self._read() if lease.state is TrialState.WAITING and lease.proposal < budget)
+        return next((lease for lease in sorted(waiting, key=lambda lease: lease.proposal) if self._claim(lease)), None)
+
     def _claim(self, lease: Lease) -> bool:
         """Claim a lease that waits, unless an earlier one of the same proposal lives."""
         if not self._leases.claim(lease.trial):
@@ -191,7 +211,8 @@ class Ledger:
         return next(lease for lease in self._read() if lease.trial_id == trial_id)
 
     def _read(self) -> list[Lease]:
-        return read_leases(self._leases.trials())
+        self._seen = read_leases(self._leases.trials())
+        return self._seen
 
 
 def ledger_name(study: str) -> str:
@@ -224,6 +245,12 @@ def read_leases(trials: Sequence[FrozenTrial]) -> list[Lease]:
 def _begun(leases: Sequence[Lease]) -> int:
     """Return how many proposals were begun."""
     return len({lease.proposal for lease in leases})
+
+
+def _waiting(leases: Sequence[Lease], budget: int) -> bool:
+    """Whether a proposal waits for another holder, or should."""
+    waits = any(lease.state is TrialState.WAITING and lease.proposal < budget for lease in leases)
+    return waits or any(lease.proposal < budget for lease in _lost(leases))
 
 
 def _lost(leases: Sequence[Lease]) -> list[Lease]:

@@ -10,13 +10,14 @@ from typing import TypeVar
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from nercc_tune.errors import StorageError
 from nercc_tune.redaction import masked, without_password
 
 T = TypeVar("T")
 
-STORAGE_FAILURES = (StorageInternalError, DBAPIError)
+STORAGE_FAILURES = (StorageInternalError, DBAPIError, PoolTimeoutError)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 

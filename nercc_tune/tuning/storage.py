@@ -77,6 +77,16 @@ def open_storage(url: str, *, heartbeat_s: int = 10, grace_s: int = 60) -> RDBSt
     return storage
 
 
+@contextmanager
+def closing_storage(storage: RDBStorage) -> Iterator[RDBStorage]:
+    """Close the connections of a storage at the end of the block."""
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 def open_existing(url: str, *, heartbeat_s: int = 10, grace_s: int = 60) -> RDBStorage:
     """Open a storage that is there already; an SQLite file that is not is left absent.
 

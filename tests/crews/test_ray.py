@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import os
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from nercc_tune.launch_events import LaunchEvents
 from nercc_tune.pipeline import LaunchResult, launch
 from nercc_tune.spec import StudySpec, parse_study
 from nercc_tune.tuning import open_existing, read_history
+from nercc_tune.tuning.leases import HOLDER
 from nercc_tune.tuning.ledger import ledger_name
 from nercc_tune.worker import Job
 from tests.fakes import TINY, tiny_home, tiny_spec
@@ -74,10 +76,16 @@ def _job(spec: StudySpec, home: Home) -> Job:
     return Job(spec=spec, home=home, storage=home.storage_url, allow_code=True)
 
 
-def _lease_states(home: Home, name: str) -> list[optuna.trial.TrialState]:
+def _leases(home: Home, name: str) -> list[optuna.trial.FrozenTrial]:
     storage = open_existing(home.storage_url, heartbeat_s=10, grace_s=30)
-    study = optuna.load_study(study_name=ledger_name(name), storage=storage)
-    return [trial.state for trial in study.trials]
+    return optuna.load_study(study_name=ledger_name(name), storage=storage).trials
+
+
+def _began_after(moment: datetime.datetime, leases: list[optuna.trial.FrozenTrial]) -> dict[str, datetime.datetime]:
+    """Return when each process that took a lease after a moment did so first."""
+    starts = [(trial.datetime_start, str(trial.user_attrs[HOLDER]["holder"])) for trial in leases]
+    later = sorted((start, holder) for start, holder in starts if start is not None and start > moment)
+    return {holder: start for start, holder in reversed(later)}
 
 
 def _has_each_proposal_once(home: Home, spec: StudySpec, budget: int) -> bool:
@@ -245,8 +253,8 @@ def interrupted(nodes: Nodes) -> Interrupted:
 
 @pytest.mark.slow
 def test_an_interrupted_launch_gives_the_proposals_back(interrupted: Interrupted) -> None:
-    states = _lease_states(interrupted.home, interrupted.spec.name)
-    assert optuna.trial.TrialState.RUNNING not in states
+    leases = _leases(interrupted.home, interrupted.spec.name)
+    assert optuna.trial.TrialState.RUNNING not in {trial.state for trial in leases}
     assert interrupted.stopped_within_s < 15
 
 
@@ -268,25 +276,22 @@ def test_an_error_that_another_worker_would_meet_ends_the_launch(interrupted: In
 def test_workers_of_a_lost_node_are_replaced(interrupted: Interrupted, nodes: Nodes) -> None:
     """It is lost in the middle of the search, and another one comes later."""
     told: list[str] = []
-    lost: list[int] = []
+    lost: list[datetime.datetime] = []
 
     def lose(done: int, _budget: int) -> None:
         if done >= 30 and not lost:
-            lost.append(done)
             nodes.remove()
-            print("removed", time.monotonic())
+            lost.append(datetime.datetime.now())  # noqa: DTZ005 - Optuna's times are naive, too
             nodes.add()
-            print("added", time.monotonic())
 
-    events = LaunchEvents(
-        stage=lambda l: (told.append(l), print(l, time.monotonic()))[0],
-        proposal=lambda d, b: (print(d, time.monotonic()), lose(d, b))[0],
-    )
+    events = LaunchEvents(stage=told.append, proposal=lose)
     result: LaunchResult = launch(interrupted.spec, interrupted.home, allow_code=True, events=events)
-    assert lost
     assert [line for line in told if "died" in line] == [
-        "a search worker died (its node died); another one takes its place"
+        "a search worker died (its node is gone); another one takes its place"
     ]
+    holders = _began_after(lost[0], _leases(interrupted.home, interrupted.spec.name))
+    print("XX", lost, holders)
+    assert len(holders) == 2  # the one that went on, and the one that took the place of the other
     budget = TRIALS + 2
     assert result.history.is_judged
     assert _has_each_proposal_once(interrupted.home, interrupted.spec, budget)

@@ -180,7 +180,7 @@ def test_of_two_replacements_only_one_is_worked_on(first: int, tmp_path: Path) -
     assert states(ledger) == [FAIL, RUNNING, FAIL]
     assert [lease.proposal for lease in (_take(ledger), _take(ledger))] == [1, 2]
     ledger.finish(ledger._read()[1])
-    assert ledger.finished() == {0}
+    assert ledger_in(tmp_path).finished() == {0}
 
 
 @pytest.mark.parametrize("state", [RUNNING, COMPLETE])
