@@ -233,7 +233,7 @@ def tiny_home(folder: Path) -> Home:
 
 
 def loader(workload: Workload) -> Callable[..., Workload]:
-    """Return what stands in for `nercc_tune.preparation.load_workload`: the one thing about a launch that is not real."""
+    """Return what stands in for `nercc_tune.preparation.load_workload`: the one thing of a launch that is not real."""
 
     def load_workload(
         _settings: WorkloadSettings,

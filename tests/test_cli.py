@@ -14,7 +14,7 @@ from nercc_tune.export.advice import NAMES, advise
 from nercc_tune.export.table import parse_table
 from tests.fakes import TINY, finished_home, finished_result, loader, tiny_home, tiny_workload
 
-COMMANDS = ("launch", "export", "advise", "report", "train", "sync", "studies", "doctor")
+COMMANDS = ("launch", "worker", "export", "advise", "report", "train", "sync", "studies", "doctor")
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +214,7 @@ def test_the_advice_names_a_code_for_each_count(
 def test_an_unfinished_study_has_no_advice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     history = finished_result().history
     unfinished = replace(history, cells=(replace(history.cells[0], entry=None), *history.cells[1:]))
-    monkeypatch.setattr("nercc_tune.cli._read", lambda *_: unfinished)
+    monkeypatch.setattr("nercc_tune.cli.results.read", lambda *_: unfinished)
     assert _run(monkeypatch, "advise", "tiny", "--home", "home") == 2
     _assert_one_line(capsys.readouterr().err, "study `tiny` is not finished; run `nercc-tune launch` again")
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import socket
 import subprocess
@@ -81,7 +81,7 @@ def _leases(home: Home, name: str) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name=ledger_name(name), storage=storage).trials
 
 
-def _began_after(moment: datetime.datetime, leases: list[optuna.trial.FrozenTrial]) -> dict[str, datetime.datetime]:
+def _began_after(moment: dt.datetime, leases: list[optuna.trial.FrozenTrial]) -> dict[str, dt.datetime]:
     """Return when each process that took a lease after a moment did so first."""
     starts = [(trial.datetime_start, str(trial.user_attrs[HOLDER]["holder"])) for trial in leases]
     later = sorted((start, holder) for start, holder in starts if start is not None and start > moment)
@@ -276,12 +276,12 @@ def test_an_error_that_another_worker_would_meet_ends_the_launch(interrupted: In
 def test_workers_of_a_lost_node_are_replaced(interrupted: Interrupted, nodes: Nodes) -> None:
     """It is lost in the middle of the search, and another one comes later."""
     told: list[str] = []
-    lost: list[datetime.datetime] = []
+    lost: list[dt.datetime] = []
 
     def lose(done: int, _budget: int) -> None:
         if done >= 30 and not lost:
             nodes.remove()
-            lost.append(datetime.datetime.now())  # noqa: DTZ005 - Optuna's times are naive, too
+            lost.append(dt.datetime.now())  # noqa: DTZ005 - Optuna's times are naive, too
             nodes.add()
 
     events = LaunchEvents(stage=told.append, proposal=lose)
@@ -290,7 +290,6 @@ def test_workers_of_a_lost_node_are_replaced(interrupted: Interrupted, nodes: No
         "a search worker died (its node is gone); another one takes its place"
     ]
     holders = _began_after(lost[0], _leases(interrupted.home, interrupted.spec.name))
-    print("XX", lost, holders)
     assert len(holders) == 2  # the one that went on, and the one that took the place of the other
     budget = TRIALS + 2
     assert result.history.is_judged

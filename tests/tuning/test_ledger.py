@@ -190,7 +190,7 @@ def test_a_duplicate_of_what_lives_is_not_worked_on(state: TrialState, tmp_path:
     ledger._leases.renew(lease.trial, is_death=False)
     if state is COMPLETE:
         ledger.finish(lease)
-    assert _take(ledger).proposal == 1
+    assert _take(ledger_in(tmp_path)).proposal == 1
     assert states(ledger) == [state, FAIL, RUNNING]
 
 
