@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,14 +92,18 @@ class Home:
         """
         folder = self.study(name)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as file:
+        with (folder / ".lock").open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
+                file.seek(0)
                 raise HomeError(
-                    f"study `{name}` is being launched by another process in {self.root}; "
-                    "wait for it, or use another --home."
+                    f"study `{name}` is being launched by {file.read() or 'another process'} in {self.root}; "
+                    f"wait for it, join it with `nercc-tune worker {name}`, or use another --home."
                 ) from error
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
             yield
 
 

@@ -219,8 +219,8 @@ class _Run:
             progress.ledger.keep_conducting()
             progress.refresh()
 
-        crew.start()
         try:
+            crew.start()
             while not self.patience(lambda: progress.is_over):
                 crew.tend()
                 time.sleep(_TICK_S)

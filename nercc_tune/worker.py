@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -69,8 +69,21 @@ class WorkerEvents:
     proposal: Callable[[int, int], None] = lambda _done, _budget: None
 
 
-def work(job: Job, events: WorkerEvents | None = None) -> float:
-    """Work on a study until nothing is left to do; return the forward passes that were computed here.
+@dataclass(frozen=True, kw_only=True)
+class WorkerReport:
+    """What a worker did.
+
+    Attributes:
+        forwards: Forward passes over the tuning groups that were computed here.
+        seconds: Of each stage of the work.
+    """
+
+    forwards: float
+    seconds: Mapping[str, float]
+
+
+def work(job: Job, events: WorkerEvents | None = None) -> WorkerReport:
+    """Work on a study until nothing is left to do.
 
     Raises:
         NerccTuneError: If the study is not the one in the storage, or something of it cannot be used here.
@@ -91,7 +104,9 @@ def work(job: Job, events: WorkerEvents | None = None) -> float:
         return _search(job, spec, storage, preparation, events)
 
 
-def _search(job: Job, spec: StudySpec, storage: RDBStorage, preparation: Preparation, events: WorkerEvents) -> float:
+def _search(
+    job: Job, spec: StudySpec, storage: RDBStorage, preparation: Preparation, events: WorkerEvents
+) -> WorkerReport:
     settings = spec.storage
     ledger = _join(storage, spec)
     inference = preparation.load()
@@ -105,7 +120,7 @@ def _search(job: Job, spec: StudySpec, storage: RDBStorage, preparation: Prepara
     events.ready()
     patience = Patience(url=job.storage, retry_s=settings.retry_s, notify=events.stage)
     searching(inference, tuning, progress, patience).run()
-    return tuning.outputs.forwards
+    return WorkerReport(forwards=tuning.outputs.forwards, seconds=inference.timings.seconds)
 
 
 def searching(inference: Inference, tuning: Draws, progress: Progress, patience: Patience) -> Search:

@@ -41,7 +41,9 @@ def test_one_process_at_a_time_holds_a_study(tmp_path: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with (
-            pytest.raises(HomeError, match=r"study `tiny` is being launched by another process .* another --home"),
+            pytest.raises(
+                HomeError, match=rf"study `tiny` is being launched by process {other.pid} on .* another --home"
+            ),
             home.locked("tiny"),
         ):
             pass

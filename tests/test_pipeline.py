@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,7 +210,7 @@ def test_an_interrupted_launch_leaves_no_run_open(tmp_path: Path) -> None:
 
 def test_a_study_that_another_process_holds_is_refused(tmp_path: Path) -> None:
     home = tiny_home(tmp_path)
-    with home.locked("tiny"), pytest.raises(HomeError, match="is being launched by another process"):
+    with home.locked("tiny"), pytest.raises(HomeError, match=rf"is being launched by process {os.getpid()} on "):
         launch(tiny_spec(), home)
 
 

@@ -14,12 +14,12 @@ from nercc_tune.cli.options import (
     CodeOption,
     DataOption,
     HomeOption,
+    ProfileOption,
     SetOption,
     StorageOption,
     StudyArgument,
     TrackingOption,
 )
-from nercc_tune.cli.reading import storage_of
 from nercc_tune.home import Home
 from nercc_tune.library import find_study
 
@@ -42,7 +42,7 @@ def launch(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget earlier results of this study.")] = False,
     allow_code: CodeOption = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Show where the time went.")] = False,
+    profile: ProfileOption = False,
 ) -> None:
     """Tune a study: search, judge on held-out queries, track in MLflow, write the table.
 
@@ -86,6 +86,7 @@ def worker(
     device: Annotated[str | None, typer.Option("--device", help="In place of the study's: cpu, cuda:1 …")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of this worker.")] = None,
     allow_code: CodeOption = False,
+    profile: ProfileOption = False,
 ) -> None:
     """Join a study that is being launched, from this or another host, until nothing is left to do.
 
@@ -95,19 +96,24 @@ def worker(
     """
     from nercc_tune import terminal
     from nercc_tune.spec import build_study, load_study
+    from nercc_tune.stores import storage_url
     from nercc_tune.tuning import closing_storage, hush, open_existing, stored_spec
     from nercc_tune.worker import Job, work
 
     hush()
     console = terminal.make_console()
-    url = storage_of(study, home, storage)
     if Path(study).is_file():
         spec = load_study(study, overrides=overrides or ())
+        url = storage or storage_url(spec, Home(home))
     else:
+        url = storage or Home(home).storage_url
         with closing_storage(open_existing(url)) as opened:
             stored = stored_spec(opened, study)
         spec = build_study(stored.model_dump(mode="json"), overrides=overrides or ())
     job = Job(spec=spec, home=Home(home, data_dir), storage=url, device=device, threads=threads, allow_code=allow_code)
+    started = time.perf_counter()
     with terminal.LaunchProgress(console, spec.search.goal) as progress:
-        forwards = work(job, progress.worker_events)
-    console.print(f"nothing is left to do; {forwards:g} forward passes were computed here", highlight=False)
+        report = work(job, progress.worker_events)
+    if profile:
+        console.print(terminal.table_of_times(report.seconds, time.perf_counter() - started))
+    console.print(f"nothing is left to do; {report.forwards:g} forward passes were computed here", highlight=False)

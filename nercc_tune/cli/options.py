@@ -37,5 +37,6 @@ FigureFormat = Literal["png", "svg", "pdf"]
 CodeOption = Annotated[
     bool, typer.Option("--allow-code", help="Let the study file name Python code, which is imported and run.")
 ]
+ProfileOption = Annotated[bool, typer.Option("--profile", help="Show where the time went.")]
 
 DEFAULT_HOME = Path("nercc-home")

@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -18,6 +20,7 @@ import torch
 
 from nercc_tune.crews.crew import FalseStarts, report_of, to_error
 from nercc_tune.errors import NerccTuneError
+from nercc_tune.redaction import without_password
 from nercc_tune.worker import Job, WorkerEvents, work
 
 _STOP_S = 30.0
@@ -63,7 +66,8 @@ class ProcessCrew:
 
     def start(self) -> None:
         """Start the workers."""
-        self._workers = [self._begin(place) for place in self._places]
+        for place in self._places:
+            self._workers.append(self._begin(place))  # one by one: `stop` ends those that an interrupt leaves
 
     def tend(self) -> None:
         """Replace the workers that died or ended; see `Crew`."""
@@ -83,8 +87,9 @@ class ProcessCrew:
         """End all workers, whose proposals are given back."""
         for worker in self._workers:
             worker.process.terminate()
+        latest = time.monotonic() + _STOP_S
         for worker in self._workers:
-            worker.process.join(_STOP_S)
+            worker.process.join(max(0.0, latest - time.monotonic()))
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
@@ -168,7 +173,8 @@ def _run(job: Job, messages: Connection) -> None:
     except KeyboardInterrupt:
         return
     except Exception as error:
-        messages.send_bytes(report_of(error).encode())
+        with suppress(OSError):  # the launch is gone, and nobody listens
+            messages.send_bytes(without_password(report_of(error), job.storage).encode())
         if not isinstance(error, NerccTuneError):
             raise
         sys.exit(2)

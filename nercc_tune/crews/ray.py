@@ -48,8 +48,10 @@ class RayCrew:
     one that only this machine reaches and that ends with the crew. A cluster that was there is left as it is.
 
     Every node has the package installed, and uses the path of the home, and of weights and data in it, as it is: the
-    home may be shared by the nodes or differ between them, but weights and data must be found there. Worker outputs of
-    one node serve the others only through `cache.url`, and SQLite serves nodes of one host only.
+    home may be shared by the nodes or differ between them, but weights and data must be found there, and a study's own
+    Python code in the PYTHONPATH of each node. Worker outputs of one node serve the others only through `cache.url`,
+    and SQLite serves nodes of one host only. Ray shows the command line of a launch to all who see the cluster, so the
+    password of a storage does not belong there, but into the environment or a study file.
     """
 
     def __init__(self, job: Job, *, notify: Callable[[str], None] = lambda _: None) -> None:
@@ -143,9 +145,11 @@ class RayCrew:
         self._false_starts.see_death(self._describe(error), was_ready=worker.is_ready)
 
     def _describe(self, error: Exception) -> str:
+        if isinstance(error, self._ray.exceptions.RayTaskError):
+            return one_line(getattr(error, "cause", None) or error)
         if isinstance(error, self._ray.exceptions.ActorUnavailableError) or "node has died" in str(error):
             return "its node is gone"
-        return one_line(getattr(error, "cause", None) or error)
+        return "Ray stopped it for want of memory" if "low on memory" in str(error) else "its process ended"
 
     def _tell_of_room(self, worker: _Worker) -> None:
         if self._has_told_of_room or time.monotonic() - worker.began < _NO_ROOM_AFTER_S:

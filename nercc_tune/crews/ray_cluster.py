@@ -123,16 +123,18 @@ def _probe(address: str) -> None:
 
 @contextmanager
 def _environment(address: str) -> Iterator[None]:
-    """Let a new cluster listen to this machine only, and to whoever has its token; what the user set is kept.
+    """Keep Ray quiet, and a new cluster to this machine and its token; what the user set is kept.
 
-    Ray reads some of it when it is imported. It keeps a token in the user's home if it is given none.
+    Ray would keep a token in the user's home if it were given none. It binds its ports to loopback only if it is
+    imported in this environment; in a process that imported it before, the token alone keeps others out.
     """
     before = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
+    given = {"RAY_DEDUP_LOGS_SKIP_REGEX": "."}  # else it prints all deaths, which the crew tells, into the progress
     if address == "local":
-        given = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+        given |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
         if "RAY_AUTH_TOKEN_PATH" not in before:
             given["RAY_AUTH_TOKEN"] = _token()
-        os.environ.update({**given, **before})
+    os.environ.update({**given, **before})
     try:
         yield
     finally:

@@ -24,7 +24,7 @@ from nercc_tune.crews.ray_cluster import check_hosts, connected
 from nercc_tune.errors import CrewError, HomeError, StorageError
 from nercc_tune.home import Home
 from nercc_tune.launch_events import LaunchEvents
-from nercc_tune.pipeline import LaunchResult, launch
+from nercc_tune.pipeline import launch
 from nercc_tune.spec import StudySpec, parse_study
 from nercc_tune.tuning import open_existing, read_history
 from nercc_tune.tuning.leases import HOLDER
@@ -50,12 +50,11 @@ class Slow(nn.Module):
 """
 
 
-def _slow_spec(folder: Path, address: str, *overrides: str) -> StudySpec:
+def _slow_spec(folder: Path, address: str) -> StudySpec:
     """Return a study whose forward passes take a while, with what it loads in a folder."""
     (folder / "slow_model_of_a_test.py").write_text(SLOW_MODEL, encoding="utf-8")
-    generator = np.random.default_rng(0)
-    images = generator.random((200, 1, 8, 8), dtype=np.float32)
-    np.savez(folder / "queries.npz", images=images, labels=generator.integers(0, 4, 200))
+    images = np.random.default_rng(0).random((200, 1, 8, 8), dtype=np.float32)
+    np.savez(folder / "queries.npz", images=images, labels=np.arange(200) % 4)
     return parse_study(
         TINY,
         overrides=(
@@ -67,7 +66,6 @@ def _slow_spec(folder: Path, address: str, *overrides: str) -> StudySpec:
             "search.patience=0",
             "resources.workers=2",
             f"resources.ray={address}",
-            *overrides,
         ),
     )
 
@@ -285,15 +283,14 @@ def test_workers_of_a_lost_node_are_replaced(interrupted: Interrupted, nodes: No
             nodes.add()
 
     events = LaunchEvents(stage=told.append, proposal=lose)
-    result: LaunchResult = launch(interrupted.spec, interrupted.home, allow_code=True, events=events)
+    result = launch(interrupted.spec, interrupted.home, allow_code=True, events=events)
     assert [line for line in told if "died" in line] == [
         "a search worker died (its node is gone); another one takes its place"
     ]
     holders = _began_after(lost[0], _leases(interrupted.home, interrupted.spec.name))
     assert len(holders) == 2  # the one that went on, and the one that took the place of the other
-    budget = TRIALS + 2
     assert result.history.is_judged
-    assert _has_each_proposal_once(interrupted.home, interrupted.spec, budget)
+    assert _has_each_proposal_once(interrupted.home, interrupted.spec, budget=TRIALS + 2)
 
 
 def _tend(crew: RayCrew, *, seconds: float) -> None:

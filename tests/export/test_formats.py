@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from nercc_tune.errors import HomeError
 from nercc_tune.export.formats import TableFormat, export_table, table_frame, write_table
 from nercc_tune.export.table import SCHEMA, TunedTable, parse_table, read_table
 from tests.builders import tuned_table
@@ -113,7 +114,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, f"no space left for {descriptor}")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(HomeError, match=r"table.csv` cannot be written: no space left for \d+; free some space"):
         write_table(tuned_table(), path)
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
