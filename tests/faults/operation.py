@@ -58,6 +58,7 @@ class Operation:
 
     Attributes:
         seconds: How long the model sleeps in each forward pass.
+        products: How many products of matrices it makes, each of some tenths of a millisecond.
         storage: URL of Optuna's storage; by default SQLite in the home.
         tracking: URL of MLflow's store; likewise.
     """
@@ -65,6 +66,7 @@ class Operation:
     folder: Path
     trials: int
     seconds: float = 0.0
+    products: int = 0
     storage: str | None = None
     tracking: str | None = None
     stragglers: tuple[int, ...] = (2, 3)
@@ -115,6 +117,7 @@ class Operation:
             "PYTHONPATH": str(Path(__file__).parent),
             "OMP_NUM_THREADS": "1",
             "NERCC_TEST_SECONDS": str(self.seconds),
+            "NERCC_TEST_PRODUCTS": str(self.products),
             "NERCC_TUNE_HOME": str(self.home.root),
             "COLUMNS": "200",
         }
