@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import count, product
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
@@ -47,6 +48,7 @@ SPREAD = 0.1  # of the logarithm of a forward
 GOAL = 0.9
 DESIGNED = 2  # proposals 0 and 1 share an encoder, and no sampler makes them
 SWEEP_S, PAUSES_S = 10.0, (0.02, 1.0)  # default of `storage.heartbeat_s`, and the pauses of nercc_tune.tuning.search
+REREADINGS = 5
 USUAL = 2  # trials that a lone worker reads each time: its last one and the new one
 BEGINNING, ENDING = ("take", "sample", "add"), ("tell", "add", "finish")
 READING = ("sweep", "refresh", "take", "sample", "look", "add")
@@ -120,17 +122,18 @@ class Meter:
         self.samples.setdefault(name, []).append((_minus(self._now(), start), self._held))
 
     def cost(self, name: str, *, quantile: float = 0.5) -> Cost:
-        """Return a quantile of each part of an operation's cost; the growth is that of the CPU time between halves."""
+        """Return a quantile of each part of an operation's cost."""
         whole, held = np.moveaxis(np.array(self.samples[name]), 1, 0)
+        parts = [values for wall, cpu, trips in (whole.T, held.T) for values in (cpu, wall - cpu, trips)]
+        return Cost(**{part: float(np.quantile(values, quantile)) for part, values in zip(PARTS, parts, strict=True)})
 
-        def parts(moments: NDArray[np.float64]) -> list[float]:
-            wall, cpu, trips = moments.T
-            return [float(np.quantile(values, quantile)) for values in (cpu, wall - cpu, trips)]
-
-        half = len(whole) // 2
-        growth = (parts(whole[half:])[0] - parts(whole[:half])[0]) / half if half else 0.0
-        cost = Cost(**dict(zip(PARTS, (*parts(whole), *parts(held)), strict=True)))
-        growth = min(max(0.0, growth), cost.cpu_s / max(1, half))
+    def fitted(self, name: str) -> Cost:
+        """Return the median cost; of an operation with the growth of the CPU time from one half to the other."""
+        cost, half = self.cost(name), len(self.samples[name]) // 2
+        if name not in OPERATIONS or half == 0:
+            return cost
+        spent = [whole[1] for whole, _ in self.samples[name]]
+        growth = max(0.0, (median(spent[half:]) - median(spent[:half])) / half)
         return replace(cost, cpu_s=cost.cpu_s - growth * half, growth_s=growth)
 
     def _now(self) -> Moment:
@@ -163,23 +166,23 @@ def measure_protocol(url: str, *, cells: int, proposals: int) -> Meter:
         meter = Meter(storage)
         for number in range(proposals):
             _bring(progress, meter, is_sweep=number % EACH == 0)
-    with closing_storage(open_storage(url)) as storage:
-        progress, reader = _progress(storage, spec), Meter(storage)
-        study = next(iter(progress.proposals.studies.values()))
-        trials = optuna.load_study(study_name=study.cell.name, storage=get_storage(storage))
-        readings = (progress.ledger.finished, lambda: trials.get_trials(deepcopy=False), study.records)
-        for name, read in zip(READINGS, readings, strict=True):
-            with reader.measure(name):
-                read()
-    return _with_readings(meter, reader, proposals)
-
-
-def _with_readings(meter: Meter, reader: Meter, proposals: int) -> Meter:
-    """Add what one lease, trial or record costs where all are read at once."""
-    for name in READINGS:
-        (wall, cpu, _), _ = reader.samples[name][0]
-        meter.samples[name] = [((wall / proposals, cpu / proposals, 0.0), (0.0, 0.0, 0.0))]
+    for _ in range(REREADINGS):
+        with closing_storage(open_storage(url)) as storage:
+            _reread(_progress(storage, spec), storage, meter.samples)
     return meter
+
+
+def _reread(progress: Progress, storage: RDBStorage, samples: dict[str, list[tuple[Moment, Moment]]]) -> None:
+    """Add what one lease, trial and record costs where all are read at once."""
+    reader, study = Meter(storage), next(iter(progress.proposals.studies.values()))
+    trials = optuna.load_study(study_name=study.cell.name, storage=get_storage(storage))
+    total = progress.proposals.spec.search.trials
+    readings = (progress.ledger.finished, lambda: trials.get_trials(deepcopy=False), study.records)
+    for name, read in zip(READINGS, readings, strict=True):
+        with reader.measure(name):
+            read()
+        (((wall, cpu, _), held),) = reader.samples[name]
+        samples.setdefault(name, []).append(((wall / total, cpu / total, 0.0), held))
 
 
 def _bring(progress: Progress, meter: Meter, *, is_sweep: bool) -> None:
@@ -571,7 +574,7 @@ def measure(
         for cells in CELLS:
             meter = measure_protocol(storage or f"sqlite:///{folder}/optuna.db", cells=cells, proposals=proposals)
             typer.echo(f"{cells} cells, ms:\n\n{cost_table(meter)}")
-            costs = {name: meter.cost(name) for name in meter.samples}
+            costs = {name: meter.fitted(name) for name in meter.samples}
     costs["refresh"] = _divided(costs["refresh"], max(CELLS))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps({name: asdict(cost) for name, cost in costs.items()}, indent=1), encoding="utf-8")

@@ -44,7 +44,8 @@ def test_eight_workers_make_a_thousand_trials_without_losing_or_doubling_one(
 def test_two_workers_make_nearly_twice_the_trials_of_one(operate: Operate) -> None:
     """A forward takes half a second or more of work on one core; each worker has one thread."""
     products = _products_of(seconds=0.6)
-    alone, together = [], []
+    alone: list[float] = []
+    together: list[float] = []
     for repeat in range(2):
         for workers, pace in ((1, alone), (2, together)):
             study = operate(f"{workers}-{repeat}", trials=38, products=products)

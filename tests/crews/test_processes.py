@@ -5,7 +5,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import optuna
 import pytest
@@ -160,7 +159,7 @@ def test_a_launch_is_alone_and_workers_may_join_it(operate: Operate) -> None:
 
 
 @pytest.mark.slow
-def test_an_error_of_a_worker_ends_the_launch(operate: Operate, tmp_path: Path) -> None:
+def test_an_error_of_a_worker_ends_the_launch(operate: Operate) -> None:
     study = operate(trials=TRIALS)
     (study.folder / "failing.py").write_text(_FAILING, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
@@ -179,7 +178,7 @@ def test_workers_end_with_the_launch_that_is_killed(operate: Operate) -> None:
     launch = study.launch(workers=2)
     _wait(lambda: _done(study) >= 1, what="no proposal was done")
     os.kill(launch.pid, signal.SIGKILL)
-    launch.wait()
+    launch.communicate()
     _wait(lambda: _is_gone(launch.pid), what="a worker outlived its launch", seconds=15)
     with study.opened() as storage:
         leases = optuna.load_study(study_name=ledger_name("faulty"), storage=storage).trials
