@@ -93,7 +93,9 @@ class LaunchProgress:
         )
         self._bar.update(self._task, completed=done, total=budget, best=best)
         if not self._console.is_terminal and (done % _PLAIN_EVERY == 0 or done == budget):
-            self._console.print(f"{done}/{budget} proposals, {best}", highlight=False, soft_wrap=True)
+            self._console.print(
+                ", ".join(filter(None, (f"{done}/{budget} proposals", best))), highlight=False, soft_wrap=True
+            )
 
 
 @contextmanager

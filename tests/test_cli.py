@@ -21,7 +21,7 @@ COMMANDS = ("launch", "worker", "export", "advise", "report", "train", "sync", "
 def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    for name in ("NERCC_TUNE_HOME", "NERCC_TUNE_DATA"):
+    for name in ("NERCC_TUNE_HOME", "NERCC_TUNE_DATA", "NERCC_TUNE_STORAGE", "NERCC_TUNE_TRACKING"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
     Path("tiny.toml").write_text(TINY, encoding="utf-8")

@@ -173,6 +173,8 @@ def _run(job: Job, messages: Connection) -> None:
     except KeyboardInterrupt:
         return
     except Exception as error:
+        if _is_interrupted():  # in the middle of what makes another error of it
+            return
         with suppress(OSError):  # the launch is gone, and nobody listens
             messages.send_bytes(without_password(report_of(error), job.storage).encode())
         if not isinstance(error, NerccTuneError):
@@ -185,9 +187,15 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _is_interrupted() -> bool:
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
 def _follow_parent() -> None:
-    """End this process when the one that launched it is gone."""
+    """End this process when the one that launched it is gone, in peace if that succeeds."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_STOP_S)
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -18,15 +18,15 @@ from tests.faults.operation import Operation, finished, workers_of
 from tests.faults.tracked import Tracked
 
 TRIALS = 10
-_PATIENCE_S = 60.0
-# Fails in search workers only: what the launch itself runs, a model must do well.
+_PATIENCE_S = 180.0
+# Fails in search workers only, and only on so many queries as are coded at once: a small model check passes.
 _FAILING = """
 import multiprocessing
 import zero_cost
 
 class Failing(zero_cost.Lazy):
     def forward(self, queries):
-        if multiprocessing.parent_process() is not None:
+        if multiprocessing.parent_process() is not None and len(queries) >= 10:
             raise RuntimeError("the layers\\n do not fit")
         return super().forward(queries)
 
@@ -112,7 +112,7 @@ def test_two_workers_find_what_one_finds(operate: Operate) -> None:
 def _interrupt(launch: subprocess.Popen[str]) -> str:
     """Press Ctrl-C: the signal goes to all processes of the terminal's group."""
     os.killpg(launch.pid, signal.SIGINT)
-    shown, _ = launch.communicate(timeout=20)
+    shown, _ = launch.communicate(timeout=40)
     assert launch.returncode == 130, shown
     assert shown.rstrip().endswith("interrupted; the same command goes on from here"), shown
     assert "Traceback" not in shown

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,10 +57,10 @@ def test_a_free_storage_costs_nothing_but_the_end(study: ModuleType, workers: in
     assert 149 / workers <= total <= math.ceil(149 / workers) + 1.0 + study.PAUSES_S[1]
 
 
-@pytest.mark.parametrize("where", ["take", "tell"])
+@pytest.mark.parametrize("where", ["take", "finish"])
 def test_throughput_is_below_the_serial_bound_and_reaches_it(study: ModuleType, where: str) -> None:
     costs = study.FREE | {where: study.Cost(server_s=0.05, held_server_s=0.05 if where == "take" else 0.0)}
-    ends = simulated(study, costs, workers=100, proposals=400, cores=1 if where == "tell" else 8).ends
+    ends = simulated(study, costs, workers=100, proposals=400, cores=1 if where == "finish" else 8).ends
     rate = (len(ends) - 1) / (ends[-1] - ends[0])
     assert rate <= 1 / 0.05 + 1e-9
     assert rate > 0.8 / 0.05  # the first and the last forward lie outside
@@ -83,7 +84,7 @@ def test_the_locks_of_cells_are_apart(study: ModuleType) -> None:
 def test_more_workers_never_take_longer_where_reading_does_not_grow_with_them(study: ModuleType) -> None:
     costs = study.COSTS | dict.fromkeys(study.READINGS, study.Cost())
     totals = [simulated(study, costs, workers=workers, proposals=200, cells=2).total_s for workers in (1, 2, 4, 8, 16)]
-    for fewer, more in zip(totals, totals[1:], strict=False):
+    for fewer, more in pairwise(totals):
         # List scheduling may move the longest forward to the end, and a worker looks for a plan up to a second late.
         assert more <= fewer + 1.0 * math.exp(4 * study.SPREAD) + study.PAUSES_S[1]
 
@@ -97,10 +98,17 @@ def test_what_is_unfinished_is_read_again(study: ModuleType) -> None:
     assert trials.read(0) == 0
 
 
-def test_a_worker_waits_for_the_plans_of_earlier_proposals(study: ModuleType) -> None:
-    quick = simulated(study, study.FREE, workers=8, proposals=40)
-    slow = simulated(study, study.FREE | {"plan": study.Cost(cpu_s=0.5)}, workers=8, proposals=40)
-    assert slow.spent["plan"] > quick.spent["plan"]
+def test_proposals_that_share_an_encoder_have_one_forward_and_one_waits_for_it(study: ModuleType) -> None:
+    both = simulated(study, study.FREE, spread=0.0, workers=2, proposals=2)
+    assert both.spent["forward"] == 1.0
+    assert 1.0 <= both.total_s == both.spent["plan"] <= 1.0 + study.PAUSES_S[1]
+
+
+def test_the_database_serves_as_many_at_a_time_as_it_has_cores(study: ModuleType) -> None:
+    costs = study.FREE | {"sample": study.Cost(server_s=0.5)}  # of proposals 2 and 3
+    two, one = (simulated(study, costs, workers=4, proposals=4, cores=cores) for cores in (2, 1))
+    assert two.spent["queue"] == 0.0
+    assert one.spent["queue"] == pytest.approx(0.5)
 
 
 def test_all_that_workers_do_adds_up(study: ModuleType) -> None:
