@@ -38,7 +38,10 @@ def test_a_vulnerability_fails_the_run() -> None:
 
 
 def test_unknown_packages_are_counted_and_pass() -> None:
-    packages = [{"name": "numpy", "skip_reason": UNKNOWN}, {"name": "scipy", "version": "1.16.0", "vulns": []}]
+    packages: list[dict[str, Any]] = [
+        {"name": "numpy", "skip_reason": UNKNOWN},
+        {"name": "scipy", "version": "1.16.0", "vulns": []},
+    ]
     lines, code = _judge(packages)
     assert lines == ["audit: 1 of 2 packages were audited; the service does not know 1; 0 vulnerabilities were found."]
     assert code == 0
