@@ -111,7 +111,11 @@ def _search(
     ledger = _join(storage, spec)
     inference = preparation.load()
     tuning = inference.draw("tuning")
-    studies = open_cells(storage, spec, inference.masks.cells, inference.workload_info(tuning))
+    workload = inference.workload_info(tuning)
+    check_identity(
+        storage, spec, workload, remedy="this host needs those of the launch: copy them, or share the folders."
+    )
+    studies = open_cells(storage, spec, inference.masks.cells, workload)
     progress = Progress(
         proposals=Proposals(spec=spec, studies=studies),
         ledger=ledger,
@@ -137,7 +141,7 @@ def searching(inference: Inference, tuning: Draws, progress: Progress, patience:
 def _join(storage: RDBStorage, spec: StudySpec) -> Ledger:
     """Refuse to join what was not launched, what is another study, or what this host cannot share."""
     stored_spec(storage, spec.name)
-    check_identity(storage, spec)
+    check_identity(storage, spec, remedy="join it by its name, or with the file that was launched.")
     ledger = Ledger(storage, spec.name)
     launcher, me = ledger.launched_by(), Holder.here()
     if storage.engine.dialect.name == "sqlite" and launcher is not None and not launcher.is_on(me):

@@ -2,7 +2,7 @@
 
 `uv run python studies/scaling.py measure --storage URL` runs the real protocol without a model and prints what each of
 its operations costs; `uv run python studies/scaling.py simulate` prints the efficiency against the number of workers,
-and writes the table and a figure.
+and draws them.
 
 The time at the database is the wall time of an operation less the CPU time of its client, flushes included, and takes
 one core of the database. Optuna locks the row of its study while it makes a trial: that part, its round trips
@@ -541,14 +541,25 @@ def sweep(costs: Costs, setting: Setting) -> Curves:
 
 
 def efficiency_table(curves: Curves) -> str:
-    """Return the efficiencies as a Markdown table, with the most workers above the goal and what is lost beyond."""
-    rows = [["cells", "forward", "round trip", *map(str, WORKERS), f"≥ {GOAL:.0%} up to", "beyond, most goes into"]]
-    rows += [["--:"] * (len(rows[0]) - 1) + ["---"]]
+    """Return the efficiencies as a Markdown table, the most workers above the goal, and what the rest is lost by."""
+    rows = [
+        [
+            "cells",
+            "forward",
+            "round trip",
+            *map(str, WORKERS),
+            f"≥ {GOAL:.0%} up to",
+            "beyond, most is lost by",
+            "at the end by",
+        ]
+    ]
+    rows += [["--:"] * (len(rows[0]) - 2) + ["---"] * 2]
     for (cells, forward_s, trip_s), points in curves.items():
         enough = [item.workers for item in points if item.efficiency >= GOAL]
         beyond = next((LOSSES[item.loss] for item in points if item.workers > max(enough)), "–")
         shares = [f"{item.efficiency:.2f}" for item in points]
-        rows.append([str(cells), f"{forward_s:g} s", f"{1e3 * trip_s:g} ms", *shares, str(max(enough)), beyond])
+        last = LOSSES[points[-1].loss]
+        rows.append([str(cells), f"{forward_s:g} s", f"{1e3 * trip_s:g} ms", *shares, str(max(enough)), beyond, last])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
@@ -623,9 +634,9 @@ def simulate(
     costs: Annotated[Path | None, typer.Option(help="What `measure` wrote; by default what is in this file.")] = None,
     cores: Annotated[int, typer.Option(min=1, help="Cores of the database.")] = 4,
     seed: int = 0,
-    output: Annotated[Path, typer.Option(help="Where the figure goes, with the table beside it.")] = FIGURE,
+    output: Annotated[Path, typer.Option(help="Where the figure goes.")] = FIGURE,
 ) -> None:
-    """Simulate all numbers of workers, print the table, and write it and the figure."""
+    """Simulate all numbers of workers, print the table, and write the figure."""
     known = COSTS
     if costs is not None:
         known = {name: Cost(**parts) for name, parts in json.loads(costs.read_text(encoding="utf-8")).items()}

@@ -16,6 +16,8 @@ from nercc_tune.tuning.cell_reading import HEADER, RESULT, read_cell
 from nercc_tune.tuning.cell_study import CellStudy
 from nercc_tune.tuning.ledger import ledger_name
 
+_START_OVER = "launch with `--fresh` to start over, or give the study another name."
+
 
 def open_cells(
     storage: BaseStorage, spec: StudySpec, cells: Sequence[Cell], workload: WorkloadInfo
@@ -38,18 +40,19 @@ def open_cells(
     return opened
 
 
-def check_identity(storage: BaseStorage, spec: StudySpec, workload: WorkloadInfo | None = None) -> None:
-    """Refuse to go on with a study that is not the one in the storage.
+def check_identity(
+    storage: BaseStorage, spec: StudySpec, workload: WorkloadInfo | None = None, *, remedy: str = _START_OVER
+) -> None:
+    """Refuse to go on with a study that is not the one in the storage; `remedy` ends the message.
 
     Raises:
         HomeError: If a study of this name has another digest, or other weights or data.
     """
-    offer = "launch with `--fresh` to start over, or give the study another name."
     for header in _headers(storage, spec.name).values():
         if header["digest"] != spec.digest:
-            raise HomeError(f"this home holds results of another study file named `{spec.name}`; {offer}")
+            raise HomeError(f"this home holds results of another study file named `{spec.name}`; {remedy}")
         if workload is not None and header["workload"]["fingerprint"] != workload.fingerprint:
-            raise HomeError(f"the weights or the data of study `{spec.name}` changed since its first launch; {offer}")
+            raise HomeError(f"the weights or the data of study `{spec.name}` changed since its first launch; {remedy}")
 
 
 def stored_spec(storage: BaseStorage, name: str) -> StudySpec:
