@@ -112,9 +112,7 @@ def _search(
     inference = preparation.load()
     tuning = inference.draw("tuning")
     workload = inference.workload_info(tuning)
-    check_identity(
-        storage, spec, workload, remedy="this host needs those of the launch: copy them, or share the folders."
-    )
+    check_identity(storage, spec, workload, remedy=_OTHER_WORKLOAD)
     studies = open_cells(storage, spec, inference.masks.cells, workload)
     progress = Progress(
         proposals=Proposals(spec=spec, studies=studies),
@@ -125,6 +123,9 @@ def _search(
     patience = Patience(url=job.storage, retry_s=settings.retry_s, notify=events.stage)
     searching(inference, tuning, progress, patience).run()
     return WorkerReport(forwards=tuning.outputs.forwards, seconds=inference.timings.seconds)
+
+
+_OTHER_WORKLOAD = "this host needs those of the launch: copy them, or share the folders."
 
 
 def searching(inference: Inference, tuning: Draws, progress: Progress, patience: Patience) -> Search:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -56,6 +58,7 @@ def launch(
     from nercc_tune.tuning import hush
 
     hush()
+    _end_like_ctrl_c()
     console = terminal.make_console()
     spec = load_study(find_study(study), overrides=overrides or ()).placed(
         storage=storage, tracking=tracking, workers=workers, ray=ray
@@ -101,6 +104,7 @@ def worker(
     from nercc_tune.worker import Job, work
 
     hush()
+    _end_like_ctrl_c()
     console = terminal.make_console()
     if Path(study).is_file():
         spec = load_study(study, overrides=overrides or ())
@@ -117,3 +121,12 @@ def worker(
     if profile:
         console.print(terminal.table_of_times(report.seconds, time.perf_counter() - started))
     console.print(f"nothing is left to do; {report.forwards:g} forward passes were computed here", highlight=False)
+
+
+def _end_like_ctrl_c() -> None:
+    """Let SIGTERM, by which clusters end jobs, end a command as Ctrl-C does: what it holds is given back."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
