@@ -124,7 +124,7 @@ def guarded(postgres: Postgres, tmp_path: Path) -> Iterator[Guarded]:
         make_url(postgres.new_database()).set(username=ROLE, password=password).render_as_string(hide_password=False)
         for _ in range(2)
     )
-    study = Operation(folder=tmp_path / "study", trials=4)
+    study = Operation(folder=tmp_path / "study", trials=10)
     (study.folder / "sitecustomize.py").write_text(CHATTER, encoding="utf-8")
     found = Guarded(study=study, core=core, storage=storage, tracking=tracking)
     yield found
@@ -154,7 +154,6 @@ def _interrupt(guarded: Guarded, *launch: str) -> None:
     while b"searching with" not in printed.read_bytes():
         assert time.monotonic() < latest, printed.read_text(encoding="utf-8")[-3000:]
         time.sleep(0.1)
-    time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
     assert "interrupted" in guarded.ended(process, expected=130)
 
