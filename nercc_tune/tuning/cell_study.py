@@ -145,6 +145,12 @@ class CellStudy:
         """Fail a started trial that was interrupted; it leaves no record."""
         self._fail(trial._trial_id)  # noqa: SLF001 - see nercc_tune.tuning.leases
 
+    def give_up(self, proposal: int) -> None:
+        """Fail what runs of a proposal that this worker holds and gives back."""
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if proposal_of(trial) == proposal:
+                self._fail(trial._trial_id)  # noqa: SLF001 - see nercc_tune.tuning.leases
+
     def close(self) -> None:
         """Fail whatever still runs, when all proposals are done: the leftovers of workers that died."""
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

@@ -106,7 +106,9 @@ class Search:
         try:
             self.patience(lambda: self._bring(lease))
         except BaseException:
-            with suppress(*STORAGE_FAILURES):  # then it goes stale
+            with suppress(*STORAGE_FAILURES):  # then the lease goes stale, and its next holder fails what runs
+                for study in self.proposals.studies.values():
+                    study.give_up(lease.proposal)
                 self.ledger.release(lease)
             raise
 

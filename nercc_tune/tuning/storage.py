@@ -252,7 +252,8 @@ def _opened(url: URL, heartbeat_s: int, grace_s: int) -> RDBStorage:
                 heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
             )
         except BaseException:
-            storage.engine.dispose()  # `_alone` made an engine of the same URL, so there is one
+            if hasattr(storage, "engine"):
+                storage.engine.dispose()
             raise
     return storage
 

@@ -146,6 +146,8 @@ class Operation:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
     def history(self) -> StudyHistory:
         with self.opened() as storage:

@@ -82,7 +82,8 @@ def test_a_launch_that_is_killed_again_and_again_ends_as_an_undisturbed_one(oper
     Tracked.of(study.home.tracking_url).check(history)
 
 
-def _wait_for_the_end_of(pids: list[int], *, timeout_s: float = 20) -> None:
+def _wait_for_the_end_of(pids: list[int], *, timeout_s: float = 45) -> None:
+    """Wait for as long as a worker that does not end in peace is given."""
     latest = time.monotonic() + timeout_s
     while any(os.path.exists(f"/proc/{pid}") for pid in pids):  # noqa: PTH110 - a process is no file
         assert time.monotonic() < latest, "a worker outlived its launch"
