@@ -23,17 +23,28 @@ _KILLS = 100
 pytestmark = pytest.mark.slow
 
 
-def _kill_workers(launch: subprocess.Popen[str], *, kills: int, pause_s: float) -> int:
-    """Kill random workers at random moments; return how many were killed before the launch ended."""
+def _kill_workers(study: Operation, launch: subprocess.Popen[str], *, kills: int, pause_s: float) -> int:
+    """Kill random workers at random moments; return how many were killed before the launch ended.
+
+    The pauses are shortened while the study is ahead of the kills, which shall be spread over most of it.
+    """
     chance = random.Random(0)  # noqa: S311 - moments
     done = 0
     while done < kills and launch.poll() is None:
-        time.sleep(chance.uniform(0, pause_s))
+        is_ahead = done < kills * _share_done(study) / 0.8
+        time.sleep(chance.uniform(0, 0.1 * pause_s if is_ahead else pause_s))
         workers = workers_of(launch)
         if workers:
             os.kill(chance.choice(workers), signal.SIGKILL)
             done += 1
     return done
+
+
+def _share_done(study: Operation) -> float:
+    try:
+        return min(len(cell.trials) for cell in study.history().cells) / study.budget
+    except Exception:  # noqa: BLE001 - the study is being made
+        return 0.0
 
 
 def _undisturbed(operate: Operate) -> StudyHistory:
@@ -51,9 +62,9 @@ def _best(history: StudyHistory) -> list[tuple[float, float, float]]:
 def test_a_hundred_killed_workers_cost_no_trial(kind: str, operate: Operate, postgres: Postgres) -> None:
     """With the sampler `random` a proposal depends on its number alone, so that the result is the undisturbed one."""
     storage = postgres.new_database() if kind == "postgresql" else None
-    study = operate(trials=_TRIALS, seconds=0.8, storage=storage)
+    study = operate(trials=_TRIALS, seconds=1.0, storage=storage)
     launch = study.launch(workers=4)
-    kills = _kill_workers(launch, kills=_KILLS, pause_s=1.0)
+    kills = _kill_workers(study, launch, kills=_KILLS, pause_s=0.9)
     finished(launch, timeout_s=240)
     assert kills == _KILLS
     history = study.check()
@@ -93,7 +104,7 @@ def _wait_for_the_end_of(pids: list[int], *, timeout_s: float = 45) -> None:
 def test_a_study_killed_for_good_is_closed_by_sync(operate: Operate) -> None:
     study = operate(trials=20, seconds=0.3)
     launch = study.launch(workers=2)
-    while launch.poll() is None and not (study.home.has_storage and _has_trials(study)):
+    while launch.poll() is None and not (study.home.has_storage and _share_done(study) > 0.2):
         time.sleep(0.2)
     os.kill(launch.pid, signal.SIGKILL)
     launch.wait()
@@ -102,10 +113,3 @@ def test_a_study_killed_for_good_is_closed_by_sync(operate: Operate) -> None:
     tracked = Tracked.of(study.home.tracking_url)
     tracked.check(study.history())
     assert tracked.states["KILLED"] > 0
-
-
-def _has_trials(study: Operation) -> bool:
-    try:
-        return min(len(cell.trials) for cell in study.history().cells) >= 5
-    except Exception:  # noqa: BLE001 - the study is being made
-        return False
