@@ -12,7 +12,7 @@ from pathlib import Path
 from optuna.storages import BaseStorage
 
 from nercc_tune.coding import BASELINE_CODES, BerrutCode, NerccCode
-from nercc_tune.crews import Crew, make_crew
+from nercc_tune.crews import Crew, check_crew, make_crew
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home, write_whole
 from nercc_tune.inference import Draws, Features, Inference, describe_device
@@ -49,7 +49,7 @@ from nercc_tune.worker import Job, searching
 __all__ = ["LaunchEvents", "LaunchResult", "launch", "storage_url", "tracking_url"]
 
 _TRACKING_FLUSH_S = 300.0
-_INTERRUPTED_FLUSH_S = 30.0
+_INTERRUPTED_FLUSH_S = 10.0
 _TICK_S = 0.5
 
 
@@ -83,6 +83,7 @@ def launch(
     events = events or LaunchEvents()
     preparation = Preparation(spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage)
     preparation.check()
+    check_crew(spec.resources)
     check_apart(spec, home)
     check_tracking(tracking_url(spec, home))
     _check_before_writing(spec, home, fresh=fresh)
@@ -135,11 +136,12 @@ class _Run:
             on_proposal=self.events.proposal,
         )
         progress.refresh()
-        tracker.start(read_history(storage, spec.name))  # after the refresh: what comes between is told twice, not lost
+        history = read_history(storage, spec.name)
+        tracker.start(history)  # after the refresh: what comes between is told twice, not lost
         try:
             result = self._search_and_judge(tuning, storage, progress, tracker)
         except BaseException:
-            tracker.close("KILLED", timeout_s=_INTERRUPTED_FLUSH_S)
+            tracker.close("FINISHED" if history.is_judged else "KILLED", timeout_s=_INTERRUPTED_FLUSH_S)
             raise
         return result
 
@@ -179,7 +181,7 @@ class _Run:
     def _search(self, tuning: Draws, progress: Progress) -> None:
         """Search in this process, or let a crew do it, until all is done."""
         spec = self.inference.spec
-        crew = self._crew()
+        crew = None if self.patience(lambda: progress.is_over) else self._crew()
         if crew is None:
             self.events.stage("searching")
             searching(self.inference, tuning, progress, self.patience).run()

@@ -18,6 +18,7 @@ from nercc_tune.export.table import TunedTable
 from nercc_tune.pipeline import LaunchEvents, LaunchResult
 from nercc_tune.records import Goal, Interval, Score, StudyHistory, TrialRecord, TunedEntry
 from nercc_tune.redaction import redact
+from nercc_tune.tracking.reachability import is_server
 from nercc_tune.worker import WorkerEvents
 
 _PLAIN_EVERY = 10
@@ -236,6 +237,7 @@ def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
     """Return what was done and what to type next."""
     name = result.table.study
     option = "" if home == Path("nercc-home") else f" --home {home}"
+    look = "open" if is_server(result.tracking_url) else "mlflow ui --backend-store-uri"
     return "\n".join(
         [
             (
@@ -246,7 +248,7 @@ def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
             f"table, figures and report in {result.folder}",
             "next:",
             f"  nercc-tune export {name}{option} -o table.json",
-            f"  mlflow ui --backend-store-uri {redact(result.tracking_url)}",
+            f"  {look} {redact(result.tracking_url)}",
         ]
     )
 

@@ -124,7 +124,7 @@ def test_another_study_of_the_same_name_cannot_be_joined(
 ) -> None:
     finished_home(Path("home"))
     assert _run(monkeypatch, "worker", study, "--home", "home", "--set", "search.seed=9") == 2
-    _assert_refused(capsys.readouterr().err, "this home holds results of another study file named `tiny`; launch with")
+    _assert_refused(capsys.readouterr().err, "this home holds results of another study file named `tiny`; join it by")
 
 
 def test_other_weights_cannot_join(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,7 +186,7 @@ def test_a_study_is_launched_once_at_a_time(
             assert _run(monkeypatch, *command) == 2
             _assert_refused(capsys.readouterr().err, f"study `tiny` is being launched by {me}; wait for it, or join it")
         assert _run(monkeypatch, "sync", "tiny", "--home", "home") == 2
-        _assert_refused(capsys.readouterr().err, f"study `tiny` is being launched by {me}, which tracks it; wait for")
+        _assert_refused(capsys.readouterr().err, f"study `tiny` is being launched by {me}; wait for it, or join it")
     assert _proposals(home) == [list(range(8)), list(range(8))]
     assert _run(monkeypatch, "sync", "tiny", "--home", "home") == 0
 

@@ -18,8 +18,8 @@ from nercc_tune.cli.options import (
     TrackingOption,
 )
 from nercc_tune.cli.reading import name_of, own_url, storage_of
-from nercc_tune.errors import HomeError
 from nercc_tune.home import Home
+from nercc_tune.redaction import redact
 
 
 @app.command()
@@ -62,23 +62,26 @@ def sync(
 ) -> None:
     """Rebuild MLflow from Optuna's storage: add what is missing, close what was left running.
 
+    Not while the study is being launched, which does the same.
+
     Example: `nercc-tune sync lenet5-digits`
     """
     from nercc_tune.tracking.sync import sync as sync_study
     from nercc_tune.tuning import Ledger, closing_storage, hush, open_existing, read_history
 
     hush()
+    console = Console()
     place = Home(home)
     with closing_storage(open_existing(storage_of(study, home, storage))) as opened:
         history = read_history(opened, name_of(study))
-        launcher = Ledger(opened, history.name).conductor()
-    if launcher is not None:
-        raise HomeError(f"study `{history.name}` is being launched by {launcher}, which tracks it; wait for its end.")
-    folder = place.study(history.name)
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
-    url = tracking or own_url(study, "tracking") or place.tracking_url
-    found = sync_study(history, url=url, artifacts=place.artifacts, files=files)
-    Console().print(
+        folder = place.study(history.name)
+        files = sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+        url = tracking or own_url(study, "tracking") or place.tracking_url
+        trials = sum(len(cell.trials) for cell in history.cells)
+        console.print(f"comparing {trials} trials with {redact(url)}", highlight=False, soft_wrap=True)
+        with Ledger(opened, history.name).conducted():  # a launch would add the same runs
+            found = sync_study(history, url=url, artifacts=place.artifacts, files=files)
+    console.print(
         f"{history.name}: added {found.added} runs, {found.present} were there, closed {found.closed}, "
         f"removed {found.removed} duplicates",
         highlight=False,

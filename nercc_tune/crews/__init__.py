@@ -1,7 +1,7 @@
 """Crews: the search workers that a launch starts and looks after, on this host or on a Ray cluster."""
 
 from nercc_tune.crews.crew import Crew
-from nercc_tune.crews.making import make_crew
+from nercc_tune.crews.making import check_crew, make_crew
 from nercc_tune.crews.processes import ProcessCrew
 
-__all__ = ["Crew", "ProcessCrew", "make_crew"]
+__all__ = ["Crew", "ProcessCrew", "check_crew", "make_crew"]

@@ -7,7 +7,19 @@ from collections.abc import Callable
 from nercc_tune.crews.crew import Crew
 from nercc_tune.crews.processes import ProcessCrew
 from nercc_tune.crews.ray import RayCrew
+from nercc_tune.crews.ray_cluster import check_address
+from nercc_tune.spec import ResourceSettings
 from nercc_tune.worker import Job
+
+
+def check_crew(resources: ResourceSettings) -> None:
+    """Check that the crew of a study can be made, before anything is begun.
+
+    Raises:
+        CrewError: If Ray is asked for, and not installed or not at the address.
+    """
+    if resources.ray is not None:
+        check_address(resources.ray)
 
 
 def make_crew(job: Job, *, notify: Callable[[str], None]) -> Crew:

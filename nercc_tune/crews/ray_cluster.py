@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import os
 import secrets
@@ -26,6 +27,9 @@ _OBJECT_STORE_BYTES = 100_000_000
 _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 _HTTP2_SETTINGS = 4
 _FRAME_HEAD_BYTES = 9
+
+
+_MISSING = 'Ray is not installed; `pip install "nercc-tune[ray]"`'
 
 
 @contextmanager
@@ -56,6 +60,18 @@ def connected(address: str, *, cpus: int) -> Iterator[ModuleType]:
             yield ray
         finally:
             ray.shutdown()
+
+
+def check_address(address: str) -> None:
+    """Check what can be checked of an address within seconds, before anything is begun.
+
+    Raises:
+        CrewError: If Ray is not installed, or nothing like a cluster answers at the address.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise CrewError(_MISSING)
+    if address not in ("auto", "local"):
+        _probe(address)
 
 
 def check_hosts(hosts: Collection[str], storage: str) -> None:
@@ -95,7 +111,7 @@ def _import_ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        raise CrewError('Ray is not installed; `pip install "nercc-tune[ray]"`') from error
+        raise CrewError(_MISSING) from error
 
 
 def _probe(address: str) -> None:

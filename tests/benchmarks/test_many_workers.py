@@ -50,9 +50,7 @@ def test_two_workers_make_nearly_twice_the_trials_of_one(operate: Operate) -> No
         finished(study.launch(workers=workers), timeout_s=600)
         pace[workers] = _pace(study)
     ratio = pace[2] / pace[1]
-    print(
-        f"\ntrials a minute: one worker {pace[1]:.1f}, two {pace[2]:.1f}, {ratio:.2f} times as many"
-    )
+    print(f"\ntrials a minute: one worker {pace[1]:.1f}, two {pace[2]:.1f}, {ratio:.2f} times as many")
     assert ratio >= 1.7
 
 
