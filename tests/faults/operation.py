@@ -136,7 +136,7 @@ class Operation:
         self.started.append(process)
         return process
 
-    def run(self, command: str, *arguments: str, timeout_s: float = 120) -> str:
+    def run(self, command: str, *arguments: str, timeout_s: float = 300) -> str:
         """Run a command to its end, which must be a good one, and return what it printed."""
         return finished(self.start(command, *arguments), timeout_s=timeout_s)
 
@@ -181,7 +181,7 @@ class Operation:
         return history
 
 
-def finished(process: subprocess.Popen[str], *, timeout_s: float = 120) -> str:
+def finished(process: subprocess.Popen[str], *, timeout_s: float = 300) -> str:
     """Wait for the good end of a process, and return what it printed."""
     shown, _ = process.communicate(timeout=timeout_s)
     assert process.returncode == 0, shown

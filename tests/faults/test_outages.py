@@ -125,7 +125,7 @@ def _done(study: Operation) -> int:
         return 0
 
 
-def _wait_for(condition: Callable[[], bool], launch: subprocess.Popen[str], *, timeout_s: float = 120) -> None:
+def _wait_for(condition: Callable[[], bool], launch: subprocess.Popen[str], *, timeout_s: float = 240) -> None:
     latest = time.monotonic() + timeout_s
     while not condition():
         assert launch.poll() is None, launch.communicate()[0]
