@@ -253,7 +253,7 @@ def interrupted(nodes: Nodes) -> Interrupted:
 def test_an_interrupted_launch_gives_the_proposals_back(interrupted: Interrupted) -> None:
     leases = _leases(interrupted.home, interrupted.spec.name)
     assert optuna.trial.TrialState.RUNNING not in {trial.state for trial in leases}
-    assert interrupted.stopped_within_s < 15
+    assert interrupted.stopped_within_s < 40
 
 
 @pytest.mark.slow
@@ -265,7 +265,7 @@ def test_an_error_that_another_worker_would_meet_ends_the_launch(interrupted: In
     crew.start()
     try:
         with pytest.raises(HomeError, match=r"^this home holds results of another study file named `tiny`"):
-            _tend(crew, seconds=60)
+            _tend(crew, seconds=180)
     finally:
         crew.stop()
 
