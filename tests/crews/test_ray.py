@@ -33,7 +33,7 @@ from nercc_tune.worker import Job
 from tests.fakes import TINY, tiny_home, tiny_spec
 
 PASS_S = 0.25
-TRIALS = 120
+TRIALS = 200
 SLOW_MODEL = f"""
 import time
 import torch
