@@ -78,8 +78,8 @@ def sync(
         files = sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
         url = tracking or own_url(study, "tracking") or place.tracking_url
         trials = sum(len(cell.trials) for cell in history.cells)
-        console.print(f"comparing {trials} trials with {redact(url)}", highlight=False, soft_wrap=True)
         with Ledger(opened, history.name).conducted():  # a launch would add the same runs
+            console.print(f"comparing {trials} trials with {redact(url)}", highlight=False, soft_wrap=True)
             found = sync_study(history, url=url, artifacts=place.artifacts, files=files)
     console.print(
         f"{history.name}: added {found.added} runs, {found.present} were there, closed {found.closed}, "
