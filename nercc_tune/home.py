@@ -114,19 +114,28 @@ def write_whole(path: Path, content: bytes) -> None:
         HomeError: If the disk is full, or the folder does not allow it; nothing is left of the attempt.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-        try:
-            with aside.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        replace_file(path, content)
         _flush_folder(path.parent)
     except OSError as error:
         raise HomeError(f"`{path}` cannot be written: {error.strerror}; free some space, or allow it.") from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a whole file in a file's place, and make its folder where it is missing; leave nothing else if that fails.
+
+    Raises:
+        OSError: If the file system does not allow it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")  # hosts that share it may share a pid
+    try:
+        with aside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -9,10 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 import nercc_tune
-from nercc_tune.cli import app, main
+from nercc_tune.cli import app
 from nercc_tune.export.advice import NAMES, advise
 from nercc_tune.export.table import parse_table
 from tests.fakes import TINY, finished_home, finished_result, loader, tiny_home, tiny_workload
+from tests.program import run_program
 
 COMMANDS = ("launch", "worker", "export", "advise", "report", "train", "sync", "studies", "doctor")
 
@@ -27,21 +28,13 @@ def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Path("tiny.toml").write_text(TINY, encoding="utf-8")
 
 
-def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run the program as its console script does, and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["nercc-tune", *arguments])
-    with pytest.raises(SystemExit) as done:
-        main()
-    return done.value.code if isinstance(done.value.code, int) else 0
-
-
 def _edit(old: str, new: str) -> None:
     assert old in TINY
     Path("tiny.toml").write_text(TINY.replace(old, new), encoding="utf-8")
 
 
 def test_the_version_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(monkeypatch, "--version") == 0
+    assert run_program(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.strip() == nercc_tune.__version__
 
 
@@ -79,7 +72,7 @@ def test_a_bad_study_file_is_one_line_and_exit_code_2(
 ) -> None:
     old, new, message = _BAD_FILES[case]
     _edit(old, new)
-    assert _run(monkeypatch, "launch", "tiny.toml") == 2
+    assert run_program(monkeypatch, "launch", "tiny.toml") == 2
     _assert_one_line(capsys.readouterr().err, message)
     assert [path.name for path in Path().iterdir()] == ["tiny.toml"]
 
@@ -109,7 +102,7 @@ def test_a_bad_command_is_one_line_and_exit_code_2(
     case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments, message = _BAD_COMMANDS[case]
-    assert _run(monkeypatch, *arguments) == 2
+    assert run_program(monkeypatch, *arguments) == 2
     shown = capsys.readouterr().err
     _assert_one_line(shown, message)
     assert "secret" not in shown
@@ -129,7 +122,7 @@ def test_a_launch_shows_the_table_and_what_to_type_next(
 ) -> None:
     tiny_home(Path("home"))
     command = ["launch", "tiny.toml", "--home", "home", "--set", "search.trials=2", "--profile"]
-    assert _run(monkeypatch, *command) == 0
+    assert run_program(monkeypatch, *command) == 0
     shown = capsys.readouterr().out
     assert "4/4 proposals, best mse S=2" in shown
     assert "tiny: tuned codes on held-out queries" in shown
@@ -145,7 +138,7 @@ def test_the_home_may_come_from_the_environment(
 ) -> None:
     finished_home(Path("home"))
     monkeypatch.setenv("NERCC_TUNE_HOME", "home")
-    assert _run(monkeypatch, "studies") == 0
+    assert run_program(monkeypatch, "studies") == 0
     assert "tiny" in capsys.readouterr().out
 
 
@@ -154,7 +147,7 @@ def test_ctrl_c_ends_with_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         raise KeyboardInterrupt
 
     monkeypatch.setattr("nercc_tune.preparation.load_workload", interrupt)
-    assert _run(monkeypatch, "launch", "tiny.toml") == 130
+    assert run_program(monkeypatch, "launch", "tiny.toml") == 130
     assert capsys.readouterr().err.strip() == "interrupted; the same command goes on from here"
 
 
@@ -170,7 +163,7 @@ def test_ctrl_c_ends_with_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 )
 def test_the_table_is_exported_in_every_format(name: str, start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     finished_home(Path("home"))
-    assert _run(monkeypatch, "export", "tiny", "--home", "home", "-o", f"new/{name}") == 0
+    assert run_program(monkeypatch, "export", "tiny", "--home", "home", "-o", f"new/{name}") == 0
     assert (Path("new") / name).read_bytes().startswith(start)
 
 
@@ -178,14 +171,14 @@ def test_the_table_is_exported_to_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     finished_home(Path("home"))
-    assert _run(monkeypatch, "export", "tiny.toml", "--home", "home") == 0
+    assert run_program(monkeypatch, "export", "tiny.toml", "--home", "home") == 0
     sys.stdout.flush()
     assert parse_table(capfdbinary.readouterr().out.decode()) == finished_result().table
 
 
 def test_a_format_is_named_where_the_suffix_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
     finished_home(Path("home"))
-    assert _run(monkeypatch, "export", "tiny", "--home", "home", "-o", "table.txt", "-f", "csv") == 0
+    assert run_program(monkeypatch, "export", "tiny", "--home", "home", "-o", "table.txt", "-f", "csv") == 0
     assert Path("table.txt").read_text(encoding="utf-8").startswith("study,")
 
 
@@ -193,7 +186,7 @@ def test_a_suffix_that_tells_no_format_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finished_home(Path("home"))
-    assert _run(monkeypatch, "export", "tiny", "--home", "home", "-o", "table.txt") == 2
+    assert run_program(monkeypatch, "export", "tiny", "--home", "home", "-o", "table.txt") == 2
     _assert_one_line(capsys.readouterr().err, "`path` must end in one of .json, .csv")
     assert not Path("table.txt").exists()
 
@@ -202,7 +195,7 @@ def test_the_advice_names_a_code_for_each_count(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finished_home(Path("home"))
-    assert _run(monkeypatch, "advise", "tiny.toml", "--home", "home") == 0
+    assert run_program(monkeypatch, "advise", "tiny.toml", "--home", "home") == 0
     shown = capsys.readouterr().out
     for advice in advise(finished_result().table):
         (row,) = [line for line in shown.splitlines() if line.startswith(f"│ {advice.stragglers} ")]
@@ -215,13 +208,13 @@ def test_an_unfinished_study_has_no_advice(monkeypatch: pytest.MonkeyPatch, caps
     history = finished_result().history
     unfinished = replace(history, cells=(replace(history.cells[0], entry=None), *history.cells[1:]))
     monkeypatch.setattr("nercc_tune.cli.results.read", lambda *_: unfinished)
-    assert _run(monkeypatch, "advise", "tiny", "--home", "home") == 2
+    assert run_program(monkeypatch, "advise", "tiny", "--home", "home") == 2
     _assert_one_line(capsys.readouterr().err, "study `tiny` is not finished; run `nercc-tune launch` again")
 
 
 def test_the_report_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     finished_home(Path("home"))
-    assert _run(monkeypatch, "report", "tiny", "--home", "home", "--format", "svg", "-o", "figures") == 0
+    assert run_program(monkeypatch, "report", "tiny", "--home", "home", "--format", "svg", "-o", "figures") == 0
     assert Path("figures/report.md").is_file()
     assert list(Path("figures/figures").glob("*.svg"))
 
@@ -230,10 +223,10 @@ def test_tracking_is_rebuilt_without_doubles(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finished_home(Path("home"))
-    assert _run(monkeypatch, "sync", "tiny", "--home", "home") == 0
+    assert run_program(monkeypatch, "sync", "tiny", "--home", "home") == 0
     assert "tiny: added 0 runs, 16 were there, closed 0" in capsys.readouterr().out
     tiny_home(Path("empty"))
-    assert _run(monkeypatch, "sync", "tiny", "--home", "home", "--tracking", "sqlite:///empty/mlflow.db") == 0
+    assert run_program(monkeypatch, "sync", "tiny", "--home", "home", "--tracking", "sqlite:///empty/mlflow.db") == 0
     assert "tiny: added 16 runs, 0 were there" in capsys.readouterr().out
 
 
@@ -241,7 +234,7 @@ def test_studies_are_listed_with_state_and_best_pair(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finished_home(Path("home"))
-    assert _run(monkeypatch, "studies", "--home", "home") == 0
+    assert run_program(monkeypatch, "studies", "--home", "home") == 0
     shown = capsys.readouterr().out
     assert shown.count("finished") == 2
     assert "shipped: " in shown
@@ -251,13 +244,13 @@ def test_studies_are_listed_with_state_and_best_pair(
 def test_a_home_without_studies_is_not_made_by_listing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run(monkeypatch, "studies", "--home", "absent") == 0
+    assert run_program(monkeypatch, "studies", "--home", "absent") == 0
     assert "no studies in absent yet" in capsys.readouterr().out
     assert not Path("absent").exists()
 
 
 def test_the_doctor_writes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(monkeypatch, "doctor", "--home", "absent") == 0
+    assert run_program(monkeypatch, "doctor", "--home", "absent") == 0
     shown = capsys.readouterr().out
     for what in ("device", "home", "storage", "tracking", "weights lenet5-digits", "data folder"):
         assert what in shown
@@ -267,5 +260,5 @@ def test_the_doctor_writes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_the_study_of_another_home_is_json(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     home = finished_home(tmp_path / "home")
     storage = f"{home.storage_url}"
-    assert _run(monkeypatch, "export", "tiny", "--storage", storage, "-o", "table.json") == 0
+    assert run_program(monkeypatch, "export", "tiny", "--storage", storage, "-o", "table.json") == 0
     assert json.loads(Path("table.json").read_text(encoding="utf-8"))["digest"] == finished_result().table.digest

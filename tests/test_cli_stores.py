@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from nercc_tune.cli import main
 from nercc_tune.home import Home
 from tests.fakes import TINY, finished_home, loader, tiny_workload
+from tests.program import run_program
 
 NAMED = ("flag", "environment", "file", "home")
 
@@ -21,14 +20,6 @@ def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("HOME", "DATA", "STORAGE", "TRACKING"):
         monkeypatch.delenv(f"NERCC_TUNE_{name}", raising=False)
     monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
-
-
-def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run the program as its console script does, and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["nercc-tune", *arguments])
-    with pytest.raises(SystemExit) as done:
-        main()
-    return done.value.code if isinstance(done.value.code, int) else 0
 
 
 def _write_study(**urls: str) -> None:
@@ -55,7 +46,7 @@ def test_the_storage_is_the_one_that_is_named_first(
     urls = {place: f"postgresql://a:secret@127.0.0.1:9/{place}" for place in NAMED}
     options, sections = _name("storage", first, urls, monkeypatch)
     _write_study(**sections)
-    assert _run(monkeypatch, command, "tiny.toml", *options) == 2
+    assert run_program(monkeypatch, command, "tiny.toml", *options) == 2
     shown = capsys.readouterr().err
     assert shown.startswith(f"error: cannot use the Optuna storage postgresql://a:***@127.0.0.1:9/{first}: ")
     assert shown.count("\n") == 1
@@ -66,8 +57,8 @@ def test_the_storage_is_the_one_that_is_named_first(
 def test_the_storage_is_the_homes_where_nothing_else_is_named(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     finished_home(Path("nercc-home"))
     _write_study()
-    assert _run(monkeypatch, command, "tiny.toml") == 0
-    assert _run(monkeypatch, command, "tiny") == 0
+    assert run_program(monkeypatch, command, "tiny.toml") == 0
+    assert run_program(monkeypatch, command, "tiny") == 0
 
 
 def test_an_override_of_the_file_counts_as_the_file(
@@ -76,10 +67,10 @@ def test_an_override_of_the_file_counts_as_the_file(
     _write_study(storage="postgresql://a@127.0.0.1:9/file")
     override = "storage.url=postgresql://a@127.0.0.1:9/override"
     for command in ("launch", "worker"):
-        assert _run(monkeypatch, command, "tiny.toml", "--set", override) == 2
+        assert run_program(monkeypatch, command, "tiny.toml", "--set", override) == 2
         assert "@127.0.0.1:9/override: " in capsys.readouterr().err
         flag = ("--storage", "postgresql://a@127.0.0.1:9/flag")
-        assert _run(monkeypatch, command, "tiny.toml", "--set", override, *flag) == 2
+        assert run_program(monkeypatch, command, "tiny.toml", "--set", override, *flag) == 2
         assert "@127.0.0.1:9/flag: " in capsys.readouterr().err
 
 
@@ -92,7 +83,7 @@ def test_the_tracking_store_is_the_one_that_is_named_first(
     urls = {place: f"http://a:secret@127.0.0.1:9/{place}" for place in NAMED}
     options, sections = _name("tracking", first, urls, monkeypatch)
     _write_study(**sections)
-    assert _run(monkeypatch, command, "tiny.toml", "--storage", home.storage_url, *options) == 2
+    assert run_program(monkeypatch, command, "tiny.toml", "--storage", home.storage_url, *options) == 2
     shown = capsys.readouterr().err
     assert f"the tracking store `http://a:***@127.0.0.1:9/{first}` cannot be reached" in shown
     assert shown.count("\n") == 1
@@ -103,7 +94,7 @@ def test_the_doctor_looks_at_what_the_environment_names(
 ) -> None:
     monkeypatch.setenv("NERCC_TUNE_STORAGE", "postgresql://a:secret@127.0.0.1:9/environment")
     monkeypatch.setenv("NERCC_TUNE_TRACKING", "http://a:secret@127.0.0.1:9/tracking")
-    assert _run(monkeypatch, "doctor") == 0
+    assert run_program(monkeypatch, "doctor") == 0
     shown = capsys.readouterr().out
     assert "postgresql://a:***@127.0.0.1:9/environment" in shown
     assert "http://a:***@127.0.0.1:9/tracking" in shown
@@ -114,10 +105,10 @@ def test_the_studies_are_those_of_the_storage_that_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = finished_home(Path("other"))
-    assert _run(monkeypatch, "studies") == 0
+    assert run_program(monkeypatch, "studies") == 0
     assert "no studies in nercc-home yet" in capsys.readouterr().out
     monkeypatch.setenv("NERCC_TUNE_STORAGE", home.storage_url)
-    assert _run(monkeypatch, "studies") == 0
+    assert run_program(monkeypatch, "studies") == 0
     assert "tiny" in capsys.readouterr().out
-    assert _run(monkeypatch, "studies", "--storage", Home(Path("absent")).storage_url) == 2
+    assert run_program(monkeypatch, "studies", "--storage", Home(Path("absent")).storage_url) == 2
     assert "there is no storage sqlite:///" in capsys.readouterr().err

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 from optuna.storages import RDBStorage
 
-from nercc_tune.cli import main
 from nercc_tune.errors import HomeError, StorageError
 from nercc_tune.home import Home
 from nercc_tune.launch_events import LaunchEvents
@@ -27,6 +25,7 @@ from tests.fakes import (
     tiny_spec,
     tiny_workload,
 )
+from tests.program import run_program
 from tests.services.postgres import Postgres
 from tests.tuning.leasing import ELSEWHERE, ledger_in
 
@@ -39,14 +38,6 @@ def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(f"NERCC_TUNE_{name}", raising=False)
     monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
     Path("tiny.toml").write_text(TINY, encoding="utf-8")
-
-
-def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run the program as its console script does, and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["nercc-tune", *arguments])
-    with pytest.raises(SystemExit) as done:
-        main()
-    return done.value.code if isinstance(done.value.code, int) else 0
 
 
 def _assert_refused(shown: str, message: str) -> None:
@@ -78,7 +69,7 @@ def test_a_worker_joins_by_name_and_does_what_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = _begun(Path("launched"), proposals=3)
-    assert _run(monkeypatch, "worker", "tiny", "--storage", home.storage_url, "--home", "mine") == 0
+    assert run_program(monkeypatch, "worker", "tiny", "--storage", home.storage_url, "--home", "mine") == 0
     shown = capsys.readouterr().out
     assert "8/8 proposals\n" in shown
     assert "nothing is left to do; 6 forward passes were computed here" in shown  # for 5 proposals, and plain queries
@@ -102,7 +93,7 @@ def test_a_finished_study_leaves_nothing_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finished_home(Path("home"))
-    assert _run(monkeypatch, "worker", "tiny.toml", "--home", "home") == 0
+    assert run_program(monkeypatch, "worker", "tiny.toml", "--home", "home") == 0
     assert "nothing is left to do; 0 forward passes" in capsys.readouterr().out
 
 
@@ -110,11 +101,11 @@ def test_a_finished_study_leaves_nothing_to_do(
 def test_what_was_never_launched_cannot_be_joined(
     study: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run(monkeypatch, "worker", study, "--home", "home") == 2
+    assert run_program(monkeypatch, "worker", study, "--home", "home") == 2
     _assert_refused(capsys.readouterr().err, "run `nercc-tune launch` first")
     assert not Path("home").exists()
     tiny_home(Path("home"))
-    assert _run(monkeypatch, "worker", study, "--home", "home") == 2
+    assert run_program(monkeypatch, "worker", study, "--home", "home") == 2
     _assert_refused(capsys.readouterr().err, "`tiny`")
 
 
@@ -123,14 +114,14 @@ def test_another_study_of_the_same_name_cannot_be_joined(
     study: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finished_home(Path("home"))
-    assert _run(monkeypatch, "worker", study, "--home", "home", "--set", "search.seed=9") == 2
+    assert run_program(monkeypatch, "worker", study, "--home", "home", "--set", "search.seed=9") == 2
     _assert_refused(capsys.readouterr().err, "this home holds results of another study file named `tiny`; join it by")
 
 
 def test_other_weights_cannot_join(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     finished_home(Path("home"))
     monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload(fingerprint="other")))
-    assert _run(monkeypatch, "worker", "tiny", "--home", "home") == 2
+    assert run_program(monkeypatch, "worker", "tiny", "--home", "home") == 2
     _assert_refused(capsys.readouterr().err, "the weights or the data of study `tiny` changed since its first launch")
 
 
@@ -140,7 +131,7 @@ def test_another_host_cannot_join_by_sqlite(
     home = finished_home(Path("home"))
     with ledger_in(home.root, machine=ELSEWHERE).conducted():
         pass
-    assert _run(monkeypatch, "worker", "tiny", "--home", "home") == 2
+    assert run_program(monkeypatch, "worker", "tiny", "--home", "home") == 2
     _assert_refused(
         capsys.readouterr().err,
         "study `tiny` was launched on far with SQLite, which serves one host: its locks do not hold across a network; "
@@ -183,12 +174,12 @@ def test_a_study_is_launched_once_at_a_time(
         me = Holder.here()
         for options in ((), ("--fresh",)):
             command = ("launch", "tiny.toml", "--storage", home.storage_url, "--home", "other", *options)
-            assert _run(monkeypatch, *command) == 2
+            assert run_program(monkeypatch, *command) == 2
             _assert_refused(capsys.readouterr().err, f"study `tiny` is being launched by {me}; wait for it, or join it")
-        assert _run(monkeypatch, "sync", "tiny", "--home", "home") == 2
+        assert run_program(monkeypatch, "sync", "tiny", "--home", "home") == 2
         _assert_refused(capsys.readouterr().err, f"study `tiny` is being launched by {me}; wait for it, or join it")
     assert _proposals(home) == [list(range(8)), list(range(8))]
-    assert _run(monkeypatch, "sync", "tiny", "--home", "home") == 0
+    assert run_program(monkeypatch, "sync", "tiny", "--home", "home") == 0
 
 
 def test_a_worker_needs_no_launch_that_runs(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
-import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from nercc_tune.errors import HomeError
+from nercc_tune.home import replace_file
 from nercc_tune.redaction import masked, without_password
 
 _NAME = "outputs"
@@ -113,18 +112,8 @@ class _Folder:
                 return None
 
     def write(self, name: str, content: bytes) -> None:
-        path = self._root / name
-        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")  # hosts that share it may share a pid
         with self._translated("written"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with aside.open("xb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                aside.replace(path)
-            finally:
-                aside.unlink(missing_ok=True)
+            replace_file(self._root / name, content)
 
     @contextmanager
     def _translated(self, done: str) -> Iterator[None]:

@@ -147,13 +147,13 @@ class CellStudy:
 
     def give_up(self, proposal: int) -> None:
         """Fail what runs of a proposal that this worker holds and gives back."""
-        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        for trial in self._running():
             if proposal_of(trial) == proposal:
                 self._fail(trial._trial_id)  # noqa: SLF001 - see nercc_tune.tuning.leases
 
     def close(self) -> None:
         """Fail whatever still runs, when all proposals are done: the leftovers of workers that died."""
-        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        for trial in self._running():
             self._fail(trial._trial_id)  # noqa: SLF001 - see nercc_tune.tuning.leases
 
     def add(self, record: TrialRecord, *, block_values: Sequence[float] = ()) -> TrialRecord:
@@ -220,6 +220,9 @@ class CellStudy:
             if proposal_of(trial) == proposal
         }
         return trials.pop(trial_id), list(trials.values())
+
+    def _running(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     def _fail(self, trial_id: int) -> None:
         with suppress(UpdateFinishedTrialError):
