@@ -11,7 +11,6 @@ import time
 import pytest
 import torch
 
-from nercc_tune.errors import NerccTuneError
 from tests.faults.conftest import Operate, operate
 from tests.faults.operation import Operation, finished
 from tests.services.postgres import Postgres
@@ -28,7 +27,7 @@ def test_eight_workers_make_a_thousand_trials_without_losing_or_doubling_one(
     study = operate(trials=998, stragglers=(2,), storage=postgres.new_database(), heartbeat_s=10, grace_s=60)
     launch = study.launch(workers=7)
     _wait_until_begun(study)
-    begun, done = time.perf_counter(), _done(study)
+    begun, done = time.perf_counter(), study.done
     shown = finished(study.join("--profile"), timeout_s=900)
     seconds = time.perf_counter() - begun
     finished(launch, timeout_s=300)
@@ -71,17 +70,9 @@ def _pace(study: Operation) -> float:
 
 def _wait_until_begun(study: Operation) -> None:
     latest = time.monotonic() + 300
-    while _done(study) < 10:
+    while study.done < 10:
         assert time.monotonic() < latest, "the workers do not begin"
         time.sleep(0.5)
-
-
-def _done(study: Operation) -> int:
-    """Return how many proposals the study has; none while it is being made."""
-    try:
-        return len(study.history().cells[0].trials)
-    except NerccTuneError:
-        return 0
 
 
 def _share(shown: str, stage: str) -> float:

@@ -82,13 +82,6 @@ def _is_gone(group: int) -> bool:
     return False
 
 
-def _done(study: Operation) -> int:
-    try:
-        return min(len(cell.trials) for cell in study.history().cells)
-    except Exception:  # noqa: BLE001 - the study is being made
-        return 0
-
-
 def _running_leases(study: Operation) -> int:
     with study.opened() as storage:
         trials = optuna.load_study(study_name=ledger_name("faulty"), storage=storage).trials
@@ -133,12 +126,12 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(operate: Operate) -> None:
     _interrupt(launch)
     assert _running_leases(study) == 0
     launch = study.launch(workers=2)
-    _wait(lambda: _done(study) >= 3, what="no proposal was done")
+    _wait(lambda: study.done >= 3, what="no proposal was done")
     workers = workers_of(launch)
     assert len(workers) == 2
     _interrupt(launch)
     assert _running_leases(study) == 0
-    assert 3 <= _done(study) < study.budget
+    assert 3 <= study.done < study.budget
     finished(study.launch(workers=2))
     Tracked.of(study.home.tracking_url).check(study.check())
 
@@ -147,7 +140,7 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(operate: Operate) -> None:
 def test_a_launch_is_alone(operate: Operate) -> None:
     study = operate(trials=30 * TRIALS, seconds=0.5)
     launch = study.launch(workers=2)
-    _wait(lambda: _done(study) >= 1, what="no proposal was done")
+    _wait(lambda: study.done >= 1, what="no proposal was done")
     second, sync = study.launch(), study.start("sync", "faulty")
     refused, _ = second.communicate(timeout=_PATIENCE_S)
     assert second.returncode == 2
@@ -177,7 +170,7 @@ def test_an_error_of_a_worker_ends_the_launch(operate: Operate) -> None:
 def test_workers_end_with_the_launch_that_is_killed(operate: Operate) -> None:
     study = operate(trials=TRIALS, seconds=0.5)
     launch = study.launch(workers=2)
-    _wait(lambda: _done(study) >= 1, what="no proposal was done")
+    _wait(lambda: study.done >= 1, what="no proposal was done")
     os.kill(launch.pid, signal.SIGKILL)
     launch.communicate()
     _wait(lambda: _is_gone(launch.pid), what="a worker outlived its launch", seconds=15)

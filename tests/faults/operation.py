@@ -103,6 +103,14 @@ class Operation:
         """Proposals in all: (0, 0), λ_enc = 0, and those of the sampler."""
         return self.trials + 2
 
+    @property
+    def done(self) -> int:
+        """How many proposals all cells have; none while the study is being made, or its storage is away."""
+        try:
+            return min(len(cell.trials) for cell in self.history().cells)
+        except Exception:  # noqa: BLE001 - see above
+            return 0
+
     def launch(self, *options: str, workers: int = 1) -> subprocess.Popen[str]:
         """Start `nercc-tune launch`, and return at once."""
         return self.start("launch", str(self.file), "--allow-code", "--workers", str(workers), *options)

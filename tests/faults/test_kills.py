@@ -31,20 +31,13 @@ def _kill_workers(study: Operation, launch: subprocess.Popen[str], *, kills: int
     chance = random.Random(0)  # noqa: S311 - moments
     done = 0
     while done < kills and launch.poll() is None:
-        is_ahead = done < kills * _share_done(study) / 0.8
+        is_ahead = done < kills * study.done / study.budget / 0.8
         time.sleep(chance.uniform(0, 0.1 * pause_s if is_ahead else pause_s))
         workers = workers_of(launch)
         if workers:
             os.kill(chance.choice(workers), signal.SIGKILL)
             done += 1
     return done
-
-
-def _share_done(study: Operation) -> float:
-    try:
-        return min(len(cell.trials) for cell in study.history().cells) / study.budget
-    except Exception:  # noqa: BLE001 - the study is being made
-        return 0.0
 
 
 def _undisturbed(operate: Operate) -> StudyHistory:
@@ -104,7 +97,7 @@ def _wait_for_the_end_of(pids: list[int], *, timeout_s: float = 45) -> None:
 def test_a_study_killed_for_good_is_closed_by_sync(operate: Operate) -> None:
     study = operate(trials=20, seconds=0.3)
     launch = study.launch(workers=2)
-    while launch.poll() is None and not (study.home.has_storage and _share_done(study) > 0.2):
+    while launch.poll() is None and not (study.home.has_storage and study.done / study.budget > 0.2):
         time.sleep(0.2)
     os.kill(launch.pid, signal.SIGKILL)
     launch.wait()

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy
 
 from tests.faults.conftest import Operate
-from tests.faults.operation import Operation, finished, workers_of
+from tests.faults.operation import finished, workers_of
 from tests.faults.tracked import Tracked
 from tests.services.mlflow_server import MlflowServer
 from tests.services.postgres import running_postgres
@@ -25,12 +25,12 @@ pytestmark = pytest.mark.slow
 def test_mlflow_may_be_away_for_a_minute(operate: Operate, mlflow_server: MlflowServer) -> None:
     study = operate(trials=80, seconds=2.0, tracking=mlflow_server.url)
     launch = study.launch(workers=2)
-    _wait_for(lambda: _done(study) >= 5, launch)
+    _wait_for(lambda: study.done >= 5, launch)
     mlflow_server.stop()
-    before = _done(study)
+    before = study.done
     time.sleep(60)
     assert launch.poll() is None
-    assert _done(study) > before + 10
+    assert study.done > before + 10
     mlflow_server.start()
     shown = finished(launch, timeout_s=240)
     assert "sync" not in shown
@@ -43,7 +43,7 @@ def test_postgresql_may_be_restarted_twice(operate: Operate) -> None:
         study = operate(trials=30, seconds=0.5, storage=server.new_database())
         launch = study.launch(workers=4)
         for done, away_s in ((5, 0.0), (15, 5.0)):
-            _wait_for(lambda done=done: _done(study) >= done, launch)  # type: ignore[misc]  # mypy infers no lambda defaults
+            _wait_for(lambda done=done: study.done >= done, launch)  # type: ignore[misc]  # mypy infers no lambda defaults
             server.stop(is_immediate=True)
             time.sleep(away_s)
             server.start()
@@ -58,7 +58,7 @@ def test_postgresql_that_stays_away_ends_the_launch_with_one_line(operate: Opera
     with running_postgres() as server:
         study = operate(trials=30, seconds=0.5, storage=server.new_database())
         launch = study.launch("--set", "storage.retry_s=5", workers=2)
-        _wait_for(lambda: _done(study) >= 5, launch)
+        _wait_for(lambda: study.done >= 5, launch)
         server.stop(is_immediate=True)
         shown, _ = launch.communicate(timeout=120)
         assert launch.returncode == 2, shown
@@ -74,7 +74,7 @@ def test_a_full_disk_stops_the_study_and_costs_nothing(operate: Operate) -> None
     study = operate(trials=20, seconds=0.2)
     with _small_disk(study.home.root, megabytes=12) as disk:
         launch = study.launch("--set", "storage.retry_s=5", workers=2)
-        _wait_for(lambda: _done(study) >= 5, launch)
+        _wait_for(lambda: study.done >= 5, launch)
         filling = disk / "filling"
         _fill(filling)
         shown, _ = launch.communicate(timeout=240)
@@ -91,7 +91,7 @@ def test_a_clock_that_is_set_wrong_costs_nothing(hours: int, operate: Operate) -
     """Seen from the storage: all heartbeats are hours old, or lie hours ahead."""
     study = operate(trials=30, seconds=0.4)
     launch = study.launch(workers=4)
-    _wait_for(lambda: _done(study) >= 8, launch)
+    _wait_for(lambda: study.done >= 8, launch)
     os.kill(workers_of(launch)[0], signal.SIGKILL)
     with study.opened() as storage, storage.engine.begin() as connection:
         connection.execute(
@@ -106,7 +106,7 @@ def test_a_worker_that_sleeps_beyond_its_heartbeat_writes_nothing_twice(operate:
     """It is stopped, its proposals are given to others, and it goes on with what it believes to be its own."""
     study = operate(trials=30, seconds=0.6, heartbeat_s=1, grace_s=3)
     launch = study.launch(workers=4)
-    _wait_for(lambda: _done(study) >= 5, launch)
+    _wait_for(lambda: study.done >= 5, launch)
     for _ in range(3):
         sleeper = workers_of(launch)[-1]
         os.kill(sleeper, signal.SIGSTOP)
@@ -115,14 +115,6 @@ def test_a_worker_that_sleeps_beyond_its_heartbeat_writes_nothing_twice(operate:
         time.sleep(1)
     finished(launch, timeout_s=240)
     Tracked.of(study.home.tracking_url).check(study.check())
-
-
-def _done(study: Operation) -> int:
-    """Return how many proposals all cells have; none while the study is being made, or its storage is away."""
-    try:
-        return min(len(cell.trials) for cell in study.history().cells)
-    except Exception:  # noqa: BLE001 - see above
-        return 0
 
 
 def _wait_for(condition: Callable[[], bool], launch: subprocess.Popen[str], *, timeout_s: float = 240) -> None:
