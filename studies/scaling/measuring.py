@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -40,7 +41,11 @@ def _reread(progress: Progress, storage: RDBStorage, samples: dict[str, list[tup
     reader, study = Meter(storage), next(iter(progress.proposals.studies.values()))
     trials = optuna.load_study(study_name=study.cell.name, storage=get_storage(storage))
     total = progress.proposals.spec.search.trials
-    readings = (progress.ledger.finished, lambda: trials.get_trials(deepcopy=False), study.records)
+    readings: tuple[Callable[[], object], ...] = (
+        progress.ledger.finished,
+        lambda: trials.get_trials(deepcopy=False),
+        study.records,
+    )
     for name, read in zip(READINGS, readings, strict=True):
         with reader.measure(name):
             read()
