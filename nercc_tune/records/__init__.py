@@ -28,13 +28,16 @@ from nercc_tune.records.results import (
     SinglePair,
     TunedEntry,
 )
+from nercc_tune.records.surfaces import MEASURES, Axis, Measure, Profile, Surface
 from nercc_tune.records.trials import Cell, Option, Score, TrialRecord
 from nercc_tune.strict_json import Strict, from_json, to_json
 
 __all__ = [
     "BASELINES",
     "DECODE_SPACES",
+    "MEASURES",
     "RIVALS",
+    "Axis",
     "Candidate",
     "Cell",
     "CellHistory",
@@ -45,15 +48,18 @@ __all__ = [
     "Goal",
     "Heldout",
     "Interval",
+    "Measure",
     "Metric",
     "Option",
     "Policy",
     "PolicyEntry",
+    "Profile",
     "Provenance",
     "Score",
     "SinglePair",
     "Strict",
     "StudyHistory",
+    "Surface",
     "TrialRecord",
     "TunedEntry",
     "WorkloadInfo",
