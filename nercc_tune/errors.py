@@ -10,7 +10,9 @@ NerccTuneError
 ├── HomeError          a home directory that belongs to something else
 ├── StorageError       Optuna's storage cannot be reached or read
 ├── CrewError          search workers cannot be started or kept running
+├── DashboardError     the web pages cannot be served
 ├── TrackingError      the MLflow tracking store cannot be reached or read
+├── PromotionError     a code that must not be deployed, or nothing to return to
 └── TableError         a table that cannot be trusted or served from
 ```
 
@@ -21,10 +23,12 @@ from __future__ import annotations
 
 __all__ = [
     "CrewError",
+    "DashboardError",
     "DataMissingError",
     "HomeError",
     "NerccTuneError",
     "OutputError",
+    "PromotionError",
     "SpecError",
     "StorageError",
     "TableError",
@@ -70,8 +74,16 @@ class CrewError(NerccTuneError):
     """Search workers cannot be started, or die again and again."""
 
 
+class DashboardError(NerccTuneError):
+    """The web pages cannot be served: a port is taken, a package is missing, or a server ended."""
+
+
 class TrackingError(NerccTuneError):
     """The MLflow tracking store cannot be reached or read."""
+
+
+class PromotionError(NerccTuneError):
+    """A code must not be deployed as it is, or there is none to return to."""
 
 
 class TableError(NerccTuneError):

@@ -1,21 +1,21 @@
-"""Study files by path or by name: the ones that ship are found wherever the package is installed."""
+"""What ships beside the package, found wherever it is installed: study files by name, and the λ explorer."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from nercc_tune.errors import SpecError
+from nercc_tune.errors import DashboardError, SpecError
 
 _PACKAGE = Path(__file__).resolve().parent
-# In a wheel the study files lie inside the package, in a checkout beside it.
-_FOLDERS = (_PACKAGE / "studies", _PACKAGE.parent / "studies")
+# In a wheel they lie inside the package, in a checkout beside it.
+_PLACES = (_PACKAGE, _PACKAGE.parent)
 
 
 def bundled_studies() -> dict[str, Path]:
     """Return the study files that ship with the package, by name."""
     found: dict[str, Path] = {}
-    for folder in reversed(_FOLDERS):
-        found |= {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    for place in reversed(_PLACES):
+        found |= {path.stem: path for path in sorted((place / "studies").glob("*.toml"))}
     return dict(sorted(found.items()))
 
 
@@ -32,3 +32,16 @@ def find_study(study: str) -> Path:
     if study in bundled:
         return bundled[study]
     raise SpecError(f"there is no study file `{study}`; give a path, or one of {', '.join(bundled) or 'none'}.")
+
+
+def explorer_script() -> Path:
+    """Return the program that serves the λ explorer.
+
+    Raises:
+        DashboardError: If it does not lie where it is installed.
+    """
+    for place in _PLACES:
+        script = place / "dashboards" / "serve.py"
+        if script.is_file():
+            return script
+    raise DashboardError("the λ explorer is not installed with nercc_tune; install it again, or give --mlflow-only.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 from optuna.storages import BaseStorage
 
 from nercc_tune.coding import BASELINE_CODES, BerrutCode, NerccCode
-from nercc_tune.crews import Crew, check_crew, make_crew
+from nercc_tune.crews import Crew, check_crew, make_crew, search_with
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home, write_whole
 from nercc_tune.inference import Draws, Features, Inference, describe_device
@@ -22,12 +21,14 @@ from nercc_tune.preparation import Preparation
 from nercc_tune.provenance import collect_provenance
 from nercc_tune.records import StudyHistory, TrialRecord
 from nercc_tune.reporting.figures import CodedQueries
+from nercc_tune.reporting.interactive import write_interactive
 from nercc_tune.reporting.report import write_report
 from nercc_tune.selection import Judge, PolicyChoice, search_forwards
 from nercc_tune.spec import StudySpec
 from nercc_tune.stores import check_apart, storage_url, tracking_url
 from nercc_tune.tracking.background import BackgroundTracker
 from nercc_tune.tracking.reachability import check_tracking
+from nercc_tune.tracking.system_metrics import recorded_system
 from nercc_tune.tuning import (
     CellStudy,
     Ledger,
@@ -50,7 +51,6 @@ __all__ = ["LaunchEvents", "LaunchResult", "launch", "storage_url", "tracking_ur
 
 _TRACKING_FLUSH_S = 300.0
 _INTERRUPTED_FLUSH_S = 10.0
-_TICK_S = 0.5
 
 
 def launch(
@@ -139,11 +139,11 @@ class _Run:
         history = read_history(storage, spec.name)
         tracker.start(history)  # after the refresh: what comes between is told twice, not lost
         try:
-            result = self._search_and_judge(tuning, storage, progress, tracker)
+            with recorded_system(tracking_url(spec, self.home), spec, notify=self.events.stage):
+                return self._search_and_judge(tuning, storage, progress, tracker)
         except BaseException:
             tracker.close("FINISHED" if history.is_judged else "KILLED", timeout_s=_INTERRUPTED_FLUSH_S)
             raise
-        return result
 
     def _search_and_judge(
         self, tuning: Draws, storage: BaseStorage, progress: Progress, tracker: BackgroundTracker
@@ -187,7 +187,7 @@ class _Run:
             searching(self.inference, tuning, progress, self.patience).run()
         else:
             self.events.stage(f"searching with {spec.resources.workers} workers")
-            self._tend(crew, progress)
+            search_with(crew, progress, self.patience)
         if progress.done < progress.proposals.budget:
             patience = spec.search.patience
             self.events.stage(f"stopped after {progress.done} proposals: the last {patience} improved nothing")
@@ -212,23 +212,6 @@ class _Run:
             allow_code=preparation.allow_code,
         )
         return make_crew(job, notify=self.events.stage)
-
-    def _tend(self, crew: Crew, progress: Progress) -> None:
-        """Look after a crew, and follow what it does, until the search is over."""
-
-        def follow() -> None:
-            progress.ledger.sweep()
-            progress.ledger.keep_conducting()
-            progress.refresh()
-
-        try:
-            crew.start()
-            while not self.patience(lambda: progress.is_over):
-                crew.tend()
-                time.sleep(_TICK_S)
-                self.patience(follow)
-        finally:
-            crew.stop()
 
     def _on_trial(self, study: CellStudy, record: TrialRecord, tracker: BackgroundTracker) -> None:
         tracker.log_trial(study.cell, record)
@@ -269,6 +252,7 @@ class _Run:
         write_whole(folder / "table.json", table.to_json().encode())
         with self.inference.timings.measure("figures"):
             write_report(history, folder, coded=self._coded_queries(table))
+            write_interactive(history, table, folder / "figures")
         return folder
 
     def _coded_queries(self, table: TunedTable) -> CodedQueries:

@@ -3,36 +3,61 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn, cast
 
 import typer
 from rich.console import Console
 
 from nercc_tune import __version__
-from nercc_tune.cli import launching, results, upkeep  # noqa: F401 - each adds its commands
+from nercc_tune.cli import launching, looking, promoting, results, upkeep  # noqa: F401 - each adds its commands
 from nercc_tune.cli.app import app
 from nercc_tune.errors import NerccTuneError
+from nercc_tune.one_line import one_line
 
 __all__ = ["app", "main"]
 
+_NAME = "nercc-tune"
 _INTERRUPTED = 130  # what Typer ends with after Ctrl-C, without a word
+_UNUSABLE = 2
+_LONGEST = 400
+# Click's or, in later versions of Typer, its own.
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 
 
 @app.callback(invoke_without_command=True)
-def _root(*, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+def _root(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(_UNUSABLE)
 
 
 def main() -> None:
     """Run the command line: an error that has a remedy is one line and exit code 2."""
     try:
-        app()
+        code: int | None = app(prog_name=_NAME, standalone_mode=False)
     except NerccTuneError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        sys.exit(2)
-    except SystemExit as done:
-        if done.code == _INTERRUPTED:
-            Console(stderr=True).print("interrupted; the same command goes on from here", style="yellow")
-        raise
+        _complain(str(error))
+    except _UsageError as error:
+        where = error.ctx.command_path if error.ctx is not None else _NAME
+        _complain(f"{_plain_words(error.format_message())}; see `{where} --help`.")
+    if code == _INTERRUPTED:
+        Console(stderr=True).print("interrupted; the same command goes on from here", style="yellow")
+    sys.exit(code)
+
+
+def _plain_words(message: str) -> str:
+    """Return Typer's message in one line, without the words of the library that checks values for it."""
+    words = message.replace("Value error, ", "").replace("Input should be", "it must be")
+    return one_line(words, longest=_LONGEST).rstrip(".")
+
+
+def _complain(message: str) -> NoReturn:
+    Console(stderr=True).print(f"error: {message}", style="red", highlight=False, soft_wrap=True, markup=False)
+    sys.exit(_UNUSABLE)

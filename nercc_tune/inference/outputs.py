@@ -83,11 +83,15 @@ class WorkerOutputs:
         Raises:
             OutputError: If an answer is not finite.
         """
-        if bool(((encoder == 0) | (encoder == 1)).all()) and bool((encoder.sum(-1) <= 1).all()):
+        if _sends_plain(encoder):
             return encoder.to(torch.float32) @ self.uncoded()
         answers = self._all_blocks(encoder)
         _check_finite(answers, "the model's outputs on coded queries")
         return answers
+
+    def holds(self, encoder: Tensor) -> bool:
+        """Whether the answers to an encoder's coded queries are kept for all groups, so that the model need not run."""
+        return _sends_plain(encoder) or all(self._key(encoder, block) in self._store for block in self.blocks)
 
     def of_block(self, encoder: Tensor, block: int) -> Tensor:
         """Return the answers for the groups of one block only.
@@ -105,17 +109,30 @@ class WorkerOutputs:
 
     def _kept(self, encoder: Tensor, block: slice) -> Tensor:
         queries = self.groups.queries[block]
-        own = encoder[block] if encoder.ndim > 2 else encoder
-        part = () if len(self.blocks) == 1 else (f"{block.start}:{block.stop}",)
-        key = tensor_key(self.groups.key, str(tuple(own.shape)), own, *part)
+        key = self._key(encoder, block)
         answers = self._store.get(key)
         if answers is not None:
             self._found_groups += len(queries)
             return answers
-        answers = self._engine.run(queries, own, self._timings)
+        answers = self._engine.run(queries, _own(encoder, block), self._timings)
         self._run_groups += len(queries)
         self._store.put(key, answers)
         return answers
+
+    def _key(self, encoder: Tensor, block: slice) -> str:
+        own = _own(encoder, block)
+        part = () if len(self.blocks) == 1 else (f"{block.start}:{block.stop}",)
+        return tensor_key(self.groups.key, str(tuple(own.shape)), own, *part)
+
+
+def _sends_plain(encoder: Tensor) -> bool:
+    """Whether each worker gets one of the queries as it is, or nothing."""
+    return bool(((encoder == 0) | (encoder == 1)).all()) and bool((encoder.sum(-1) <= 1).all())
+
+
+def _own(encoder: Tensor, block: slice) -> Tensor:
+    """Return the encoders of the groups of a block, where each group has one."""
+    return encoder[block] if encoder.ndim > 2 else encoder
 
 
 def _check_finite(outputs: Tensor, what: str) -> None:

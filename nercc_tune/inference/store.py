@@ -47,6 +47,14 @@ class OutputStore:
         self._room = memory_mb * 2**20
         self._memory: OrderedDict[str, Tensor] = OrderedDict()
 
+    def __contains__(self, key: str) -> bool:
+        """Whether there is a tensor of a key; that its file is whole is seen when it is read.
+
+        Raises:
+            HomeError: If the folder cannot be looked into.
+        """
+        return key in self._memory or (self._files is not None and self._files.has(_file_name(key)))
+
     def get(self, key: str) -> Tensor | None:
         """Return the tensor of a key, or None where there is none or its file is damaged.
 
@@ -91,6 +99,9 @@ def tensor_key(*parts: str | Tensor) -> str:
 class _Files(Protocol):
     """Where whole files are kept by name."""
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file."""
+
     def read(self, name: str) -> bytes | None:
         """Return the content of a file, or None where there is none."""
 
@@ -103,6 +114,10 @@ class _Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def has(self, name: str) -> bool:
+        with self._translated("read"):
+            return (self._root / name).is_file()
 
     def read(self, name: str) -> bytes | None:
         with self._translated("read"):
@@ -130,6 +145,10 @@ class _Remote:
         self._system = system
         self._root = root.rstrip("/")
         self._url = url
+
+    def has(self, name: str) -> bool:
+        with self._translated("read"):
+            return bool(self._system.isfile(f"{self._root}/{name}"))
 
     def read(self, name: str) -> bytes | None:
         with self._translated("read"):

@@ -71,6 +71,16 @@ def sqlite_path(url: str) -> Path:
     return Path(name)
 
 
+def without_login(url: str) -> str:
+    """Return a server's address without user, password and query.
+
+    >>> without_login("http://ann:secret@tracking:5000/mlflow?x=1")
+    'http://tracking:5000/mlflow'
+    """
+    parts = urllib.parse.urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
 def owner_of(tables: set[str]) -> str | None:
     """Tell whose database this is: `MLflow`, `Optuna`, `another program`, or None while it is empty."""
     if not tables - {"alembic_version"}:
@@ -133,7 +143,7 @@ def _check_server(url: str, timeout_s: float) -> None:
 
 def _status(url: str, path: str, timeout_s: float) -> int:
     parts = urllib.parse.urlsplit(url)
-    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
+    bare = without_login(url).rstrip("/")
     request = urllib.request.Request(bare + path)  # noqa: S310 - the caller has seen that the scheme is http(s)
     if parts.username is not None:
         pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"

@@ -6,7 +6,8 @@ in the environment stands. The rest of `nercc_tune.tracking` takes MLflow from h
 - `MLFLOW_DISABLE_TELEMETRY` is set while MLflow is imported, which is when it decides, and put back afterwards.
 - MLflow reads its other settings from the environment at each use, so the *defaults* of its variables are changed and
   the environment is left alone.
-- One deprecation warning of SQLAlchemy 2.1 about MLflow's own tables is ignored, by its text.
+- One deprecation warning of SQLAlchemy 2.1 about MLflow's own tables is ignored, by its text; and while MLflow is
+  imported, its warnings about its own type hints.
 - Its loggers are silenced unless `MLFLOW_LOGGING_LEVEL` is set: what goes wrong is raised as a `TrackingError` anyway.
 """
 
@@ -25,27 +26,43 @@ os.environ.setdefault(_TELEMETRY, "true")
 try:
     from mlflow import MlflowClient, environment_variables
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+    from mlflow.entities.model_registry import ModelVersion
     from mlflow.exceptions import MlflowException
+    from mlflow.models import ModelSignature
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*Any type hint is inferred", category=UserWarning)
+        from mlflow.pyfunc import save_model
 finally:
     if _before is None:
         os.environ.pop(_TELEMETRY, None)
 
 __all__ = [
+    "AnyType",
+    "Array",
+    "ColSpec",
+    "DataType",
     "Dataset",
     "DatasetInput",
     "InputTag",
     "Metric",
     "MlflowClient",
     "MlflowException",
+    "ModelSignature",
+    "ModelVersion",
     "Param",
     "Run",
     "RunTag",
+    "Schema",
     "SqlAlchemyStore",
+    "save_model",
 ]
 
 _DEFAULTS: dict[str, bool | int] = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": True,
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": False,
     "MLFLOW_HTTP_REQUEST_TIMEOUT": 15,  # seconds; MLflow's 120 outlast anybody's patience at the end of a study
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": 0,  # MLflow repeats blindly what may have been done, for minutes; we look first
 }

@@ -13,13 +13,15 @@ from nercc_tune.tuning.history import (
 )
 from nercc_tune.tuning.holder import Holder
 from nercc_tune.tuning.ledger import Ledger
-from nercc_tune.tuning.patience import Patience, failing_as
+from nercc_tune.tuning.patience import STORAGE_FAILURES, Patience, failing_as
 from nercc_tune.tuning.progress import Progress
 from nercc_tune.tuning.proposals import Proposals
+from nercc_tune.tuning.reader import SeenStudy, StudyReader
 from nercc_tune.tuning.search import Search
 from nercc_tune.tuning.storage import closing_storage, hush, is_absent, masked, open_existing, open_storage
 
 __all__ = [
+    "STORAGE_FAILURES",
     "CellStudy",
     "Holder",
     "Ledger",
@@ -27,6 +29,8 @@ __all__ = [
     "Progress",
     "Proposals",
     "Search",
+    "SeenStudy",
+    "StudyReader",
     "check_identity",
     "closing_storage",
     "delete_study",

@@ -103,20 +103,13 @@ class Leases:
         """Fail the leases of the dead, and let others wait in their place."""
         running = [trial for trial in self.trials() if trial.state is TrialState.RUNNING]
         for trial in running:
-            holder = self.holder(trial)
+            holder = last_holder(trial)
             if holder is not None and holder.is_gone and self.end(_id(trial), TrialState.FAIL):
                 self.renew(self._storage.get_trial(_id(trial)), is_death=True)  # with what it wrote since
         self._listen({_id(trial) for trial in running})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # pinned by tests/tuning/test_leases.py
             fail_stale_trials(self._study)
-
-    def holder(self, trial: FrozenTrial) -> Holder | None:
-        """Return who holds a lease, or held it last; None where its holder has not said so yet."""
-        signature = trial.user_attrs.get(HOLDER)
-        if signature is None or signature["deaths"] != deaths_of(trial):
-            return None
-        return from_json(Holder, signature["holder"])
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -158,6 +151,14 @@ class Leases:
         for trial_id in silent:
             self._rdb.record_heartbeat(trial_id)
         self._heard |= unheard
+
+
+def last_holder(trial: FrozenTrial) -> Holder | None:
+    """Return who holds a lease, or held it last; None where its holder has not said so yet."""
+    signature = trial.user_attrs.get(HOLDER)
+    if signature is None or signature["deaths"] != deaths_of(trial):
+        return None
+    return from_json(Holder, signature["holder"])
 
 
 def deaths_of(trial: FrozenTrial) -> int:

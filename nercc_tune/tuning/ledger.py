@@ -7,12 +7,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nercc_tune.errors import HomeError
 from nercc_tune.tuning.holder import Holder
-from nercc_tune.tuning.leases import Leases, deaths_of, origin_of
+from nercc_tune.tuning.leases import Leases, deaths_of, last_holder, origin_of
 from nercc_tune.tuning.patience import STORAGE_FAILURES
 
 STUDY = "nercc_tune.ledger"
@@ -166,11 +167,11 @@ class Ledger:
         """Return which process launches the study at present, or None."""
         self.sweep()
         running = [trial for trial in self._launches() if trial.state is TrialState.RUNNING]
-        return self._leases.holder(running[0]) if running else None
+        return last_holder(running[0]) if running else None
 
     def launched_by(self) -> Holder | None:
         """Return which process launched the study last."""
-        holders = [self._leases.holder(trial) for trial in self._launches()]
+        holders = [last_holder(trial) for trial in self._launches()]
         return next((holder for holder in reversed(holders) if holder is not None), None)
 
     def _refuse_second(self, trial_id: int) -> None:
@@ -179,7 +180,7 @@ class Ledger:
             if other == trial_id:
                 return
             if trial.state is TrialState.RUNNING:
-                holder = self._leases.holder(trial) or "another process"
+                holder = last_holder(trial) or "another process"
                 raise HomeError(
                     f"study `{self._study}` is being launched by {holder}; wait for it, or join it with "
                     f"`nercc-tune worker {self._study}`."
@@ -218,6 +219,19 @@ class Ledger:
 def ledger_name(study: str) -> str:
     """Return the name of a study's ledger among Optuna's studies."""
     return f"{study}/proposals"
+
+
+def seems_launched(storage: RDBStorage, study: str) -> bool:
+    """Whether a process launches a study, as far as can be seen without changing anything.
+
+    One that died on another machine still counts, until somebody launches or joins the study.
+    """
+    if not any(found.study_name == ledger_name(study) for found in storage.get_all_studies()):
+        return False
+    leases = optuna.load_study(study_name=ledger_name(study), storage=storage)
+    running = leases.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    holders = (last_holder(trial) for trial in running if trial.user_attrs.get(_ROLE) == _LAUNCH)
+    return any(holder is None or not holder.is_gone for holder in holders)
 
 
 def read_leases(trials: Sequence[FrozenTrial]) -> list[Lease]:

@@ -26,12 +26,12 @@ pytestmark = pytest.mark.slow
 def _kill_workers(study: Operation, launch: subprocess.Popen[str], *, kills: int, pause_s: float) -> int:
     """Kill random workers at random moments; return how many were killed before the launch ended.
 
-    The pauses are shortened while the study is ahead of the kills, which shall be spread over most of it.
+    The pauses are shortened while the study is ahead of the kills, which shall be spread over its first half.
     """
     chance = random.Random(0)  # noqa: S311 - moments
     done = 0
     while done < kills and launch.poll() is None:
-        is_ahead = done < kills * study.done / study.budget / 0.8
+        is_ahead = done < kills * study.done / study.budget / 0.5
         time.sleep(chance.uniform(0, 0.1 * pause_s if is_ahead else pause_s))
         workers = workers_of(launch)
         if workers:

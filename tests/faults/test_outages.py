@@ -104,10 +104,11 @@ def test_a_clock_that_is_set_wrong_costs_nothing(hours: int, operate: Operate) -
 
 def test_a_worker_that_sleeps_beyond_its_heartbeat_writes_nothing_twice(operate: Operate) -> None:
     """It is stopped, its proposals are given to others, and it goes on with what it believes to be its own."""
-    study = operate(trials=30, seconds=0.6, heartbeat_s=1, grace_s=3)
+    study = operate(trials=48, seconds=1.0, heartbeat_s=1, grace_s=3)
     launch = study.launch(workers=4)
     _wait_for(lambda: study.done >= 5, launch)
     for _ in range(3):
+        _wait_for(lambda: len(workers_of(launch)) > 1, launch)
         sleeper = workers_of(launch)[-1]
         os.kill(sleeper, signal.SIGSTOP)
         time.sleep(5)

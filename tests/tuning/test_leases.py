@@ -14,7 +14,7 @@ from optuna.storages import RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nercc_tune.tuning.holder import Holder
-from nercc_tune.tuning.leases import HOLDER, Leases, deaths_of, origin_of
+from nercc_tune.tuning.leases import HOLDER, Leases, deaths_of, last_holder, origin_of
 from tests.tuning.children import die, run_all, run_killed
 from tests.tuning.leasing import (
     ELSEWHERE,
@@ -59,7 +59,7 @@ def test_a_lease_runs_under_its_holder_and_has_a_heartbeat(tmp_path: Path) -> No
     (trial,) = leases_in(tmp_path).trials()
     assert trial.state is RUNNING
     assert trial.user_attrs["b"] == 2
-    assert leases.holder(trial) == Holder.here()
+    assert last_holder(trial) == Holder.here()
     assert set(heartbeats(leases)) == {trial_id}
     assert (deaths_of(trial), origin_of(trial)) == (0, 0)
     assert leases._study.user_attrs == {"a": 1}
@@ -91,9 +91,9 @@ def test_a_lease_that_does_not_wait_is_not_claimed(end: TrialState | None, tmp_p
 def test_a_claim_names_its_holder_and_has_a_heartbeat(tmp_path: Path) -> None:
     waiting = _wait(leases_in(tmp_path))
     leases = leases_in(tmp_path, machine=ELSEWHERE)
-    assert leases.holder(waiting) is None
+    assert last_holder(waiting) is None
     assert leases.claim(waiting)
-    holder = leases.holder(trial_of(leases, waiting._trial_id))
+    holder = last_holder(trial_of(leases, waiting._trial_id))
     assert holder is not None
     assert holder.machine == ELSEWHERE
     assert waiting._trial_id in heartbeats(leases)
@@ -203,7 +203,7 @@ def test_a_holder_that_was_inherited_is_not_believed(tmp_path: Path) -> None:
     assert HOLDER in waiting.user_attrs
     assert leases._storage.set_trial_state_values(waiting._trial_id, RUNNING)
     claimed = trial_of(leases, waiting._trial_id)
-    assert leases.holder(claimed) is None
+    assert last_holder(claimed) is None
     leases.sweep()
     assert states(leases) == [FAIL, RUNNING]
 

@@ -1,0 +1,1 @@
+"""The pages of the λ explorer; they read through `nercc_tune` only."""

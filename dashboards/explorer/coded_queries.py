@@ -1,0 +1,179 @@
+"""One group of queries on its workers: what they get, and what is read off those that answer."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from nercc_tune.errors import NerccTuneError
+from nercc_tune.exploration import Decoded, LiveGroup, SentCode, codes_to_send
+from nercc_tune.straggling import Part
+
+from .context import Context
+from .pictures import Array, as_pictures, mosaic, to_html
+from .wording import to_table, write_smoothing
+
+_TILES = 20  # in a row of the overview of all coded queries
+_SECOND = "bacc"
+
+
+def show_coded_queries(context: Context) -> None:
+    """Show the page."""
+    st.title("Coded queries")
+    if not context.has_studies():
+        return
+    history, cell = context.history, context.cell
+    codes = codes_to_send(history, cell.cell.stragglers)
+    firsts = [name for name in codes if name != _SECOND]
+    try:
+        with st.spinner("Loading the model and the data"):
+            exploration = context.source.exploration(history)
+    except NerccTuneError as error:
+        st.error(str(error))
+        return
+    part: Part = "heldout" if history.is_finished else "tuning"
+    columns = st.columns(2)
+    name = columns[0].selectbox("Code", firsts, format_func=lambda name: codes[name].title)
+    most = len(exploration.inference.split.of(part))
+    kind = "held-out" if part == "heldout" else "tuning"
+    index = columns[1].number_input(f"Group of {kind} queries (0 to {most - 1})", 0, most - 1, 0)
+    groups = {}
+    for each in (name, _SECOND):
+        code = codes[each]
+        smoothing = history.is_judged if callable(code.lambda_dec) else code.lambda_dec
+        key = ("group", history.digest, part, int(index), cell.cell.name, code.design, code.lambda_enc, smoothing)
+        groups[each] = context.source.computed(key, partial(exploration.group, part, int(index), code))
+    _show_queries(groups[name], groups[_SECOND], codes[name])
+    _show_decoding(groups[name], groups[_SECOND], codes[name], stragglers=cell.cell.stragglers)
+
+
+def _show_queries(group: LiveGroup, other: LiveGroup, code: SentCode) -> None:
+    """Show the queries in their order, and what one worker and all workers get."""
+    ordered = group.queries[group.order]
+    queries, coded, others = (as_pictures(tensor.double().numpy()) for tensor in (ordered, group.coded, other.coded))
+    span = (float(queries.min()), float(queries.max()))
+    workers = len(coded)
+    st.header(f"{len(queries)} queries, in the order of their nodes", anchor=False)
+    labels = ", ".join(str(int(group.labels[place])) for place in range(len(queries)))
+    st.html(_picture(queries, span, words=f"{len(queries)} queries, of the classes {labels} in the order of arrival"))
+    st.header("What a worker gets", anchor=False)
+    number = st.slider("Worker number", 0, workers - 1, workers // 2)
+    columns = st.columns([1, 1, 3])
+    for column, pictures, title in ((columns[0], coded, code.title), (columns[1], others, "BACC (Berrut)")):
+        with column:
+            st.markdown(f"**{title}**")
+            st.html(
+                to_html(
+                    mosaic(pictures[number : number + 1], columns=1, span=span),
+                    words=f"coded query {number} by {title}",
+                )
+            )
+    with columns[2]:
+        st.plotly_chart(_plot_weights(group, other, number), key="weights", width="stretch")
+    with st.expander(f"All {workers} coded queries, in the order of the workers"):
+        for pictures, title in ((coded, code.title), (others, "BACC (Berrut)")):
+            st.markdown(f"**{title}**")
+            st.html(_picture(pictures, span, words=f"{workers} coded queries by {title}"))
+
+
+def _picture(pictures: Array, span: tuple[float, float], *, words: str) -> str:
+    return to_html(mosaic(pictures, columns=min(_TILES, len(pictures)), span=span), words=words)
+
+
+def _plot_weights(group: LiveGroup, other: LiveGroup, number: int) -> go.Figure:
+    """Draw how much of each query a worker gets, in the order of the nodes."""
+    places = list(range(group.code.queries))
+    figure = go.Figure(
+        [
+            go.Bar(x=places, y=shown.code.encoder_matrix[number][shown.order].tolist(), name=name, marker_color=colour)
+            for name, shown, colour in (("NeRCC", group, "#0072B2"), ("BACC", other, "#D55E00"))
+        ]
+    )
+    figure.update_layout(
+        xaxis_title="query, in the order of the nodes",
+        yaxis_title="weight",
+        height=260,
+        margin={"t": 10, "b": 10},
+        legend={"orientation": "h", "y": 1.15},
+    )
+    return figure
+
+
+def _show_decoding(group: LiveGroup, other: LiveGroup, code: SentCode, *, stragglers: int) -> None:
+    st.header("Who straggles", anchor=False)
+    workers = group.code.workers
+    st.markdown("Click a worker away, and its answer is lost; the estimates are decoded anew from the others.")
+    presets = st.columns(4)
+    if presets[0].button("Everybody answers", width="stretch"):
+        st.session_state["straggling"] = []
+    if presets[1].button(f"{stragglers} at random", width="stretch"):
+        st.session_state["straggling"] = sorted(
+            np.random.default_rng().choice(workers, stragglers, replace=False).tolist()
+        )
+    if presets[2].button(f"A burst of {stragglers}", width="stretch"):
+        start = int(np.random.default_rng().integers(workers - stragglers + 1))
+        st.session_state["straggling"] = list(range(start, start + stragglers))
+    if presets[3].button("The other half", width="stretch"):
+        gone = set(st.session_state.get("straggling") or ())
+        st.session_state["straggling"] = [worker for worker in range(workers) if worker not in gone]
+    known = [worker for worker in st.session_state.get("straggling") or () if worker < workers]
+    st.session_state["straggling"] = known
+    straggling = st.pills("Stragglers", range(workers), selection_mode="multi", key="straggling")
+    arrived = [worker for worker in range(workers) if worker not in set(straggling)]
+    if len(arrived) < 2:
+        st.warning("At least two workers must answer.")
+        return
+    decoded, reference = group.decode(arrived), other.decode(arrived)
+    st.markdown(f"{len(straggling)} stragglers, {len(arrived)} answers{_written_smoothing(code, len(arrived))}.")
+    st.markdown(_scores({code.title: decoded, "BACC (Berrut)": reference}))
+    _show_estimates(group, decoded)
+
+
+def _written_smoothing(code: SentCode, arrived: int) -> str:
+    if code.lambda_enc is None:
+        return ""
+    lambda_dec = code.lambda_dec(arrived) if callable(code.lambda_dec) else code.lambda_dec
+    return f", decoded with λ_dec = {write_smoothing(lambda_dec)}"
+
+
+def _scores(decoded: dict[str, Decoded]) -> str:
+    rows = []
+    for title, item in decoded.items():
+        score = item.score
+        rel_acc = "–" if score.rel_acc is None else f"{score.rel_acc:.4g}"
+        rows.append([title, f"{score.mse:.6g}", f"{score.prob_mse:.6g}", rel_acc, f"{score.agreement:.4g}"])
+    return to_table(["code", "MSE (decode space)", "MSE (probabilities)", "RelAcc", "agreement"], rows)
+
+
+def _show_estimates(group: LiveGroup, decoded: Decoded) -> None:
+    order = group.order
+    outputs, estimates = group.outputs[order].numpy(), decoded.estimates[order].numpy()
+    both = np.concatenate([outputs, estimates])
+    low, high = float(both.min()), float(both.max())
+    columns = st.columns(2)
+    for column, values, title in ((columns[0], outputs, "true outputs"), (columns[1], estimates, "estimates")):
+        figure = go.Figure(go.Heatmap(z=values, zmin=low, zmax=high, colorscale="Viridis", colorbar={"thickness": 10}))
+        figure.update_layout(
+            title=title,
+            xaxis_title="class",
+            yaxis_title="query, in the order of the nodes",
+            height=420,
+            margin={"t": 40, "b": 10},
+        )
+        column.plotly_chart(figure, key=f"outputs-{title}", width="stretch")
+    rows = [
+        [
+            str(place),
+            str(int(group.labels[number])),
+            str(int(group.outputs[number].argmax())),
+            str(int(decoded.estimates[number].argmax())),
+            f"{math.sqrt(float(decoded.errors[number])):.4g}",
+        ]
+        for place, number in enumerate(order)
+    ]
+    with st.expander("Query by query"):
+        st.markdown(to_table(["node", "label", "argmax of the output", "argmax of the estimate", "L2 distance"], rows))

@@ -1,0 +1,49 @@
+"""How numbers and states are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nercc_tune.records import Interval, Measure
+from nercc_tune.tuning import SeenStudy
+
+MEASURE_NAMES: dict[Measure, str] = {
+    "mse": "MSE (decode space)",
+    "prob_mse": "MSE (probabilities)",
+    "rel_acc": "RelAcc",
+    "agreement": "agreement",
+}
+
+
+def write_smoothing(value: float) -> str:
+    """Return a λ with three digits, 0 as 0."""
+    return "0" if value == 0 else f"{value:.2e}"
+
+
+def write_pair(lambda_enc: float, lambda_dec: float) -> str:
+    """Return (λ_enc, λ_dec)."""
+    return f"({write_smoothing(lambda_enc)}, {write_smoothing(lambda_dec)})"
+
+
+def write_interval(interval: Interval | None) -> str:
+    """Return a mean with its 95 % interval."""
+    return "–" if interval is None else f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}]"
+
+
+def write_gain(gain: Interval | None) -> str:
+    """Return the share of an error that is saved, as the change that it is."""
+    return "–" if gain is None else f"{-gain.mean:+.1%} [{-gain.high:+.1%}, {-gain.low:+.1%}]"
+
+
+def write_state(seen: SeenStudy) -> str:
+    """Return how far a study is."""
+    if seen.is_launched:
+        return "running"
+    return "finished" if seen.history.is_judged else "stopped"
+
+
+def to_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table; the first column is words, the others are numbers."""
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join([":--", *["--:"] * (len(head) - 1)]) + " |"]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,15 @@
+"""How commands that run until they are stopped are stopped."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+
+def end_like_ctrl_c() -> None:
+    """Let SIGTERM, by which clusters end jobs, end a command as Ctrl-C does: what it holds is given back."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nercc_tune.errors import WorkloadError
+from nercc_tune.exploration import Exploration, codes_to_send
+from nercc_tune.home import Home
+from nercc_tune.inference import ForwardEngine
+from nercc_tune.records import MEASURES, CellHistory, StudyHistory
+from nercc_tune.serving import load_table
+from nercc_tune.tuning import closing_storage, open_existing, read_history
+from tests.fakes import finished_home, loader, tiny_model, tiny_workload
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return finished_home(tmp_path)
+
+
+@pytest.fixture
+def history(home: Home) -> StudyHistory:
+    with closing_storage(open_existing(home.storage_url)) as storage:
+        return read_history(storage, "tiny")
+
+
+@pytest.fixture
+def exploration(history: StudyHistory, home: Home) -> Exploration:
+    return Exploration.open(history, home)
+
+
+def _tried(cell: CellHistory) -> list[float]:
+    assert cell.entry is not None
+    design = cell.entry.design
+    return [trial.lambda_enc for trial in cell.trials if trial.encoding == design.encoding(trial.lambda_enc)]
+
+
+def _without_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every forward pass fail."""
+
+    def run(*_: object) -> torch.Tensor:
+        raise AssertionError("the model ran")
+
+    monkeypatch.setattr(ForwardEngine, "run", run)
+
+
+def test_a_surface_is_what_the_search_recorded_and_runs_no_model(
+    exploration: Exploration, history: StudyHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_model(monkeypatch)
+    cell = history.cells[1]
+    assert cell.entry is not None
+    tried = exploration.at_hand(cell.entry.design, _tried(cell))
+    assert tried == tuple(sorted(set(_tried(cell))))
+    progress: list[tuple[int, int]] = []
+    surfaces = exploration.surfaces(
+        4, cell.entry.design, tried, progress=lambda done, total: progress.append((done, total))
+    )
+    assert progress == [(done, len(tried)) for done in range(1, len(tried) + 1)]
+    assert set(surfaces) == set(MEASURES)
+    surface = surfaces[history.goal.error]
+    assert surface.lambda_encs == tried
+    assert surface.lambda_decs[0] == 0
+    for lambda_enc, row in zip(surface.lambda_encs, surface.values, strict=True):
+        recorded = dict(zip(history.decoder_grid, cell.profiles[lambda_enc], strict=True))
+        both = [smoothing for smoothing in surface.lambda_decs if smoothing in recorded]
+        assert len(both) >= 3
+        for smoothing in both:
+            measured = row[surface.lambda_decs.index(smoothing)]
+            assert measured == pytest.approx(recorded[smoothing], rel=1e-5)  # one of them from an eigendecomposition
+
+
+def test_every_measure_is_that_of_the_chosen_code(exploration: Exploration, history: StudyHistory) -> None:
+    for cell in history.cells:
+        entry = cell.entry
+        assert entry is not None
+        profiles = exploration.profiles(
+            cell.cell.stragglers, entry.design, axis="lambda_dec", other=entry.lambda_enc, smoothings=[entry.lambda_dec]
+        )
+        for measure, profile in profiles.items():
+            (point,) = profile.points
+            assert point.mean == pytest.approx(getattr(entry.tuning, measure), rel=1e-9)
+            assert point.low <= point.mean <= point.high
+
+
+def test_the_profile_along_one_parameter_crosses_that_along_the_other(
+    exploration: Exploration, history: StudyHistory
+) -> None:
+    entry = history.cells[0].entry
+    assert entry is not None
+    tried = exploration.at_hand(entry.design, _tried(history.cells[0]))
+    along_dec = exploration.profiles(2, entry.design, axis="lambda_dec", other=tried[-1])["mse"]
+    smoothing = exploration.smoothings[3]
+    along_enc = exploration.profiles(2, entry.design, axis="lambda_enc", other=smoothing, smoothings=tried)["mse"]
+    assert along_dec.smoothings == exploration.smoothings
+    assert along_enc.points[-1] == along_dec.points[3]
+
+
+def test_along_the_encoder_the_places_must_be_named(exploration: Exploration, history: StudyHistory) -> None:
+    entry = history.cells[0].entry
+    assert entry is not None
+    with pytest.raises(ValueError, match="`smoothings` must be given along `lambda_enc`"):
+        exploration.profiles(2, entry.design, axis="lambda_enc", other=0.0)
+
+
+def test_outputs_that_were_not_kept_are_not_at_hand(history: StudyHistory, home: Home) -> None:
+    for file in home.outputs.rglob("*.outputs"):
+        file.unlink()
+    exploration = Exploration.open(history, home)
+    entry = history.cells[0].entry
+    assert entry is not None
+    assert exploration.at_hand(entry.design, _tried(history.cells[0])) == ()
+
+
+def test_other_weights_are_refused(history: StudyHistory, home: Home) -> None:
+    other = replace(history, workload=replace(history.workload, fingerprint="another"))
+    with pytest.raises(WorkloadError, match="the weights, the data or the features of study `tiny` are not those"):
+        Exploration.open(other, home)
+
+
+def test_a_live_group_is_what_a_serving_system_decodes(
+    exploration: Exploration, history: StudyHistory, home: Home
+) -> None:
+    table = load_table(home.study("tiny") / "table.json")
+    model = tiny_model()
+    codes = codes_to_send(history, 4)
+    assert list(codes) == ["tuned", "policy", "nercc_ag", "bacc"]
+    served = {"tuned": table.code(stragglers=4), "policy": table.policy()}
+    for name, code in served.items():
+        group = exploration.group("heldout", 1, codes[name])
+        on_group = code.on(group.queries)
+        coded = on_group.encode(group.queries)
+        assert torch.allclose(coded, group.coded)
+        answers = model(coded).detach()
+        if not code.design.is_in_logits:
+            answers = answers.softmax(-1)
+        for gone in ([], [3], [0, 1, 2, 11]):
+            arrived = [worker for worker in range(12) if worker not in gone]
+            expected = on_group.decode(answers[arrived], arrived)
+            if code.design.decode_space == "logits-softmax":
+                expected = expected.softmax(-1)
+            decoded = group.decode(arrived)
+            assert torch.allclose(decoded.estimates, expected, atol=1e-5)
+            assert float(decoded.errors.mean()) == pytest.approx(decoded.score.mse, rel=1e-5)
+
+
+def test_the_policy_goes_on_beyond_its_counts(history: StudyHistory) -> None:
+    code = codes_to_send(history, 2)["policy"]
+    assert history.policy is not None
+    by_count = {entry.stragglers: entry.lambda_dec for entry in history.policy.entries}
+    assert callable(code.lambda_dec)
+    assert code.lambda_dec(12) == by_count[2]
+    assert code.lambda_dec(9) == by_count[4]
+    assert code.lambda_dec(3) == by_count[4]
+
+
+def test_before_the_choice_the_best_trial_is_sent(history: StudyHistory) -> None:
+    searching = replace(
+        history, policy=None, provenance=None, cells=tuple(replace(cell, entry=None) for cell in history.cells)
+    )
+    codes = codes_to_send(searching, 2)
+    best = searching.cells[0].best
+    assert best is not None
+    assert "policy" not in codes
+    assert codes["tuned"].lambda_enc == best.lambda_enc
+    assert "best so far" in codes["tuned"].title
+    empty = replace(searching, cells=tuple(replace(cell, trials=()) for cell in searching.cells))
+    assert list(codes_to_send(empty, 2)) == ["nercc_ag", "bacc"]
+
+
+def test_a_cell_or_a_group_that_is_not_there_is_refused(exploration: Exploration, history: StudyHistory) -> None:
+    with pytest.raises(ValueError, match="`stragglers` must be one of 2, 4, but got 3"):
+        codes_to_send(history, 3)
+    with pytest.raises(ValueError, match="`index` must be from 0 to 3, but got 4"):
+        exploration.group("heldout", 4, codes_to_send(history, 2)["bacc"])
+
+
+def test_nobody_answers(exploration: Exploration, history: StudyHistory) -> None:
+    group = exploration.group("heldout", 0, codes_to_send(history, 2)["bacc"])
+    with pytest.raises(ValueError, match="at least one worker"):
+        group.decode([])
+    assert sorted(group.order) == list(range(5))
+    assert math.isclose(float(group.truth.probabilities.sum()), 5.0, rel_tol=1e-5)
