@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nercc_tune.coding import BerrutCode, LinearCode, NerccCode, ReplicationCode, UncodedCode, node_set
     from nercc_tune.errors import NerccTuneError
     from nercc_tune.export.table import TunedTable
+    from nercc_tune.notebook import open_home
     from nercc_tune.serving import ServedTable, load_table
     from nercc_tune.spec import StudySpec, load_study
 
@@ -32,6 +33,7 @@ __all__ = [
     "load_study",
     "load_table",
     "node_set",
+    "open_home",
 ]
 
 _HOMES = {
@@ -47,6 +49,7 @@ _HOMES = {
     "load_study": "spec",
     "load_table": "serving",
     "node_set": "coding",
+    "open_home": "notebook",
 }
 
 

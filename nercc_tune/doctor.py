@@ -39,20 +39,23 @@ _SCARCE_GIB = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was looked at.
+
+    Attributes:
+        is_needed: Whether no study can be launched while it is not in order.
+    """
 
     what: str
     is_ok: bool
     text: str
+    is_needed: bool = False
 
 
 def examine(home: Home, *, data_dir: Path, storage: str, tracking: str) -> Iterator[Finding]:
     """Look at the device, the weights, the data, the storage and the tracking store, one after the other."""
     device = resolve_device("auto")
     yield Finding(what="device", is_ok=True, text=f"{describe_device(device)}, {torch.get_num_threads()} CPU threads")
-    yield Finding(
-        what="home", is_ok=True, text=f"{home.root} ({'exists' if home.root.exists() else 'made by the first launch'})"
-    )
+    yield _probe("home", lambda: _describe_home(home))
     yield _disk(home)
     opened = _probe("storage", lambda: _describe_storage(storage))
     yield opened
@@ -67,9 +70,14 @@ def examine(home: Home, *, data_dir: Path, storage: str, tracking: str) -> Itera
 
 def _probe(what: str, describe: Callable[[], str]) -> Finding:
     try:
-        return Finding(what=what, is_ok=True, text=describe())
+        return Finding(what=what, is_ok=True, text=describe(), is_needed=True)
     except NerccTuneError as error:
-        return Finding(what=what, is_ok=False, text=str(error))
+        return Finding(what=what, is_ok=False, text=str(error), is_needed=True)
+
+
+def _describe_home(home: Home) -> str:
+    home.check_writable()
+    return f"{home.root} ({'exists' if home.root.exists() else 'made by the first launch'})"
 
 
 def _disk(home: Home) -> Finding:
@@ -98,17 +106,18 @@ def _storage_details(url: str) -> Iterator[Finding]:
         text = "SQLite serves the processes of this host only; use PostgreSQL for several"
         yield Finding(what="storage hosts", is_ok=True, text=text)
     elif url.startswith("postgres"):
-        for what, look in _POSTGRESQL.items():
-            yield _probe_server(f"storage {what}", url, look)
+        for what in _POSTGRESQL:
+            yield _probe_server(what, url)
 
 
-def _probe_server(what: str, url: str, look: Callable[[Connection], tuple[bool, str]]) -> Finding:
+def _probe_server(what: str, url: str) -> Finding:
+    is_needed = what in _NEEDED_OF_POSTGRESQL
     try:
         with connected(url) as connection:
-            is_ok, text = look(connection)
+            is_ok, text = _POSTGRESQL[what](connection)
     except NerccTuneError as error:
-        return Finding(what=what, is_ok=False, text=str(error))
-    return Finding(what=what, is_ok=is_ok, text=text)
+        return Finding(what=f"storage {what}", is_ok=False, text=str(error), is_needed=is_needed)
+    return Finding(what=f"storage {what}", is_ok=is_ok, text=text, is_needed=is_needed)
 
 
 def _version(connection: Connection) -> tuple[bool, str]:
@@ -201,6 +210,7 @@ _POSTGRESQL: dict[str, Callable[[Connection], tuple[bool, str]]] = {
     "encoding": _encoding,
     "clock": _clock,
 }
+_NEEDED_OF_POSTGRESQL = ("version", "rights", "connections")
 
 
 def _ask(connection: Connection, question: str) -> object:
@@ -215,7 +225,7 @@ def _apart(storage: str, tracking: str) -> Finding:
         if is_ok
         else ("Optuna and MLflow are given the same database; give each one of its own with --storage or --tracking")
     )
-    return Finding(what="stores", is_ok=is_ok, text=text)
+    return Finding(what="stores", is_ok=is_ok, text=text, is_needed=True)
 
 
 def _describe_tracking(url: str) -> str:

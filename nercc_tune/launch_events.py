@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nercc_tune.records import TrialRecord
+from nercc_tune.records import StudyHistory, TrialRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,10 +14,14 @@ class LaunchEvents:
 
     Attributes:
         stage: Called with a line when a stage begins.
+        begun: Called with what earlier launches left, before the search goes on.
         trial: Called with each finished trial.
         proposal: Called with the number of proposals done and the most there may be.
+        notice: Called with a line about what happens beside the stages, from any thread.
     """
 
     stage: Callable[[str], None] = lambda _: None
+    begun: Callable[[StudyHistory], None] = lambda _: None
     trial: Callable[[TrialRecord], None] = lambda _: None
     proposal: Callable[[int, int], None] = lambda _done, _budget: None
+    notice: Callable[[str], None] = lambda _: None

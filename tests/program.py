@@ -1,4 +1,4 @@
-"""The program, run in the test's own process."""
+"""The program, run in the test's own process, and what it says."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ def run_program(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     with pytest.raises(SystemExit) as done:
         main()
     return done.value.code if isinstance(done.value.code, int) else 0
+
+
+def assert_one_line(shown: str, message: str) -> None:
+    """Assert that an error is one line that holds a message."""
+    assert shown.startswith("error: ")
+    assert shown.count("\n") == 1
+    assert message in shown
+    assert "Traceback" not in shown

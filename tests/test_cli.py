@@ -13,7 +13,7 @@ from nercc_tune.cli import app
 from nercc_tune.export.advice import NAMES, advise
 from nercc_tune.export.table import parse_table
 from tests.fakes import TINY, finished_home, finished_result, loader, tiny_home, tiny_workload
-from tests.program import run_program
+from tests.program import assert_one_line, run_program
 
 COMMANDS = ("launch", "worker", "export", "advise", "report", "train", "sync", "studies", "doctor")
 
@@ -26,11 +26,6 @@ def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
     Path("tiny.toml").write_text(TINY, encoding="utf-8")
-
-
-def _edit(old: str, new: str) -> None:
-    assert old in TINY
-    Path("tiny.toml").write_text(TINY.replace(old, new), encoding="utf-8")
 
 
 def test_the_version_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,71 +44,6 @@ def test_the_help_of_every_command_has_an_example(command: str) -> None:
     shown = CliRunner().invoke(app, [command, "--help"])
     assert shown.exit_code == 0
     assert f"nercc-tune {command}" in shown.output.partition("Example")[2]
-
-
-_BAD_FILES = {
-    "an unknown key": ("trials = 6", "trails = 6", "unknown key `search.trails`; did you mean `trials`?"),
-    "a wrong type": ("trials = 6", 'trials = "six"', "`search.trials`: it must be a whole number, but got 'six'."),
-    "S >= N": ("stragglers = [2, 4]", "stragglers = [12]", "`stragglers < workers` must hold"),
-    "K < 2": ("queries = 5", "queries = 1", "`code.queries`: it must be greater than or equal to 2, but got 1."),
-    "N < K": ("workers = 12", "workers = 4", "`workers >= queries` must hold"),
-    "a negative λ": ("lambda_enc = { low = 1e-8", "lambda_enc = { low = -1e-8", "`search.lambda_enc.low`"),
-    "a NaN λ": ("lambda_dec = { low = 1e-8", "lambda_dec = { low = nan", "`search.lambda_dec.low`"),
-    "low > high": ("lambda_enc = { low = 1e-8", "lambda_enc = { low = 2.0", "`low < high` must hold"),
-    "no TOML": ("[code]", "[code", "is not valid TOML"),
-    "too few images": ("tuning_groups = 3", "tuning_groups = 300", "`digits` has 200 queries"),
-    "unknown nodes": ("workers = 12", 'workers = 12\nnodes = "random"', "`nodes` must be one of"),
-}
-
-
-@pytest.mark.parametrize("case", _BAD_FILES)
-def test_a_bad_study_file_is_one_line_and_exit_code_2(
-    case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    old, new, message = _BAD_FILES[case]
-    _edit(old, new)
-    assert run_program(monkeypatch, "launch", "tiny.toml") == 2
-    _assert_one_line(capsys.readouterr().err, message)
-    assert [path.name for path in Path().iterdir()] == ["tiny.toml"]
-
-
-_BAD_COMMANDS = {
-    "a missing file": (["launch", "absent.toml"], "there is no study file `absent.toml`"),
-    "a bad override": (["launch", "tiny.toml", "--set", "search.trials"], "an override must look like"),
-    "an unknown override": (["launch", "tiny.toml", "--set", "serach.trials=1"], "did you mean `search`?"),
-    "a storage out of reach": (
-        ["launch", "tiny.toml", "--set", "storage.url=postgresql://a:secret@127.0.0.1:9/x"],
-        "cannot use the Optuna storage postgresql://a:***@127.0.0.1:9/x",
-    ),
-    "a tracking store out of reach": (
-        ["launch", "tiny.toml", "--set", "tracking.url=http://127.0.0.1:9"],
-        "the tracking store `http://127.0.0.1:9` cannot be reached",
-    ),
-    "an export of nothing": (["export", "tiny"], "run `nercc-tune launch` first"),
-    "an advice on nothing": (["advise", "tiny"], "run `nercc-tune launch` first"),
-    "a report of nothing": (["report", "tiny"], "run `nercc-tune launch` first"),
-    "a sync of nothing": (["sync", "tiny"], "run `nercc-tune launch` first"),
-    "an unknown training": (["train", "lenet6"], "lenet6"),
-}
-
-
-@pytest.mark.parametrize("case", _BAD_COMMANDS)
-def test_a_bad_command_is_one_line_and_exit_code_2(
-    case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments, message = _BAD_COMMANDS[case]
-    assert run_program(monkeypatch, *arguments) == 2
-    shown = capsys.readouterr().err
-    _assert_one_line(shown, message)
-    assert "secret" not in shown
-    assert [path.name for path in Path().iterdir()] == ["tiny.toml"]
-
-
-def _assert_one_line(shown: str, message: str) -> None:
-    assert shown.startswith("error: ")
-    assert shown.count("\n") == 1
-    assert message in shown
-    assert "Traceback" not in shown
 
 
 @pytest.mark.slow
@@ -187,7 +117,7 @@ def test_a_suffix_that_tells_no_format_is_refused(
 ) -> None:
     finished_home(Path("home"))
     assert run_program(monkeypatch, "export", "tiny", "--home", "home", "-o", "table.txt") == 2
-    _assert_one_line(capsys.readouterr().err, "`path` must end in one of .json, .csv")
+    assert_one_line(capsys.readouterr().err, "`path` must end in one of .json, .csv")
     assert not Path("table.txt").exists()
 
 
@@ -209,13 +139,14 @@ def test_an_unfinished_study_has_no_advice(monkeypatch: pytest.MonkeyPatch, caps
     unfinished = replace(history, cells=(replace(history.cells[0], entry=None), *history.cells[1:]))
     monkeypatch.setattr("nercc_tune.cli.results.read", lambda *_: unfinished)
     assert run_program(monkeypatch, "advise", "tiny", "--home", "home") == 2
-    _assert_one_line(capsys.readouterr().err, "study `tiny` is not finished; run `nercc-tune launch` again")
+    assert_one_line(capsys.readouterr().err, "study `tiny` is not finished; run `nercc-tune launch` again")
 
 
-def test_the_report_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_is_drawn_again(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     finished_home(Path("home"))
     assert run_program(monkeypatch, "report", "tiny", "--home", "home", "--format", "svg", "-o", "figures") == 0
-    assert Path("figures/report.md").is_file()
+    assert capsys.readouterr().out.splitlines()[:2] == ["wrote figures/report.html", "wrote figures/report.md"]
+    assert Path("figures/report.html").is_file()
     assert list(Path("figures/figures").glob("*.svg"))
 
 

@@ -94,7 +94,7 @@ def test_the_doctor_looks_at_what_the_environment_names(
 ) -> None:
     monkeypatch.setenv("NERCC_TUNE_STORAGE", "postgresql://a:secret@127.0.0.1:9/environment")
     monkeypatch.setenv("NERCC_TUNE_TRACKING", "http://a:secret@127.0.0.1:9/tracking")
-    assert run_program(monkeypatch, "doctor") == 0
+    assert run_program(monkeypatch, "doctor") == 1
     shown = capsys.readouterr().out
     assert "postgresql://a:***@127.0.0.1:9/environment" in shown
     assert "http://a:***@127.0.0.1:9/tracking" in shown

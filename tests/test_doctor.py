@@ -55,6 +55,15 @@ def test_what_cannot_be_reached_is_missing_with_its_reason(tmp_path: Path) -> No
     assert "cannot be reached" in found["tracking"].text
 
 
+def test_what_every_study_needs_is_told_from_what_some_do(tmp_path: Path) -> None:
+    found = _findings(Home(tmp_path))
+    assert {name for name, finding in found.items() if finding.is_needed} == {"home", "storage", "stores", "tracking"}
+    (tmp_path / "taken").touch()
+    home = _findings(Home(tmp_path / "taken"))["home"]
+    assert not home.is_ok
+    assert "cannot be written to" in home.text
+
+
 def test_passwords_of_reachable_stores_are_hidden(tmp_path: Path) -> None:
     home = finished_home(tmp_path)
     found = _findings(home)
@@ -129,6 +138,7 @@ def test_a_postgresql_that_works_is_described_and_left_empty(postgres: Postgres,
     assert shown["version"].text.startswith("PostgreSQL 1")
     assert shown["rights"].text == "may make tables, may read and write"
     assert shown["latency"].text.endswith("ms a round trip (median of 20)")
+    assert {what for what, finding in shown.items() if finding.is_needed} == {"version", "rights", "connections"}
     assert "of 100 connections in use, room for" in shown["connections"].text
     assert shown["encoding"].text == "UTF8"
     assert all("\n" not in finding.text for finding in found.values())

@@ -50,7 +50,7 @@ def show_deploy(context: Context) -> None:
     codes = [DeployedCode.of(table), *(DeployedCode.of(table, stragglers=item.stragglers) for item in table.entries)]
     st.markdown(_candidates(codes, deployed))
     chosen = st.radio("Candidate", codes, format_func=lambda code: code.serves, horizontal=True, key="candidate")
-    if st.button(f"Promote {chosen.serves}…", type="primary"):
+    if st.button(f"Promote {chosen.serves}…"):
         _confirm_promotion(source, table, chosen, name)
 
 
@@ -132,7 +132,7 @@ def _confirm_promotion(source: Source, table: TunedTable, code: DeployedCode, na
     if not code.is_better:
         st.warning("On held-out queries it is not surely better than NeRCC at (0, 0).")
         is_forced = st.checkbox("Promote it all the same")
-    is_wanted = st.button("Promote", type="primary", disabled=not (code.is_better or is_forced))
+    is_wanted = st.button("Promote", disabled=not (code.is_better or is_forced))
     if is_wanted:
         stragglers = code.stragglers
         _act(
@@ -156,7 +156,7 @@ def _confirm_rollback(source: Source, deployed: Deployed) -> None:
         f"Version {deployed.previous.version} ({deployed.previous.code.serves} of `{deployed.previous.code.study}`) "
         f"becomes the champion of `{deployed.name}` again, and version {deployed.champion.version} the previous one."
     )
-    if st.button("Roll back", type="primary"):
+    if st.button("Roll back"):
         _act(lambda: rollback(source.place.tracking, deployed.name), "rolling back")
 
 

@@ -7,7 +7,6 @@ import typer
 app = typer.Typer(
     name="nercc-tune",
     help="Tune the smoothing parameters of coded inference: launch a study, look at it in MLflow, export the table.",
-    no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )

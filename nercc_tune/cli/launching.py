@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -22,6 +20,7 @@ from nercc_tune.cli.options import (
     StudyArgument,
     TrackingOption,
 )
+from nercc_tune.cli.stopping import end_like_ctrl_c
 from nercc_tune.home import Home
 from nercc_tune.library import find_study
 
@@ -58,13 +57,13 @@ def launch(
     from nercc_tune.tuning import hush
 
     hush()
-    _end_like_ctrl_c()
+    end_like_ctrl_c()
     console = terminal.make_console()
     spec = load_study(find_study(study), overrides=overrides or ()).placed(
         storage=storage, tracking=tracking, workers=workers, ray=ray
     )
     started = time.perf_counter()
-    with terminal.LaunchProgress(console, spec.search.goal) as progress:
+    with terminal.LaunchProgress(console, spec) as progress:
         result = launch_study(spec, Home(home, data_dir), fresh=fresh, allow_code=allow_code, events=progress.events)
     wall = time.perf_counter() - started
     console.print(terminal.table_of_results(result.table))
@@ -104,7 +103,7 @@ def worker(
     from nercc_tune.worker import Job, work
 
     hush()
-    _end_like_ctrl_c()
+    end_like_ctrl_c()
     console = terminal.make_console()
     if Path(study).is_file():
         spec = load_study(study, overrides=overrides or ())
@@ -116,17 +115,8 @@ def worker(
         spec = build_study(stored.model_dump(mode="json"), overrides=overrides or ())
     job = Job(spec=spec, home=Home(home, data_dir), storage=url, device=device, threads=threads, allow_code=allow_code)
     started = time.perf_counter()
-    with terminal.LaunchProgress(console, spec.search.goal) as progress:
+    with terminal.LaunchProgress(console, spec) as progress:
         report = work(job, progress.worker_events)
     if profile:
         console.print(terminal.table_of_times(report.seconds, time.perf_counter() - started))
     console.print(f"nothing is left to do; {report.forwards:g} forward passes were computed here", highlight=False)
-
-
-def _end_like_ctrl_c() -> None:
-    """Let SIGTERM, by which clusters end jobs, end a command as Ctrl-C does: what it holds is given back."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)

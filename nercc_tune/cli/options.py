@@ -37,6 +37,7 @@ FigureFormat = Literal["png", "svg", "pdf"]
 CodeOption = Annotated[
     bool, typer.Option("--allow-code", help="Let the study file name Python code, which is imported and run.")
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to the standard output.")]
 ProfileOption = Annotated[bool, typer.Option("--profile", help="Show where the time went.")]
 
 DEFAULT_HOME = Path("nercc-home")

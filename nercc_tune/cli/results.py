@@ -15,9 +15,11 @@ from nercc_tune.cli.options import (
     ExportFormat,
     FigureFormat,
     HomeOption,
+    JsonOption,
     StorageOption,
     StudyArgument,
 )
+from nercc_tune.cli.printing import print_json
 from nercc_tune.cli.reading import name_of, read
 from nercc_tune.errors import TableError
 from nercc_tune.home import Home
@@ -36,6 +38,7 @@ def export(
     format_: Annotated[
         ExportFormat | None, typer.Option("--format", "-f", help="By default told by the file's suffix, else json.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Export the tuned table of a finished study.
 
@@ -44,6 +47,9 @@ def export(
     from nercc_tune.export.formats import export_table, write_table
     from nercc_tune.export.table import TunedTable
 
+    if as_json and format_ not in (None, "json"):
+        raise TableError(f"`--json` contradicts `--format {format_}`; give one of them.")
+    format_ = "json" if as_json else format_
     table = TunedTable.from_history(read(study, home, storage))
     if output is not None:
         try:
@@ -81,7 +87,7 @@ def report(
     ] = None,
     format_: Annotated[FigureFormat, typer.Option("--format", "-f")] = "png",
 ) -> None:
-    """Draw the figures of a study and write its report, finished or not.
+    """Draw the figures of a study, finished or not, and write its report: a page that needs no other file.
 
     Example: `nercc-tune report lenet5-digits --format pdf -o figures`
     """
@@ -93,12 +99,14 @@ def report(
 
 
 @app.command()
-def studies(*, home: HomeOption = DEFAULT_HOME, storage: StorageOption = None) -> None:
-    """List the studies of a home with their state and best pair, and those that ship.
+def studies(*, home: HomeOption = DEFAULT_HOME, storage: StorageOption = None, as_json: JsonOption = False) -> None:
+    """List the studies of a home with their state, and those that ship.
 
-    Example: `nercc-tune studies`
+    A cell that was judged shows its tuned pair, as it is exported; any other one its best trial so far.
+
+    Example: `nercc-tune studies`, or `nercc-tune studies --json | jq '.studies[].cells[].tuned'`
     """
-    from nercc_tune.terminal import make_console, table_of_studies
+    from nercc_tune.terminal import describe_studies, make_console, table_of_studies
     from nercc_tune.tuning import closing_storage, open_existing, read_all
 
     console = make_console()
@@ -107,8 +115,12 @@ def studies(*, home: HomeOption = DEFAULT_HOME, storage: StorageOption = None) -
     if storage or place.has_storage:
         with closing_storage(open_existing(storage or place.storage_url)) as opened:
             histories = read_all(opened)
+    shipped = list(bundled_studies())
+    if as_json:
+        print_json({"studies": describe_studies(histories), "shipped": shipped})
+        return
     if histories:
         console.print(table_of_studies(histories))
     else:
         console.print(f"no studies in {home} yet", highlight=False)
-    console.print(f"shipped: {', '.join(bundled_studies())}", highlight=False)
+    console.print(f"shipped: {', '.join(shipped)}", highlight=False)

@@ -6,17 +6,18 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from nercc_tune.cli.app import app
 from nercc_tune.cli.options import (
     DEFAULT_HOME,
     DataOption,
     HomeOption,
+    JsonOption,
     StorageOption,
     StudyArgument,
     TrackingOption,
 )
+from nercc_tune.cli.printing import print_json
 from nercc_tune.cli.reading import name_of, own_url, storage_of
 from nercc_tune.home import Home
 from nercc_tune.redaction import redact
@@ -95,21 +96,30 @@ def doctor(
     data_dir: DataOption = None,
     storage: StorageOption = None,
     tracking: TrackingOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what works on this machine and what is missing: device, stores, weights, data.
+
+    Exit code 1 if the home or a store cannot be used, without which nothing can be launched.
 
     Example: `nercc-tune doctor --data-dir data`
     """
     from nercc_tune.doctor import examine
     from nercc_tune.terminal import make_console
+    from nercc_tune.terminal.findings import describe_findings, is_usable, table_of_findings
 
     place = Home(home)
-    shown = Table("", "what", "found", box=None)
-    for finding in examine(
-        place,
-        data_dir=data_dir or place.data,
-        storage=storage or place.storage_url,
-        tracking=tracking or place.tracking_url,
-    ):
-        shown.add_row("[green]ok[/]" if finding.is_ok else "[yellow]missing[/]", finding.what, finding.text)
-    make_console().print(shown)
+    findings = list(
+        examine(
+            place,
+            data_dir=data_dir or place.data,
+            storage=storage or place.storage_url,
+            tracking=tracking or place.tracking_url,
+        )
+    )
+    if as_json:
+        print_json(describe_findings(findings))
+    else:
+        make_console().print(table_of_findings(findings))
+    if not is_usable(findings):
+        raise typer.Exit(1)

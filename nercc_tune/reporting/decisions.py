@@ -10,6 +10,7 @@ from nercc_tune.export.advice import NAMES, Advice, advise
 from nercc_tune.export.blocks import UNDEFINED, write_count, write_error
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import Candidate, CellHistory, Design, Goal, StudyHistory, TunedEntry
+from nercc_tune.reporting.markdown import plain, table_of, verbatim
 
 __all__ = ["candidates_section", "deployment_section", "describe_designs", "describe_goal", "describe_straggling"]
 
@@ -40,22 +41,22 @@ def describe_goal(goal: Goal) -> str:
 
 
 def describe_designs(spec: Mapping[str, Any]) -> str:
-    """Return what was searched, what was given, and with what the baselines stand where that is not the same."""
+    """Return as Markdown what was searched, what was given, and what the baselines have where that is not the same."""
     code, search = spec.get("code", {}), spec.get("search", {})
     own = {name: code.get(name) or getattr(Design(), name) for name in _SEARCHED.values()}
     lists = {name: search.get(plural) or [own[name]] for plural, name in _SEARCHED.items()}
-    named = {name: f"{name.replace('_', ' ')} {' or '.join(choices)}" for name, choices in lists.items()}
+    named = {name: f"{name.replace('_', ' ')} {plain(' or '.join(choices))}" for name, choices in lists.items()}
     searched = [text for name, text in named.items() if len(lists[name]) > 1]
     given = [text for name, text in named.items() if len(lists[name]) == 1]
     parts = [f"searched {', '.join(['λ_enc, λ_dec', *searched])}"]
     parts += [f"given {', '.join(given)}"] if given else []
     if any(choices != [own[name]] for name, choices in lists.items()):
-        parts.append(f"baselines {', '.join(own.values())}")
+        parts.append(f"baselines {plain(', '.join(own.values()))}")
     return "; ".join(parts)
 
 
 def describe_straggling(spec: Mapping[str, Any]) -> str:
-    """Return who straggles, in words; what the study file leaves open is left out."""
+    """Return who straggles, in words as Markdown; what the study file leaves open is left out."""
     settings = spec.get("straggling", {})
     model = settings.get("model", "exactly")
     if model == "exactly":
@@ -67,7 +68,7 @@ def describe_straggling(spec: Mapping[str, Any]) -> str:
     if model == "independent":
         return f"each worker with probability {settings.get('probability'):g}, whatever the others do"
     if model == "trace":
-        source = f"measured latencies (`{PurePath(str(settings.get('path'))).name}`)"
+        source = f"measured latencies ({verbatim(PurePath(str(settings.get('path'))).name)})"
     else:
         law = settings.get("law", "shifted-exponential")
         values = ", ".join(f"{name} {settings[name]:g}" for name in _LAWS[law] if name in settings)
@@ -99,7 +100,7 @@ def deployment_section(table: TunedTable) -> list[str]:
     return [
         "## Which code to deploy",
         "By the held-out MSE in probabilities, on the same N workers; **probably** where the intervals leave a doubt.",
-        _markdown_table(head, rows, left=1),
+        table_of(head, rows, left=1),
         *_floor_lines(table),
         _policy_line(table),
     ]
@@ -112,7 +113,7 @@ def _candidates(cell: CellHistory, entry: TunedEntry) -> str:
         if (trial.design, trial.lambda_enc, trial.lambda_dec) == (entry.design, entry.lambda_enc, entry.lambda_dec)
     }
     rows = [_candidate_row(item, is_chosen=item.proposal in chosen) for item in entry.candidates]
-    return f"**S = {write_count(cell.cell)}**\n\n" + _markdown_table(["proposal", "tuning", "fresh", ""], rows, left=1)
+    return f"**S = {write_count(cell.cell)}**\n\n" + table_of(["proposal", "tuning", "fresh", "verdict"], rows, left=1)
 
 
 def _candidate_row(candidate: Candidate, *, is_chosen: bool) -> list[str]:
@@ -144,9 +145,3 @@ def _policy_line(table: TunedTable) -> str:
         f"{write_error(getattr(policy.heldout, error))} against {write_error(getattr(policy.single.heldout, error))}, "
         f"difference {write_error(policy.minus_single)}."
     )
-
-
-def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:
-    """Return a table whose last `left` columns are words."""
-    rule = ["--:"] * (len(head) - left) + [":--"] * left
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *rows))

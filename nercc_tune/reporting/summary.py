@@ -10,6 +10,8 @@ from nercc_tune.export.blocks import write_count
 from nercc_tune.export.markdown import to_markdown
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import CellHistory, StudyHistory
+from nercc_tune.reporting.captions import ALTERNATIVES, CAPTIONS
+from nercc_tune.reporting.cost import cost_section
 from nercc_tune.reporting.decisions import (
     candidates_section,
     deployment_section,
@@ -18,24 +20,18 @@ from nercc_tune.reporting.decisions import (
     describe_straggling,
 )
 from nercc_tune.reporting.figures import draw_figures
+from nercc_tune.reporting.markdown import plain, table_of, verbatim
+from nercc_tune.workloads.own_code import is_code
+from nercc_tune.workloads.program import is_program
 
 __all__ = ["summarise"]
 
-_CAPTIONS = {
-    "stragglers": "Held-out MSE, RelAcc and agreement against the number of stragglers, with 95 % intervals.",
-    "waiting": "Held-out MSE and RelAcc against the mean time until F = N − S answers are there, with 95 % intervals.",
-    "front": "RelAcc and MSE of the trials on the tuning draws, and of their front on held-out draws with intervals.",
-    "smoothing": "MSE on the tuning draws against λ_dec at the best λ_enc, and against λ_enc at its best λ_dec.",
-    "landscape": "MSE on the tuning draws over both parameters; 0 has a row and a column of its own.",
-    "history": "Least MSE so far on the tuning draws, relative to (0, 0).",
-    "coded_queries": "The queries of one group beside what each code sends to its workers.",
-}
 _NOT_RECORDED = "not recorded"
 _PLACES = ("cache", "storage", "tracking")  # where things lie is no part of the result, and may hold a password
 
 
 def summarise(history: StudyHistory, table: TunedTable | None, *, figures: Sequence[str] | None = None) -> str:
-    """Return a static report in Markdown: results, what to deploy, figures, protocol, workload and how to repeat it.
+    """Return a static report in Markdown: results, what to deploy, figures, protocol, workload, cost, how to repeat it.
 
     Args:
         history: The study, finished or not.
@@ -46,18 +42,23 @@ def summarise(history: StudyHistory, table: TunedTable | None, *, figures: Seque
     parts = [
         f"# Study `{history.name}`",
         _opening(history),
+        _in_brief(history),
         to_markdown(table).strip().replace("## ", "## Results: ", 1) if table else _so_far(history),
         *(deployment_section(table) if table else []),
         *candidates_section(history),
         *(["## Figures", *map(_figure, links)] if links else []),
         "## Protocol",
         _protocol(history),
+        "## Seeds",
+        _seeds(history),
         "## Workload",
         _workload(history),
+        *cost_section(history),
         "## Versions",
         _versions(history),
         "## Reproduce",
-        f"Save as `{history.name}.toml` and run `nercc-tune launch {history.name}.toml`:",
+        f"Save the study file as {verbatim(history.name + '.toml')} and run:",
+        f"```sh\n{_command(history)}\n```",
         f"```toml\n{_toml(history.spec)}```",
     ]
     return "\n\n".join(parts) + "\n"
@@ -68,30 +69,58 @@ def _opening(history: StudyHistory) -> str:
     counts = ", ".join(map(write_count, cells)) or "none"
     shape = f"K = {cells[0].queries} queries to N = {cells[0].workers} workers, " if cells else ""
     state = (
-        "finished" if history.is_finished else "**not finished**: no pair has been judged on held-out draws for all S"
+        "finished"
+        if history.is_finished
+        else f"**not finished**: no pair has been judged on held-out draws for all S; {verbatim(_command(history))} "
+        "goes on from here"
     )
-    return f"{history.workload.model} on {history.workload.data}, {shape}S = {counts} stragglers; {state}."
+    workload = f"{plain(history.workload.model)} on {plain(history.workload.data)}"
+    return f"{workload}, {shape}S = {counts} stragglers; {state}."
+
+
+def _in_brief(history: StudyHistory) -> str:
+    """Return what it takes to repeat the study, in a line."""
+    seeds = ", ".join(f"{seed} for {what}" for what, seed in _seeds_of(history).items())
+    return f"Reproduced by {verbatim(_command(history))} with the study file [below](#reproduce); seeds {seeds}."
+
+
+def _command(history: StudyHistory) -> str:
+    model = str(_stated(history.spec, "workload", "model"))
+    option = " --allow-code" if is_code(model) or is_program(model) else ""
+    return f"nercc-tune launch {history.name}.toml{option}"
+
+
+def _seeds(history: StudyHistory) -> str:
+    return "\n".join(f"- {what}: {seed}" for what, seed in _seeds_of(history).items())
+
+
+def _seeds_of(history: StudyHistory) -> dict[str, object]:
+    """Return the seeds by what they decide."""
+    return {
+        "the search": _stated(history.spec, "search", "seed"),
+        "groups and masks": _stated(history.spec, "evaluation", "seed"),
+        "weights that are trained or drawn": _stated(history.spec, "workload", "seed"),
+    }
 
 
 def _so_far(history: StudyHistory) -> str:
-    lines = ["## Best trials so far (tuning draws)", "", "| S | trials | failed | λ_enc | λ_dec | MSE |"]
-    lines.append("| --: | --: | --: | --: | --: | --: |")
-    return "\n".join([*lines, *map(_best_line, history.cells)])
+    head = ["S", "trials", "failed", "λ_enc", "λ_dec", "MSE"]
+    return "## Best trials so far (tuning draws)\n\n" + table_of(head, list(map(_best_row, history.cells)))
 
 
-def _best_line(cell: CellHistory) -> str:
+def _best_row(cell: CellHistory) -> list[str]:
     best = cell.best
     failed = sum(trial.reason is not None for trial in cell.trials)
     pair = ["–", "–", "–"]
     if best is not None and best.score is not None:
         pair = [f"{best.lambda_enc:.3g}", f"{best.lambda_dec:.3g}", f"{cell.goal.error_of(best.score):.3g}"]
-    return "| " + " | ".join([write_count(cell.cell), str(len(cell.trials)), str(failed), *pair]) + " |"
+    return [write_count(cell.cell), str(len(cell.trials)), str(failed), *pair]
 
 
 def _figure(link: str) -> str:
     name = link.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    caption = _CAPTIONS.get(name, name)
-    return f"![{caption}]({link})\n\n*{caption}*"
+    caption = CAPTIONS.get(name, name)
+    return f"![{ALTERNATIVES.get(name, caption)}]({link})\n\n*{caption}*"
 
 
 def _protocol(history: StudyHistory) -> str:
@@ -138,27 +167,26 @@ def _workload(history: StudyHistory) -> str:
     workload = history.workload
     return "\n".join(
         [
-            f"- model: {workload.model}, weights {workload.weights_source}",
-            f"- data: {workload.data}, a query is {' × '.join(map(str, workload.query_shape))}",
+            f"- model: {plain(workload.model)}, weights {plain(workload.weights_source)}",
+            f"- data: {plain(workload.data)}, a query is {' × '.join(map(str, workload.query_shape))}",
             f"- outputs: {workload.outputs}, uncoded accuracy {workload.uncoded_accuracy:.4f}",
-            f"- fingerprint of weights, data and preprocessing: `{workload.fingerprint}`",
+            f"- fingerprint of weights, data and preprocessing: {verbatim(workload.fingerprint)}",
         ]
     )
 
 
 def _versions(history: StudyHistory) -> str:
+    study_file = f"- digest of the study file: {verbatim(history.digest)}"
     if history.provenance is None:
-        return f"{_NOT_RECORDED.capitalize()} yet."
+        return f"{_NOT_RECORDED.capitalize()} yet.\n\n{study_file}"
     provenance = history.provenance
     versions = ", ".join(f"{name} {version}" for name, version in sorted(provenance.versions.items()))
-    times = ", ".join(f"{name} {value}" for name, value in provenance.times.items()) or _NOT_RECORDED
     return "\n".join(
         [
-            f"- {versions}",
-            f"- device {provenance.device}, precision {provenance.precision}",
-            f"- git commit {provenance.git_commit or _NOT_RECORDED}",
-            f"- times: {times}",
-            f"- digest of the study file: `{history.digest}`",
+            f"- {plain(versions)}",
+            f"- git commit {plain(provenance.git_commit or _NOT_RECORDED)}",
+            f"- judged at {plain(provenance.times.get('created', _NOT_RECORDED))}",
+            study_file,
         ]
     )
 

@@ -242,9 +242,13 @@ class CacheSettings(Section):
 
 
 class TrackingSettings(Section):
-    """MLflow's tracking store, a server or a database; by default an SQLite file in the home directory."""
+    """MLflow's tracking store, a server or a database; by default an SQLite file in the home directory.
+
+    With `system_metrics`, CPU, memory, disk, network and GPU of the launching host are recorded while a launch runs.
+    """
 
     url: str | None = None
+    system_metrics: bool = False
 
 
 class StorageSettings(Section):

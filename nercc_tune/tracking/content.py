@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,16 @@ UID = "nercc_tune.uid"
 """Tag with the `TrialRecord.uid` of a trial's run, or the name of the cell's."""
 
 KIND = "nercc_tune.kind"
-"""Tag that tells the run of a `cell` from that of a `trial`."""
+"""Tag that tells the run of a `cell` from that of a `trial`, and from that of the `system` that a launch ran on."""
 
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 
 MAX_VALUE = 500
 """Characters that a tag or a parameter is clipped to, MLflow's limit for parameters before 2.8."""
+
+LOG10_OF_ZERO = -20.0
+"""Where λ = 0 stands on the logarithmic scale: below every λ that makes a difference to it in float64."""
 
 MAX_DIGEST = 36
 """Characters of a data set's digest in MLflow."""
@@ -107,14 +111,30 @@ def trial_params(record: TrialRecord) -> dict[str, str]:
         "nodes": record.design.nodes,
         "assignment": record.design.assignment,
         "decode_space": record.design.decode_space,
-        "proposal": str(record.proposal),
-        "proposed_for": str(record.proposed_for),
+    }
+
+
+def trial_metrics(record: TrialRecord) -> dict[str, float]:
+    """Return the figures of a completed trial, and its λ on the logarithmic scale that MLflow's axes lack."""
+    if record.score is None:
+        return {}
+    return record.score.metrics() | {
+        "log10_lambda_enc": _log10(record.lambda_enc),
+        "log10_lambda_dec": _log10(record.lambda_dec),
     }
 
 
 def trial_tags(record: TrialRecord) -> dict[str, str]:
     """Return the tags that only a trial's run has."""
-    tags = {UID: record.uid, KIND: "trial", "optuna_trial": str(record.number)}
+    state = "failed" if is_failed(record) else "complete" if record.is_complete else "pruned"
+    tags = {
+        UID: record.uid,
+        KIND: "trial",
+        "state": state,
+        "proposal": str(record.proposal),
+        "proposed_for": str(record.proposed_for),
+        "optuna_trial": str(record.number),
+    }
     if record.pruned_after is not None:
         tags["pruned_after"] = str(record.pruned_after)
     return tags if record.reason is None else tags | {"reason": clip(redact(record.reason))}
@@ -244,6 +264,10 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _log10(smoothing: float) -> float:
+    return math.log10(smoothing) if smoothing > 10**LOG10_OF_ZERO else LOG10_OF_ZERO
 
 
 def _written(value: Any) -> str:

@@ -9,21 +9,19 @@ from pathlib import Path
 from typing import Literal
 
 from nercc_tune.errors import TrackingError
-from nercc_tune.records import Cell, CellHistory, Goal, StudyHistory, TrialRecord
+from nercc_tune.records import Cell, CellHistory, StudyHistory, TrialRecord
 from nercc_tune.tracking import content
+from nercc_tune.tracking.batches import log_batches
 from nercc_tune.tracking.content import KIND, NOTE, PARENT, UID
-from nercc_tune.tracking.note import cell_note
+from nercc_tune.tracking.links import keep_base
+from nercc_tune.tracking.note import cell_note, experiment_note
 from nercc_tune.tracking.reachability import is_server
 from nercc_tune.tracking.runs import FoundRun, SortedRuns, TrialKey, find_runs, sort_runs
-from nercc_tune.tracking.silent import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from nercc_tune.tracking.silent import Dataset, DatasetInput, InputTag, Metric
 from nercc_tune.tracking.store import fold_log, open_client, translated
-from nercc_tune.tracking.views import experiment_note, view_tags
+from nercc_tune.tracking.views import view_tags
 
 Status = Literal["FINISHED", "KILLED", "FAILED"]
-
-_PARAMS_A_CALL = 100
-_METRICS_A_CALL = 900
-"""MLflow accepts 100 parameters and 1000 metrics a call."""
 
 
 class Projection:
@@ -50,7 +48,7 @@ class Projection:
         self._parents: dict[str, str] = {}
         self._open: set[str] = set()
         self._best: dict[str, TrialRecord | None] = {}
-        self._goal = Goal()
+        self._history: StudyHistory | None = None
         self._started_ms: dict[str, int] = {}
         self._trials: set[TrialKey] = set()
         self._removed = 0
@@ -85,7 +83,7 @@ class Projection:
         Returns:
             The number of runs that an interrupted projection had left running.
         """
-        self._goal = history.goal
+        self._history = history
         with translated(self._url):
             self._experiment_id = self._open_experiment(history)
             self._inputs = [
@@ -123,17 +121,34 @@ class Projection:
             self._trials.add(key)
             if self._is_best(cell, record):
                 self._best[cell.name] = record
-                point = content.best_point(record, at=record, error=self._goal.error)
-                self._log(parent, _curve(point, record.finished_ms))
+                point = content.best_point(record, at=record, error=self._opened.goal.error)
+                log_batches(
+                    self._client, parent, _curve(point, record.finished_ms), tags=self._progress(cell, record, parent)
+                )
+
+    @property
+    def _opened(self) -> StudyHistory:
+        if self._history is None:
+            raise ValueError("a study must be opened first.")
+        return self._history
 
     def _is_best(self, cell: Cell, record: TrialRecord) -> bool:
         best = self._best[cell.name]
         if record.score is None or best is None or best.score is None:
             return record.score is not None
-        return self._goal.rank(record.score) < self._goal.rank(best.score)
+        rank = self._opened.goal.rank
+        return rank(record.score) < rank(best.score)
+
+    def _progress(self, cell: Cell, best: TrialRecord, run_id: str) -> dict[str, str]:
+        """Return the note with a new best trial; none once the cell is judged."""
+        if any(item.entry is not None for item in self._opened.cells if item.cell.name == cell.name):
+            return {}
+        known = self._client.get_run(run_id).data.tags.get(NOTE)
+        return {NOTE: keep_base(cell_note(self._opened, cell, None, best), of=known)}
 
     def log_result(self, history: StudyHistory) -> None:
         """Bring the cells' runs up to date: baselines, the best so far, and what the choice is worth."""
+        self._history = history
         with translated(self._url):
             for cell in history.cells:
                 run_id = self._parent(cell.cell)
@@ -144,12 +159,11 @@ class Projection:
                     for name, value in metrics.items()
                     if run.data.metrics.get(name) != value
                 ]
-                tags = content.cell_tags(history, cell.cell)
-                if cell.entry is not None:
-                    tags[NOTE] = cell_note(history, cell.cell, cell.entry)
-                new_tags = {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
-                self._log(run_id, points + self._missing_curve(run_id, cell), tags=new_tags)
                 self._tags[cell.cell.name] = content.cell_tags(history, cell.cell)
+                note = keep_base(cell_note(history, cell.cell, cell.entry, cell.best), of=run.data.tags.get(NOTE))
+                tags = self._tags[cell.cell.name] | {NOTE: note}
+                new_tags = {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
+                log_batches(self._client, run_id, points + self._missing_curve(run_id, cell), tags=new_tags)
 
     def log_artifacts(self, paths: Sequence[Path], *, cell: Cell | None = None) -> None:
         """Copy files and folders to the run of a cell, or of every cell; what is there under the same name is replaced.
@@ -192,7 +206,8 @@ class Projection:
             experiment_id, known = experiment.experiment_id, experiment.tags
             if experiment.lifecycle_stage == "deleted":
                 self._client.restore_experiment(experiment_id)
-        for name, value in (view_tags() | {NOTE: experiment_note(experiment_id)}).items():
+        tags = view_tags(history.goal.error) | {NOTE: experiment_note(history, experiment_id)}
+        for name, value in tags.items():
             if known.get(name) != value:
                 self._client.set_experiment_tag(experiment_id, name, value)
         return experiment_id
@@ -224,7 +239,8 @@ class Projection:
         self._started_ms[name] = started_ms
         self._best[name] = cell.best
         params = content.cell_params(history, cell.cell)
-        self._log(run_id, params={key: value for key, value in params.items() if key not in known})
+        missing = {key: value for key, value in params.items() if key not in known}
+        log_batches(self._client, run_id, params=missing)
         self._client.log_inputs(run_id, self._inputs)
 
     def _settle(self, run: FoundRun, cell: Cell, record: TrialRecord) -> None:
@@ -255,10 +271,8 @@ class Projection:
         The end lies before the start where the machine's clock was set back meanwhile; the run then ends at once.
         """
         ended_ms = max(record.finished_ms, record.started_ms)
-        metrics: list[Metric] = []
-        if record.score is not None:
-            metrics = [Metric(name, value, ended_ms, 0) for name, value in record.score.metrics().items()]
-        self._log(run_id, metrics, params=content.trial_params(record))
+        metrics = [Metric(name, value, ended_ms, 0) for name, value in content.trial_metrics(record).items()]
+        log_batches(self._client, run_id, metrics, params=content.trial_params(record))
         self._client.log_inputs(run_id, self._inputs)
         self._client.set_terminated(run_id, "FAILED" if content.is_failed(record) else "FINISHED", ended_ms)
 
@@ -274,20 +288,6 @@ class Projection:
             for point in missing
             for metric in _curve(point, _now_ms() if point.proposal in known else point.time_ms)
         ]
-
-    def _log(
-        self,
-        run_id: str,
-        metrics: Sequence[Metric] = (),
-        *,
-        params: dict[str, str] | None = None,
-        tags: dict[str, str] | None = None,
-    ) -> None:
-        entities = [Param(name, value) for name, value in (params or {}).items()]
-        labels = [RunTag(name, value) for name, value in (tags or {}).items()]
-        while metrics or entities or labels:
-            self._client.log_batch(run_id, metrics[:_METRICS_A_CALL], entities[:_PARAMS_A_CALL], labels)
-            metrics, entities, labels = metrics[_METRICS_A_CALL:], entities[_PARAMS_A_CALL:], []
 
 
 def _curve(point: content.BestPoint, time_ms: int) -> list[Metric]:

@@ -85,7 +85,7 @@ def test_the_candidates_are_listed_for_each_cell_and_the_chosen_is_named() -> No
     )
     assert "(`mse`)" in opening
     assert tables[0] == (
-        "**S = 0–20**\n\n| proposal | tuning | fresh |  |\n| --: | --: | --: | :-- |\n"
+        "**S = 0–20**\n\n| proposal | tuning | fresh | verdict |\n| --: | --: | --: | :-- |\n"
         "| 3 | 0.004471 | 0.004694 | chosen |\n| 4 | 0.004473 | 0.004697 | misses a floor |"
     )
     assert tables[1].startswith("**S = 21–40**")

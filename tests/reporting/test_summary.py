@@ -85,20 +85,23 @@ def test_a_report_holds_the_study_file_and_the_command() -> None:
 
 
 def test_the_study_file_leaves_out_what_is_unset_and_where_things_lie() -> None:
-    search = {"lambda_enc": {"low": 1e-14, "high": 1.0}, "note": 'a "quoted" λ'}
+    search = {"lambda_enc": {"low": 1e-14, "high": 1.0}}
+    workload = {"model": 'a "quoted" λ', "data": "mnist"}
     spec = {
         "name": "x",
-        "workload": {"checkpoint": None, "pretrained": True},
+        "workload": {**workload, "checkpoint": None},
+        "code": SPEC["code"],
         "search": search,
         "storage": {"url": "postgresql://me:secret@host/db"},
     }
     report = summarise(replace(study_history(), spec=spec), tuned_table())
-    assert _toml(report) == {"name": "x", "workload": {"pretrained": True}, "search": search}
+    assert _toml(report) == {"name": "x", "workload": workload, "code": SPEC["code"], "search": search}
     assert "secret" not in report
 
 
 def test_settings_that_are_not_recorded_are_said_to_be_so() -> None:
-    report = summarise(replace(study_history(), spec={"name": "x"}, provenance=None), tuned_table())
+    spec = {name: SPEC[name] for name in ("name", "workload", "code")}
+    report = summarise(replace(study_history(), spec=spec, provenance=None), tuned_table())
     assert "seed of groups and masks: not recorded" in report
     assert "Not recorded yet." in report
 
@@ -122,3 +125,33 @@ def test_an_unfinished_study_lists_its_best_trials() -> None:
     assert "| 20 | 11 | 1 | 1.1e-07 | 3.16e-08 | 0.00447 |" in report
     assert "| 40 | 0 | 0 | – | – | – |" in report
     assert "stragglers.png" not in report
+
+
+def test_an_unfinished_study_names_the_command_that_goes_on() -> None:
+    report = summarise(study_history(is_judged=False), None)
+    assert (
+        "no pair has been judged on held-out draws for all S; `nercc-tune launch lenet5-mnist.toml` goes on" in report
+    )
+
+
+def test_seeds_and_command_stand_at_the_top_and_in_parts_of_their_own() -> None:
+    report = summarise(study_history(), tuned_table())
+    top = report.partition("## Results")[0]
+    assert "Reproduced by `nercc-tune launch lenet5-mnist.toml` with the study file [below](#reproduce)" in top
+    assert "seeds 3 for the search, 5 for groups and masks, 0 for weights that are trained or drawn." in top
+    assert "## Seeds\n\n- the search: 3\n- groups and masks: 5\n" in report
+    assert "```sh\nnercc-tune launch lenet5-mnist.toml\n```" in report
+
+
+def test_the_command_allows_code_where_the_study_needs_it() -> None:
+    spec = {**SPEC, "workload": {**SPEC["workload"], "model": "mine.models:build"}}
+    report = summarise(replace(study_history(), spec=spec), tuned_table())
+    assert "nercc-tune launch lenet5-mnist.toml --allow-code\n" in report
+
+
+def test_what_a_study_file_names_stays_text() -> None:
+    history = study_history()
+    workload = replace(history.workload, model="![x](https://host/x.png)", weights_source="<b>`*_")
+    report = summarise(replace(history, workload=workload), tuned_table())
+    assert "\\!\\[x\\](https://host/x.png) on mnist" in report
+    assert "weights \\<b\\>\\`\\*\\_" in report

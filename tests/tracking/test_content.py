@@ -16,7 +16,7 @@ def test_a_pruned_trial_is_finished_and_says_after_how_many_blocks(store: Store)
     runs = store.runs()
     run = runs["S=40 #1"]
     assert (run.info.status, run.info.end_time) == ("FINISHED", trials[1].finished_ms)
-    assert run.data.tags["pruned_after"] == "3"
+    assert (run.data.tags["pruned_after"], run.data.tags["state"]) == ("3", "pruned")
     assert "reason" not in run.data.tags
     assert run.data.metrics == {}
     assert run.data.params["lambda_enc"] == "1.1e-07"

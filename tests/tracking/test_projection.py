@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,11 +33,11 @@ def test_a_trial_is_a_run_below_that_of_its_cell(tracked: Store) -> None:
         "nodes": "chebyshev",
         "assignment": "identity",
         "decode_space": "probabilities",
-        "proposal": "1",
-        "proposed_for": "40",
     }
     assert record.score is not None
-    assert run.data.metrics == record.score.metrics()
+    logarithms = {"log10_lambda_enc": math.log10(1.1e-7), "log10_lambda_dec": math.log10(3e-9)}
+    assert run.data.metrics == record.score.metrics() | logarithms
+    assert runs["S=40 #0"].data.metrics["log10_lambda_enc"] == -20.0
     assert (run.info.status, run.info.start_time, run.info.end_time) == (
         "FINISHED",
         record.started_ms,
@@ -51,6 +52,9 @@ def test_a_trial_is_a_run_below_that_of_its_cell(tracked: Store) -> None:
         "N": "200",
         "S": "40",
         "strategy": "profile",
+        "state": "complete",
+        "proposal": "1",
+        "proposed_for": "40",
         "nercc_tune.uid": "lenet5-mnist/K50-N200-S40#1",
         "mlflow.parentRunId": runs["S=40"].info.run_id,
     }
@@ -61,7 +65,7 @@ def test_a_failed_trial_says_why(tracked: Store) -> None:
     run = tracked.runs()["S=40 #2"]
     assert (run.info.status, run.data.metrics) == ("FAILED", {})
     assert run.data.tags["reason"] == "OutputError: outputs are not finite"
-    assert run.data.params["proposal"] == "2"
+    assert (run.data.tags["proposal"], run.data.tags["state"]) == ("2", "failed")
 
 
 def test_the_cell_holds_the_study_file_without_passwords(store: Store) -> None:

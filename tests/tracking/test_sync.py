@@ -8,7 +8,7 @@ import pytest
 
 from nercc_tune.errors import TrackingError
 from nercc_tune.records import StudyHistory
-from nercc_tune.tracking.content import trial_tags
+from nercc_tune.tracking.content import trial_metrics, trial_tags
 from nercc_tune.tracking.silent import Metric
 from nercc_tune.tracking.sync import SyncReport, sync
 from tests.builders import DIGEST, cell, finished, pruned, searched, study, trial
@@ -130,8 +130,7 @@ def test_what_a_killed_launch_left_running_is_closed(store: Store) -> None:
         "S=40 #2": "FAILED",
         "S=40 #3": "FINISHED",
     }
-    assert record.score is not None
-    assert runs["S=40 #1"].data.metrics == record.score.metrics()
+    assert runs["S=40 #1"].data.metrics == trial_metrics(record)
     assert len(store.client().get_metric_history(half_written, "mse")) == 1
     assert runs["S=40 #1"].data.params["lambda_enc"] == "1.1e-07"
     assert store.dataset(runs["S=40 #1"]).name == "mnist"

@@ -1,0 +1,27 @@
+"""What each figure of a report shows: for those who see it, and for those who do not."""
+
+from __future__ import annotations
+
+__all__ = ["ALTERNATIVES", "CAPTIONS"]
+
+CAPTIONS = {
+    "stragglers": "Held-out MSE, RelAcc and agreement against the number of stragglers, with 95 % intervals.",
+    "waiting": "Held-out MSE and RelAcc against the mean time until F = N − S answers are there, with 95 % intervals.",
+    "front": "RelAcc and MSE of the trials on the tuning draws, and of their front on held-out draws with intervals.",
+    "smoothing": "MSE on the tuning draws against λ_dec at the best λ_enc, and against λ_enc at its best λ_dec.",
+    "landscape": "MSE on the tuning draws over both parameters; 0 has a row and a column of its own.",
+    "history": "Least MSE so far on the tuning draws, relative to (0, 0).",
+    "coded_queries": "The queries of one group beside what each code sends to its workers.",
+}
+"""By the figure's name."""
+
+ALTERNATIVES = {
+    "stragglers": "Three panels with a line for each code; the figures are in the tables of the results.",
+    "waiting": "Two panels with a line for each code, from few answers waited for to many.",
+    "front": "A cloud of trials for each number of stragglers, and the trials that no other beats in both.",
+    "smoothing": "Two panels of curves, one for each number of stragglers; a star marks the chosen pair.",
+    "landscape": "A map for each number of stragglers, λ_dec across and λ_enc up; a star marks the chosen pair.",
+    "history": "Falling steps over the proposals, a line for each number of stragglers.",
+    "coded_queries": "Tiles of the queries, and of the coded queries that workers get.",
+}
+"""By the figure's name: what stands in its place where it cannot be seen."""

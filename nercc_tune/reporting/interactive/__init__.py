@@ -1,0 +1,17 @@
+"""Figures to look into, for the explorer, for MLflow and for notebooks: pure functions of records."""
+
+from nercc_tune.reporting.interactive.history import plot_history
+from nercc_tune.reporting.interactive.landscape import plot_landscape
+from nercc_tune.reporting.interactive.page import write_interactive
+from nercc_tune.reporting.interactive.profiles import plot_profiles
+from nercc_tune.reporting.interactive.recorded_surface import recorded_surface
+from nercc_tune.reporting.interactive.stragglers import plot_stragglers
+
+__all__ = [
+    "plot_history",
+    "plot_landscape",
+    "plot_profiles",
+    "plot_stragglers",
+    "recorded_surface",
+    "write_interactive",
+]

@@ -1,0 +1,27 @@
+"""What the commands show: progress while a study runs, tables when it is done."""
+
+from nercc_tune.terminal.advice import table_of_advice
+from nercc_tune.terminal.console import make_console
+from nercc_tune.terminal.figures import show_smoothing
+from nercc_tune.terminal.progress import LaunchProgress
+from nercc_tune.terminal.results import closing_lines, policy_lines, table_of_results
+from nercc_tune.terminal.studies import describe_studies, table_of_studies
+from nercc_tune.terminal.times import table_of_times
+from nercc_tune.terminal.training import LaunchTraining, training_progress
+from nercc_tune.terminal.warnings import warnings_of
+
+__all__ = [
+    "LaunchProgress",
+    "LaunchTraining",
+    "closing_lines",
+    "describe_studies",
+    "make_console",
+    "policy_lines",
+    "show_smoothing",
+    "table_of_advice",
+    "table_of_results",
+    "table_of_studies",
+    "table_of_times",
+    "training_progress",
+    "warnings_of",
+]

@@ -1,0 +1,84 @@
+"""What a launch found: its tables, and what to type next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from nercc_tune.export.blocks import write_count
+from nercc_tune.export.table import TunedTable
+from nercc_tune.pipeline import LaunchResult
+from nercc_tune.redaction import redact
+from nercc_tune.terminal.figures import show_change, show_interval, show_smoothing
+from nercc_tune.tracking.reachability import is_server
+
+__all__ = ["closing_lines", "policy_lines", "table_of_results"]
+
+_ERRORS = {"mse": "MSE", "prob_mse": "MSE (probabilities)"}
+
+
+def table_of_results(table: TunedTable) -> Table:
+    """Return the tuned table for the terminal, with 95 % intervals."""
+    error = table.goal.error
+    has_designs = any(entry.design != table.reference for entry in table.entries)
+    has_waiting = any(entry.waiting is not None for entry in table.entries)
+    shown = Table(title=f"{table.study}: tuned codes on held-out queries (95 % intervals)", title_justify="left")
+    code, wait = (["code"] if has_designs else []), (["wait"] if has_waiting else [])
+    for name in ("S", *wait, *code, "λ_enc", "λ_dec", _ERRORS[error], "to BACC", "to (0, 0)", "RelAcc", "agreement"):
+        is_wide = name in ("code", _ERRORS[error], "to BACC", "to (0, 0)")  # they give way in a narrow terminal
+        shown.add_column(name, justify="left" if name == "code" else "right", no_wrap=not is_wide)
+    for entry in table.entries:
+        shown.add_row(
+            write_count(entry),
+            *([f"{entry.waiting:.3g}" if entry.waiting is not None else "–"] if has_waiting else []),
+            *([entry.design.label] if has_designs else []),
+            show_smoothing(entry.lambda_enc),
+            show_smoothing(entry.lambda_dec),
+            show_interval(getattr(entry.heldout, error)),
+            show_change(entry.gains.get("bacc")),
+            show_change(entry.gains.get("nercc_ag")),
+            f"{entry.heldout.rel_acc.mean:.4f}" if entry.heldout.rel_acc else "–",
+            f"{entry.heldout.agreement.mean:.4f}",
+        )
+    return shown
+
+
+def policy_lines(table: TunedTable) -> str:
+    """Return the policy in a line, and what it is worth beside the best single pair in another."""
+    policy, error = table.policy, table.goal.error
+    pairs = ", ".join(
+        f"S={write_count(cell)}: {show_smoothing(entry.lambda_dec)}"
+        for cell, entry in zip(table.entries, policy.entries, strict=True)
+    )
+    single = policy.single
+    return "\n".join(
+        [
+            f"policy: {policy.design.label}, λ_enc {show_smoothing(policy.lambda_enc)} for all, λ_dec by S ({pairs})",
+            (
+                f"expected over S: policy {show_interval(getattr(policy.heldout, error))}, best single pair "
+                f"({show_smoothing(single.lambda_enc)}, {show_smoothing(single.lambda_dec)}) "
+                f"{show_interval(getattr(single.heldout, error))}, difference {show_interval(policy.minus_single)}"
+            ),
+        ]
+    )
+
+
+def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
+    """Return what was done and what to type next."""
+    name = result.table.study
+    option = "" if home == Path("nercc-home") else f" --home {home}"
+    look = "open" if is_server(result.tracking_url) else "mlflow ui --backend-store-uri"
+    return "\n".join(
+        [
+            (
+                f"new forward passes: tuning {result.forwards['tuning']:g}, "
+                f"validation {result.forwards['validation']:g}, "
+                f"held-out {result.forwards['heldout']:g}; {wall:.0f} s"
+            ),
+            f"table, figures and report in {result.folder}",
+            "next:",
+            f"  nercc-tune export {name}{option} -o table.json",
+            f"  {look} {redact(result.tracking_url)}",
+        ]
+    )

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from nercc_tune import terminal
+from nercc_tune.records import Goal, Interval
+from tests.builders import tuned_table
+from tests.fakes import finished_result
+from tests.terminal.shown import shown
+from tests.variants import random_table
+
+
+def test_the_table_has_a_line_for_each_count() -> None:
+    table = tuned_table()
+    text = shown(terminal.table_of_results(table))
+    for entry in table.entries:
+        assert terminal.show_smoothing(entry.lambda_dec) in text
+        assert f"{entry.heldout.mse.mean:.3g}" in text
+
+
+def test_counts_and_pairs_are_whole_in_a_narrow_terminal() -> None:
+    table = tuned_table()
+    text = shown(terminal.table_of_results(table), width=100)
+    for entry in table.entries:
+        assert f"│ {entry.stragglers:>3} │" in text
+        assert terminal.show_smoothing(entry.lambda_enc) in text
+        assert terminal.show_smoothing(entry.lambda_dec) in text
+    assert "…" not in text
+
+
+def test_zero_is_shown_as_zero() -> None:
+    assert terminal.show_smoothing(0.0) == "0"
+    assert terminal.show_smoothing(1.234e-9) == "1.23e-09"
+
+
+def test_the_table_names_designs_waiting_times_and_ranges_where_there_are_any() -> None:
+    text = shown(terminal.table_of_results(random_table()))
+    for word in ("wait", "code", "21–40", "1.51", "uniform,", "interleaved,"):
+        assert word in text
+    plain = shown(terminal.table_of_results(tuned_table()))
+    assert "wait" not in plain
+    assert " code " not in plain
+
+
+def test_a_gain_is_shown_as_a_change() -> None:
+    entry = replace(tuned_table().entries[0], gains={"bacc": Interval(mean=0.25, low=-0.05, high=0.3)})
+    text = shown(terminal.table_of_results(replace(tuned_table(), entries=(entry,))))
+    assert "-25.0% [-30.0%, +5.0%]" in text
+    assert text.count("–") == 1
+
+
+def test_the_table_shows_the_error_of_the_goal() -> None:
+    table = replace(tuned_table(), goal=Goal(metric="rel_acc"))
+    text = shown(terminal.table_of_results(table))
+    assert "MSE (probabilities)" in text
+    assert f"{table.entries[0].heldout.prob_mse.mean:.3g} [" in text
+
+
+def test_the_policy_and_the_best_single_pair_are_a_line_each() -> None:
+    table = tuned_table()
+    first, second = terminal.policy_lines(table).splitlines()
+    assert first.startswith(
+        "policy: chebyshev, probabilities, λ_enc 4.00e-07 for all, λ_dec by S (S=20: 1.00e-08, S=40"
+    )
+    assert first.count("S=") == len(table.policy.entries)
+    assert second == (
+        "expected over S: policy 0.0864 [0.0777, 0.0968], best single pair (6.00e-07, 2.00e-08) "
+        "0.108 [0.0972, 0.121], difference -0.0216 [-0.0259, -0.0164]"
+    )
+
+
+def test_the_policy_names_ranges_and_its_design() -> None:
+    first, _ = terminal.policy_lines(random_table()).splitlines()
+    assert first.startswith("policy: chord-length, nearest-neighbour, logits-softmax, λ_enc")
+    assert "S=81–120: 3.16e-06" in first
+
+
+def test_what_to_type_next_names_the_home() -> None:
+    result = finished_result()
+    named = terminal.closing_lines(result, home=Path("elsewhere"), wall=1.0)
+    assert "nercc-tune export tiny --home elsewhere -o table.json" in named
+    assert "forward passes: tuning 9, validation 6, held-out 4; 1 s" in named
+    assert "--home" not in terminal.closing_lines(result, home=Path("nercc-home"), wall=1.0)
