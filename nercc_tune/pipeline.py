@@ -21,7 +21,6 @@ from nercc_tune.preparation import Preparation
 from nercc_tune.provenance import collect_provenance
 from nercc_tune.records import StudyHistory, TrialRecord
 from nercc_tune.reporting.figures import CodedQueries
-from nercc_tune.reporting.interactive import write_interactive
 from nercc_tune.reporting.report import write_report
 from nercc_tune.selection import Judge, PolicyChoice, search_forwards
 from nercc_tune.spec import StudySpec
@@ -137,9 +136,10 @@ class _Run:
         )
         progress.refresh()
         history = read_history(storage, spec.name)
+        self.events.begun(history)
         tracker.start(history)  # after the refresh: what comes between is told twice, not lost
         try:
-            with recorded_system(tracking_url(spec, self.home), spec, notify=self.events.stage):
+            with recorded_system(tracker, spec, notify=self.events.stage):
                 return self._search_and_judge(tuning, storage, progress, tracker)
         except BaseException:
             tracker.close("FINISHED" if history.is_judged else "KILLED", timeout_s=_INTERRUPTED_FLUSH_S)
@@ -252,7 +252,6 @@ class _Run:
         write_whole(folder / "table.json", table.to_json().encode())
         with self.inference.timings.measure("figures"):
             write_report(history, folder, coded=self._coded_queries(table))
-            write_interactive(history, table, folder / "figures")
         return folder
 
     def _coded_queries(self, table: TunedTable) -> CodedQueries:

@@ -6,13 +6,14 @@ import math
 from functools import partial
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from nercc_tune.errors import NerccTuneError
 from nercc_tune.exploration import Decoded, LiveGroup, SentCode, codes_to_send
+from nercc_tune.reporting.interactive import plot_outputs, plot_weights
 from nercc_tune.straggling import Part
 
+from .charts import show_chart
 from .context import Context
 from .pictures import Array, as_pictures, mosaic, to_html
 from .wording import to_table, write_smoothing
@@ -73,7 +74,11 @@ def _show_queries(group: LiveGroup, other: LiveGroup, code: SentCode) -> None:
                 )
             )
     with columns[2]:
-        st.plotly_chart(_plot_weights(group, other, number), key="weights", width="stretch")
+        rows = {
+            code: shown.code.encoder_matrix[number][shown.order].tolist()
+            for code, shown in (("tuned", group), ("bacc", other))
+        }
+        show_chart(plot_weights(rows), key="weights")
     with st.expander(f"All {workers} coded queries, in the order of the workers"):
         for pictures, title in ((coded, code.title), (others, "BACC (Berrut)")):
             st.markdown(f"**{title}**")
@@ -82,25 +87,6 @@ def _show_queries(group: LiveGroup, other: LiveGroup, code: SentCode) -> None:
 
 def _picture(pictures: Array, span: tuple[float, float], *, words: str) -> str:
     return to_html(mosaic(pictures, columns=min(_TILES, len(pictures)), span=span), words=words)
-
-
-def _plot_weights(group: LiveGroup, other: LiveGroup, number: int) -> go.Figure:
-    """Draw how much of each query a worker gets, in the order of the nodes."""
-    places = list(range(group.code.queries))
-    figure = go.Figure(
-        [
-            go.Bar(x=places, y=shown.code.encoder_matrix[number][shown.order].tolist(), name=name, marker_color=colour)
-            for name, shown, colour in (("NeRCC", group, "#0072B2"), ("BACC", other, "#D55E00"))
-        ]
-    )
-    figure.update_layout(
-        xaxis_title="query, in the order of the nodes",
-        yaxis_title="weight",
-        height=260,
-        margin={"t": 10, "b": 10},
-        legend={"orientation": "h", "y": 1.15},
-    )
-    return figure
 
 
 def _show_decoding(group: LiveGroup, other: LiveGroup, code: SentCode, *, stragglers: int) -> None:
@@ -151,20 +137,8 @@ def _scores(decoded: dict[str, Decoded]) -> str:
 
 def _show_estimates(group: LiveGroup, decoded: Decoded) -> None:
     order = group.order
-    outputs, estimates = group.outputs[order].numpy(), decoded.estimates[order].numpy()
-    both = np.concatenate([outputs, estimates])
-    low, high = float(both.min()), float(both.max())
-    columns = st.columns(2)
-    for column, values, title in ((columns[0], outputs, "true outputs"), (columns[1], estimates, "estimates")):
-        figure = go.Figure(go.Heatmap(z=values, zmin=low, zmax=high, colorscale="Viridis", colorbar={"thickness": 10}))
-        figure.update_layout(
-            title=title,
-            xaxis_title="class",
-            yaxis_title="query, in the order of the nodes",
-            height=420,
-            margin={"t": 40, "b": 10},
-        )
-        column.plotly_chart(figure, key=f"outputs-{title}", width="stretch")
+    figure = plot_outputs(group.outputs[order].tolist(), decoded.estimates[order].tolist())
+    show_chart(figure, key="outputs")
     rows = [
         [
             str(place),

@@ -22,6 +22,7 @@ from nercc_tune.records import (
 )
 from nercc_tune.reporting.interactive import plot_landscape, plot_profiles, recorded_surface
 
+from .charts import show_chart
 from .context import Context
 from .source import Source, mlflow_links
 from .wording import MEASURE_NAMES, write_pair, write_smoothing
@@ -61,7 +62,7 @@ def show_landscape(context: Context) -> None:
     if surface is None and not is_decoded:
         st.info(f"The search recorded the {MEASURE_NAMES[history.goal.error]} only; turn decoding on for this metric.")
     if surface is not None:
-        st.plotly_chart(plot_landscape(surface, cell, policy=history.policy), key="landscape", width="stretch")
+        show_chart(plot_landscape(surface, cell, policy=history.policy), key="landscape")
         _show_profiles(context.source, history, cell, surface, has_intervals=is_decoded)
 
 
@@ -185,7 +186,7 @@ def _show_profiles(
         with column:
             other = "λ_dec" if profile.axis == "lambda_enc" else "λ_enc"
             st.markdown(f"At {other} = {write_smoothing(profile.other)}")
-            st.plotly_chart(plot_profiles([profile]), key=f"profile-{profile.axis}", width="stretch")
+            show_chart(plot_profiles([profile]), key=f"profile-{profile.axis}")
 
 
 def _row(surface: Surface, lambda_enc: float) -> Profile:

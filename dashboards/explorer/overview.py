@@ -12,6 +12,7 @@ from nercc_tune.reporting.interactive import plot_history
 from nercc_tune.spec import StudySpec
 from nercc_tune.tuning import SeenStudy
 
+from .charts import show_chart
 from .context import Context
 from .source import mlflow_links
 from .wording import MEASURE_NAMES, to_table, write_gain, write_interval, write_pair, write_state
@@ -80,7 +81,7 @@ def _show_study(seen: SeenStudy) -> None:
         st.progress(done / budget if budget else 0.0, text=f"{done} of {budget} proposals, {write_state(seen)}{hint}")
     st.markdown(_cell_table(history))
     if any(cell.best is not None for cell in history.cells):
-        st.plotly_chart(plot_history(history.cells), key="history", width="stretch")
+        show_chart(plot_history(history.cells), key="history")
 
 
 def _cell_table(history: StudyHistory) -> str:

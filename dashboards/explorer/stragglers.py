@@ -5,9 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import MEASURES, RIVALS, Heldout, Measure, StudyHistory
+from nercc_tune.records import MEASURES, Measure, StudyHistory
 from nercc_tune.reporting.interactive import plot_stragglers
+from nercc_tune.reporting.series import code_series
 
+from .charts import show_chart
 from .context import Context
 from .wording import MEASURE_NAMES, to_table, write_interval
 
@@ -42,20 +44,13 @@ def show_stragglers(context: Context) -> None:
     measure: Measure = st.radio(
         "Metric", measures, index=measures.index(wanted), format_func=MEASURE_NAMES.__getitem__, horizontal=True
     )
-    st.plotly_chart(plot_stragglers(table, measure=measure), key="stragglers", width="stretch")
+    show_chart(plot_stragglers(table, measure=measure), key="stragglers")
     st.markdown(_in_figures(table, measure))
 
 
 def _in_figures(table: TunedTable, measure: Measure) -> str:
     """Return the same as a table."""
-    policy = {entry.stragglers: entry.heldout for entry in table.policy.entries}
-    series: dict[str, dict[int, Heldout]] = {
-        "tuned": {entry.stragglers: entry.heldout for entry in table.entries},
-        "policy": policy,
-    }
-    for name in RIVALS:
-        series[name] = {entry.stragglers: entry.baselines[name] for entry in table.entries if name in entry.baselines}
-    shown = {name: heldouts for name, heldouts in series.items() if heldouts}
+    shown = code_series(table)
     rows = [
         [
             f"S={entry.fewest}–{entry.stragglers}" if entry.fewest < entry.stragglers else f"S={entry.stragglers}",

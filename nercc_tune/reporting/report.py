@@ -10,6 +10,7 @@ from nercc_tune.export.table import TunedTable
 from nercc_tune.home import write_whole
 from nercc_tune.records import StudyHistory
 from nercc_tune.reporting.figures import CodedQueries, FigureFormat, write_figures
+from nercc_tune.reporting.interactive import write_interactive
 from nercc_tune.reporting.page import Image, render_page
 from nercc_tune.reporting.summary import summarise
 
@@ -29,7 +30,8 @@ def write_report(
 ) -> list[Path]:
     """Draw the figures of a study, finished or not, into `folder/figures`; write `report.html` and `report.md` there.
 
-    The page holds its figures; the Markdown links to those of the first format. Returns the files, the page first.
+    The page holds its figures; the Markdown links to those of the first format; `figures/interactive.html` holds those
+    to look into. Returns the files, the page first.
 
     Raises:
         ValueError: If a format is not one that figures are written in.
@@ -43,6 +45,7 @@ def write_report(
     figures = [folder / _FIGURES / name for name in contents if name.rpartition(".")[2] in formats]
     for path in figures:
         write_whole(path, contents[path.name])
+    interactive = write_interactive(history, table, folder / _FIGURES)
     if coded is None:  # the launch drew it, with queries that are not at hand here
         kept = [folder / _FIGURES / f"{_CODED}.{suffix}" for suffix in dict.fromkeys((formats[0], "png"))]
         contents |= {path.name: path.read_bytes() for path in kept if path.is_file()}
@@ -56,7 +59,7 @@ def write_report(
     )
     write_whole(folder / "report.html", page.encode())
     write_whole(folder / "report.md", text.encode())
-    return [folder / "report.html", folder / "report.md", *figures]
+    return [folder / "report.html", folder / "report.md", *figures, *interactive]
 
 
 def _image(name: str, contents: dict[str, bytes]) -> Image | None:

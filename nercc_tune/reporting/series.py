@@ -8,12 +8,24 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
-from nercc_tune.records import Heldout, Interval
+from nercc_tune.export.table import TunedTable
+from nercc_tune.records import RIVALS, Heldout, Interval
 from nercc_tune.reporting.style import CODES
 
-__all__ = ["code_handles", "draw_series", "reach", "series_points"]
+__all__ = ["code_handles", "code_series", "draw_series", "reach", "series_points"]
 
 MARKER_PT = 4
+
+
+def code_series(table: TunedTable) -> dict[str, dict[float, Heldout]]:
+    """Return the held-out figures by S of each code of a table that it has some of, by name of `CODES`."""
+    series: dict[str, dict[float, Heldout]] = {
+        "tuned": {entry.stragglers: entry.heldout for entry in table.entries},
+        "policy": {entry.stragglers: entry.heldout for entry in table.policy.entries},
+    }
+    for name in RIVALS:
+        series[name] = {entry.stragglers: entry.baselines[name] for entry in table.entries if name in entry.baselines}
+    return {name: heldouts for name, heldouts in series.items() if heldouts}
 
 
 def series_points(heldouts: Mapping[float, Heldout], metric: str) -> dict[float, Interval]:

@@ -7,9 +7,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import RIVALS, Heldout
 from nercc_tune.reporting.mse_scale import keep_means_in_sight, set_mse_scale
-from nercc_tune.reporting.series import code_handles, draw_series, series_points
+from nercc_tune.reporting.series import code_handles, code_series, draw_series, series_points
 from nercc_tune.reporting.style import dress, error_label, legend_above, new_figure
 
 __all__ = ["figure_stragglers"]
@@ -30,7 +29,7 @@ def figure_stragglers(table: TunedTable) -> Figure:
     Reference:
         Moradi & Maddah-Ali 2024, figures 2, 3 and 6.
     """
-    series = _series(table)
+    series = code_series(table)
     error = table.goal.error
     metrics = [name for name in (error, *_METRICS) if any(series_points(item, name) for item in series.values())]
     has_ranges = any(entry.fewest < entry.stragglers for entry in table.entries)
@@ -55,13 +54,3 @@ def figure_stragglers(table: TunedTable) -> Figure:
     rows = 1 if len(series) <= _MOST_HANDLES else 2
     legend_above(figure, code_handles(series), columns=-(-len(series) // rows))
     return figure
-
-
-def _series(table: TunedTable) -> dict[str, dict[float, Heldout]]:
-    series: dict[str, dict[float, Heldout]] = {
-        "tuned": {entry.stragglers: entry.heldout for entry in table.entries},
-        "policy": {entry.stragglers: entry.heldout for entry in table.policy.entries},
-    }
-    for name in RIVALS:
-        series[name] = {entry.stragglers: entry.baselines[name] for entry in table.entries if name in entry.baselines}
-    return {name: heldouts for name, heldouts in series.items() if heldouts}

@@ -28,6 +28,7 @@ def test_the_page_comes_first_and_holds_every_figure(tmp_path: Path, history: St
     written = write_report(history, tmp_path, coded=_CODED)
     names = ["stragglers", "smoothing", "landscape", "history", "coded_queries"]
     figures = [tmp_path / "figures" / f"{name}.png" for name in names]
+    figures.append(tmp_path / "figures" / "interactive.html")
     assert written == [tmp_path / "report.html", tmp_path / "report.md", *figures]
     assert sorted((tmp_path / "figures").iterdir()) == sorted(figures)
     page = _page(tmp_path)
@@ -40,15 +41,15 @@ def test_the_page_comes_first_and_holds_every_figure(tmp_path: Path, history: St
 def test_equal_results_give_equal_bytes_also_without_the_queries(tmp_path: Path, history: StudyHistory) -> None:
     write_report(history, tmp_path, coded=_CODED)
     first = (tmp_path / "report.html").read_bytes()
-    assert write_report(history, tmp_path)[-1].name == "coded_queries.png"
+    assert tmp_path / "figures" / "coded_queries.png" in write_report(history, tmp_path)
     assert (tmp_path / "report.html").read_bytes() == first
 
 
 def test_figures_are_written_in_the_formats_that_are_asked_for(tmp_path: Path) -> None:
     history = study_history(stragglers=(40,), is_judged=False)
     written = write_report(history, tmp_path, formats=("pdf",))
-    assert {path.suffix for path in written[2:]} == {".pdf"}
-    assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".pdf"}
+    assert {path.suffix for path in written[2:]} == {".pdf", ".html"}
+    assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".pdf", ".html"}
     assert "figures/history.pdf" in (tmp_path / "report.md").read_text(encoding="utf-8")
     assert len(_page(tmp_path).all("img")) == 3
 
@@ -56,7 +57,8 @@ def test_figures_are_written_in_the_formats_that_are_asked_for(tmp_path: Path) -
 def test_a_study_without_trials_has_a_page(tmp_path: Path) -> None:
     history = replace(study_history(stragglers=(40,), is_judged=False), provenance=None)
     history = replace(history, cells=(replace(history.cells[0], trials=()),))
-    assert write_report(history, tmp_path) == [tmp_path / "report.html", tmp_path / "report.md"]
+    written = write_report(history, tmp_path)
+    assert written == [tmp_path / "report.html", tmp_path / "report.md", tmp_path / "figures" / "interactive.html"]
     page = _page(tmp_path)
     assert "not finished" in page.text_of("strong")
     assert not page.all("img")

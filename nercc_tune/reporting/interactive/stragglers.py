@@ -8,12 +8,12 @@ import plotly.graph_objects as go
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import RIVALS, Heldout, Measure
+from nercc_tune.records import Measure
 from nercc_tune.reporting.interactive.hover import pair_text
 from nercc_tune.reporting.interactive.looks import ERRORS, MEASURE_LABELS, code_label, marker_of, new_figure
 from nercc_tune.reporting.interactive.series import interval_text, reaches
 from nercc_tune.reporting.interactive.value_axis import ValueAxis
-from nercc_tune.reporting.series import series_points
+from nercc_tune.reporting.series import code_series, series_points
 
 __all__ = ["plot_stragglers"]
 
@@ -29,7 +29,7 @@ def plot_stragglers(table: TunedTable, *, measure: Measure) -> go.Figure:
     Reference:
         Moradi & Maddah-Ali 2024, figures 2, 3 and 6.
     """
-    series = {code: series_points(heldouts, measure) for code, heldouts in _series(table).items()}
+    series = {code: series_points(heldouts, measure) for code, heldouts in code_series(table).items()}
     series = {code: points for code, points in series.items() if points}
     titles = {entry.stragglers: write_count(entry) for entry in table.entries}
     pairs = _pairs(table)
@@ -68,16 +68,6 @@ def plot_stragglers(table: TunedTable, *, measure: Measure) -> go.Figure:
         yaxis=values.layout(MEASURE_LABELS[measure]),
     )
     return figure
-
-
-def _series(table: TunedTable) -> dict[str, dict[float, Heldout]]:
-    series: dict[str, dict[float, Heldout]] = {
-        "tuned": {entry.stragglers: entry.heldout for entry in table.entries},
-        "policy": {entry.stragglers: entry.heldout for entry in table.policy.entries},
-    }
-    for name in RIVALS:
-        series[name] = {entry.stragglers: entry.baselines[name] for entry in table.entries if name in entry.baselines}
-    return series
 
 
 def _pairs(table: TunedTable) -> dict[tuple[str, float], str]:
