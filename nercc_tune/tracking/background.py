@@ -40,6 +40,7 @@ class BackgroundTracker:
         self._url = url
         self._artifacts = artifacts
         self._thread = threading.Thread(target=self._work, name="nercc-tune-tracking", daemon=True)
+        self._opened = threading.Event()
         self._told = threading.Event()
         self._closing = threading.Event()
         self._abandoned = threading.Event()
@@ -55,6 +56,16 @@ class BackgroundTracker:
         self._trouble: str | None = None
         self._absent: Path | None = None
         self._verdict: TrackingError | None = None
+
+    @property
+    def url(self) -> str:
+        """The tracking store."""
+        return self._url
+
+    @property
+    def opened(self) -> threading.Event:
+        """Set once the store is known to have the study; until then MLflow may still be making its tables."""
+        return self._opened
 
     @property
     def error(self) -> TrackingError | None:
@@ -178,6 +189,7 @@ class BackgroundTracker:
         if projection.cell_runs != self._runs:
             backlog.resend_files()
         self._runs = projection.cell_runs
+        self._opened.set()
         return projection
 
     def _send_all(self, projection: Projection, backlog: Backlog) -> None:

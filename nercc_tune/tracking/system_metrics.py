@@ -26,6 +26,16 @@ _PATIENCE_S = 5.0
 """Seconds that the end of a launch waits for the last figures."""
 
 
+class _Opening(Protocol):
+    """What is opening the study in its store: a `BackgroundTracker`."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def opened(self) -> threading.Event: ...
+
+
 class _Sensor(Protocol):
     def clear_metrics(self) -> object: ...
 
@@ -43,7 +53,7 @@ class _Host(Protocol):
 
 @contextmanager
 def recorded_system(
-    url: str, spec: StudySpec, *, notify: Callable[[str], None], interval_s: float = _INTERVAL_S
+    tracker: _Opening, spec: StudySpec, *, notify: Callable[[str], None], interval_s: float = _INTERVAL_S
 ) -> Iterator[None]:
     """Record the host's figures while the block runs, where the study file asks for it.
 
@@ -51,7 +61,7 @@ def recorded_system(
     nothing rebuilds it. What goes wrong costs figures and nothing else.
 
     Args:
-        url: The tracking store.
+        tracker: Is waited for: two threads that open a new store at a time would both make its tables.
         spec: The study.
         notify: Called once, with a line, when the block has ended and the recording failed.
         interval_s: Seconds between two samples.
@@ -59,7 +69,7 @@ def recorded_system(
     if not spec.tracking.system_metrics:
         yield
         return
-    recorder = _Recorder(url, spec, interval_s)
+    recorder = _Recorder(tracker, spec, interval_s)
     recorder.start()
     status: Literal["FINISHED", "KILLED"] = "KILLED"
     try:
@@ -72,10 +82,11 @@ def recorded_system(
 
 
 class _Recorder:
-    """A thread that samples the host; it waits for the experiment, which the study's tracker makes."""
+    """A thread that samples the host once the study's tracker has opened its store."""
 
-    def __init__(self, url: str, spec: StudySpec, interval_s: float) -> None:
-        self._url = url
+    def __init__(self, tracker: _Opening, spec: StudySpec, interval_s: float) -> None:
+        self._url = tracker.url
+        self._opened = tracker.opened
         self._tags = {"study": spec.name, "digest": spec.digest, KIND: "system", "mlflow.source.name": "nercc-tune"}
         self._interval_s = interval_s
         self._closing = threading.Event()
@@ -103,13 +114,17 @@ class _Recorder:
             self._note(error)
 
     def _record(self) -> None:
+        while not self._opened.wait(_POLL_S):
+            if self._closing.is_set():
+                return
         # Here, not above: importing MLflow takes seconds, which the search need not wait.
         from nercc_tune.tracking.store import open_client  # noqa: PLC0415
 
         client = open_client(self._url, None)
-        experiment_id = self._experiment(client)
-        if experiment_id is None:
+        experiment = client.get_experiment_by_name(self._tags["study"])
+        if experiment is None or self._closing.is_set():
             return
+        experiment_id = str(experiment.experiment_id)
         self._end_abandoned(client, experiment_id)
         self._begun.set()
         run_id = client.create_run(experiment_id, run_name=RUN_NAME, tags=self._tags).info.run_id
@@ -117,16 +132,6 @@ class _Recorder:
             self._sample(client, run_id)
         finally:
             client.set_terminated(run_id, self._status)
-
-    def _experiment(self, client: MlflowClient) -> str | None:
-        """Return the study's experiment once it is there; None if the launch ends before."""
-        pause_s = 0.0
-        while not self._closing.wait(pause_s):
-            found = client.get_experiment_by_name(self._tags["study"])
-            if found is not None:
-                return str(found.experiment_id)
-            pause_s = _POLL_S
-        return None
 
     def _end_abandoned(self, client: MlflowClient, experiment_id: str) -> None:
         """Terminate what a launch that was killed left running; no other launch of the study runs beside this one."""
