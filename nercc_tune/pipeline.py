@@ -127,7 +127,7 @@ class _Run:
     def _conduct(self, tuning: Draws, storage: BaseStorage, ledger: Ledger) -> LaunchResult:
         spec = self.inference.spec
         studies = open_cells(storage, spec, self.inference.masks.cells, self.inference.workload_info(tuning))
-        tracker = BackgroundTracker(tracking_url(spec, self.home), self.home.artifacts)
+        tracker = BackgroundTracker(tracking_url(spec, self.home), self.home.artifacts, notify=self.events.notice)
         progress = Progress(
             proposals=Proposals(spec=spec, studies=studies),
             ledger=ledger,

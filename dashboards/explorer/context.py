@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -42,18 +43,11 @@ class Context:
         if not self.studies:
             return
         wanted = st.query_params
-        if "study" not in st.session_state and wanted.get("study") in self.studies:
-            st.session_state["study"] = wanted["study"]
-        if st.session_state.get("study") not in self.studies:
-            st.session_state["study"] = max(self.studies, key=lambda name: _last_ms(self.studies[name]))
+        latest = max(self.studies, key=lambda name: _last_ms(self.studies[name]))
         with st.sidebar:
-            st.selectbox("Study", list(self.studies), key="study")
-            cells = {cell.cell.name: cell for cell in self.history.cells}
-            if "cell" not in st.session_state and wanted.get("cell") in cells:
-                st.session_state["cell"] = wanted["cell"]
-            if st.session_state.get("cell") not in cells:
-                st.session_state["cell"] = list(cells)[len(cells) // 2]
-            st.selectbox("Stragglers", list(cells), key="cell", format_func=lambda name: cells[name].cell.title)
+            _select("Study", "study", {name: name for name in self.studies}, default=latest)
+            cells = {cell.cell.name: cell.cell.title for cell in self.history.cells}
+            _select("Stragglers", "cell", cells, default=list(cells)[len(cells) // 2])
         for name in ("study", "cell"):
             if wanted.get(name) != st.session_state[name]:
                 wanted[name] = st.session_state[name]
@@ -84,6 +78,21 @@ class Context:
             )
             st.code("nercc-tune launch lenet5-digits", language="bash")
         return bool(self.studies)
+
+
+def _select(label: str, name: str, options: Mapping[str, str], *, default: str) -> None:
+    """Let one of several things be chosen, and keep it in the session, which forgets a widget when the page changes."""
+    widget = f"{name}-widget"
+
+    def keep() -> None:
+        st.session_state[name] = st.session_state[widget]
+
+    if name not in st.session_state:
+        st.session_state[name] = st.query_params.get(name)
+    if st.session_state[name] not in options:
+        st.session_state[name] = default
+    st.session_state[widget] = st.session_state[name]
+    st.selectbox(label, list(options), key=widget, format_func=options.__getitem__, on_change=keep)
 
 
 def _last_ms(seen: SeenStudy) -> int:

@@ -14,34 +14,25 @@ from nercc_tune.tuning import SeenStudy
 
 from .charts import show_chart
 from .context import Context
-from .source import mlflow_links
+from .source import mlflow_links, view_links
 from .wording import MEASURE_NAMES, to_table, write_gain, write_interval, write_pair, write_state
 
 _EVERY_S = 2.0
+_EVERY_IDLE_S = 5.0
 
 
 def show_overview(context: Context) -> None:
     """Show the page."""
     st.title("Studies")
-    if not context.has_studies():
-        st.fragment(_await_first, run_every=_EVERY_S)(context)
-        return
     is_running = any(seen.is_launched for seen in context.studies.values())
-    st.fragment(_show_all, run_every=_EVERY_S if is_running else None)(context)
-
-
-def _await_first(context: Context) -> None:
-    """Show the page anew once there is a study."""
-    if Context.here().studies != context.studies:
-        st.rerun()
+    st.fragment(_show_all, run_every=_EVERY_S if is_running else _EVERY_IDLE_S)(context)
 
 
 def _show_all(context: Context) -> None:
+    """Show all that there is; it is looked at again and again, and the whole page follows where a study is new."""
     latest = Context.here()
-    if any(seen.is_launched for seen in context.studies.values()) and not any(
-        seen.is_launched for seen in latest.studies.values()
-    ):
-        st.rerun()  # nothing changes any more, so nothing need be read again
+    if _launched(latest) != _launched(context):
+        st.rerun()
     if not latest.has_studies():
         return
     head = ("study", "model", "data", "N", "K", "S", "trials", "state", "last trial (UTC)")
@@ -49,6 +40,10 @@ def _show_all(context: Context) -> None:
     chosen = latest.studies.get(st.session_state["study"])
     if chosen is not None:
         _show_study(chosen)
+
+
+def _launched(context: Context) -> dict[str, bool]:
+    return {name: seen.is_launched for name, seen in context.studies.items()}
 
 
 def _study_row(seen: SeenStudy) -> list[str]:
@@ -79,6 +74,7 @@ def _show_study(seen: SeenStudy) -> None:
     if not history.is_judged:
         hint = "" if seen.is_launched else f" – `nercc-tune launch {history.name}` goes on from here"
         st.progress(done / budget if budget else 0.0, text=f"{done} of {budget} proposals, {write_state(seen)}{hint}")
+    st.markdown(view_links(history.name))
     st.markdown(_cell_table(history))
     if any(cell.best is not None for cell in history.cells):
         show_chart(plot_history(history.cells), key="history")

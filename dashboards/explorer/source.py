@@ -14,6 +14,7 @@ from nercc_tune.errors import NerccTuneError
 from nercc_tune.exploration import Exploration
 from nercc_tune.records import StudyHistory
 from nercc_tune.tracking.links import cell_links
+from nercc_tune.tracking.views import view_links as tracking_views
 from nercc_tune.tuning import StudyReader
 
 _Value = TypeVar("_Value")
@@ -61,6 +62,16 @@ def open_source() -> Source:
     """Return the place that the command handed over, opened once for all sessions."""
     place = Place.from_environment()
     return Source(place=place, reader=StudyReader(place.storage, max_age_s=_MAX_AGE_S))
+
+
+def view_links(study: str) -> str:
+    """Return Markdown with links to MLflow's tables of a study's trials and cells; nothing where it has none."""
+    address = next(iter(mlflow_links(study).values()), None)
+    if address is None:
+        return ""
+    page, _, experiment = address.partition("#/experiments/")
+    links = tracking_views(experiment.partition("/")[0])
+    return "MLflow: " + links.replace("](#", f"]({page}#")
 
 
 @st.cache_data(ttl=15.0, show_spinner=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -34,11 +34,20 @@ class BackgroundTracker:
         url: The tracking store.
         artifacts: Folder of the files that belong to runs.
         first_pause_s: How long to wait after a first failure; after each further one twice as long.
+        notify: Called with a line, from the tracker's thread, when the store goes away and when it is back.
     """
 
-    def __init__(self, url: str, artifacts: Path | None, *, first_pause_s: float = FIRST_PAUSE_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        artifacts: Path | None,
+        *,
+        first_pause_s: float = FIRST_PAUSE_S,
+        notify: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._url = url
         self._artifacts = artifacts
+        self._notify = notify
         self._thread = threading.Thread(target=self._work, name="nercc-tune-tracking", daemon=True)
         self._opened = threading.Event()
         self._told = threading.Event()
@@ -155,6 +164,8 @@ class BackgroundTracker:
     def _is_worth_another(self, error: Exception) -> bool:
         """Take note of a failure, and wait until it is time for the next attempt, or return that there is none."""
         self._last_failure = time.monotonic()
+        if self._trouble is None:
+            self._notify(f"MLflow is away ({_reason(error)}); the search goes on, and what it tells waits")
         self._trouble = _reason(error)
         is_closing = self._closing.is_set()
         self._retries.failed(sent=self._sent, took_s=self._last_failure - self._step_started, is_closing=is_closing)
@@ -173,7 +184,7 @@ class BackgroundTracker:
             if is_last:
                 self._finish(projection, backlog)
                 return
-            self._trouble = None
+            self._recover()
             self._told.wait()
             self._step_started = time.monotonic()
 
@@ -229,7 +240,12 @@ class BackgroundTracker:
         if not self._abandoned.is_set():
             self._step_started = time.monotonic()
             projection.close(status=self._status)
-            self._trouble = None
+            self._recover()
+
+    def _recover(self) -> None:
+        if self._trouble is not None:
+            self._notify("MLflow is back, and has all that waited")
+        self._trouble = None
 
     def _explain(self) -> TrackingError | None:
         if self._backlog is None or (self._trouble is None and self._absent is None):

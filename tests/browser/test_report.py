@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it ships no types
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from nercc_tune.reporting.report import write_report

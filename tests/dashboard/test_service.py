@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import time
@@ -66,7 +65,7 @@ def test_a_taken_port_is_said_in_one_line() -> None:
 def test_a_server_that_ends_says_why_without_passwords() -> None:
     code = "raise SystemExit('cannot open postgresql://ann:secret@db/mlflow')"
     with _service(free_port(), code=code) as service:
-        with pytest.raises(DashboardError, match="a server has ended; it said: .*cannot open") as caught:
+        with pytest.raises(DashboardError, match=r"a server has ended; it said: .*cannot open") as caught:
             service.wait_until_ready()
         assert "secret" not in str(caught.value)
 
@@ -90,8 +89,8 @@ def test_secrets_are_not_in_its_command_line() -> None:
     )
     with service:
         shown = b"".join(
-            Path(f"/proc/{pid}/cmdline").read_bytes()
-            for pid in os.listdir("/proc")
-            if pid.isdigit() and Path(f"/proc/{pid}/cmdline").exists()
+            (process / "cmdline").read_bytes()
+            for process in Path("/proc").iterdir()
+            if process.name.isdigit() and (process / "cmdline").exists()
         )
     assert b"NERCC_TEST_SECRET" not in shown

@@ -9,7 +9,7 @@ from nercc_tune.tuning import Ledger, StudyReader, closing_storage, open_existin
 from tests.fakes import finished_home, sqlite_url
 
 
-def test_a_home_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_is_read_once_until_it_changes(tmp_path: Path) -> None:
     home = finished_home(tmp_path)
     reader = StudyReader(home.storage_url)
     first = reader.read()["tiny"]
@@ -51,5 +51,5 @@ def test_nothing_is_made_where_nothing_is(tmp_path: Path) -> None:
 
 def test_a_storage_of_another_program_is_refused(tmp_path: Path) -> None:
     (tmp_path / "optuna.db").write_text("no database at all, but longer than a header", encoding="utf-8")
-    with pytest.raises(StorageError, match="not an SQLite database|file is not a database"):
+    with pytest.raises(StorageError, match=r"not an SQLite database|file is not a database"):
         StudyReader(f"sqlite:///{tmp_path}/optuna.db").read()

@@ -69,12 +69,12 @@ class ValueAxis:
         top = math.log10(self.high)
         room = _MARGIN * ((top - bottom) or 1.0)
         settings |= {"type": "log", "range": [bottom - room, top + room]}
-        if self.has_zero:
-            powers = range(math.floor(math.log10(self.low)), math.floor(top) + 1)
-            steps = (1, 2, 5) if len(powers) <= _FEW_DECADES else (1,)
-            ticks = [step * 10.0**power for power in powers for step in steps]
-            ticks = [tick for tick in ticks if tick >= self.low]
-            settings |= {"tickvals": [self._zero, *ticks], "ticktext": ["0", *(f"{tick:.2g}" for tick in ticks)]}
+        powers = range(math.floor(math.log10(self.low)), math.floor(top) + 1)
+        steps = (1, 2, 5) if len(powers) <= _FEW_DECADES else (1,)
+        ticks = [tick for power in powers for step in steps if (tick := step * 10.0**power) >= 0.99 * 10**bottom]
+        shown = {tick: f"{tick:.2g}" for tick in ticks if not self.has_zero or tick >= self.low}
+        zero = {self._zero: "0"} if self.has_zero else {}
+        settings |= {"tickvals": [*zero, *shown], "ticktext": [*zero.values(), *shown.values()]}
         return settings
 
     @property
