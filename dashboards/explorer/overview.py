@@ -10,7 +10,7 @@ import streamlit as st
 from nercc_tune.records import CellHistory, StudyHistory
 from nercc_tune.reporting.interactive import plot_history
 from nercc_tune.spec import StudySpec
-from nercc_tune.tuning import SeenStudy
+from nercc_tune.tuning import SeenStudy, budget_of
 
 from .charts import show_chart
 from .context import Context
@@ -70,7 +70,7 @@ def _show_study(seen: SeenStudy) -> None:
     history = seen.history
     st.header(history.name, anchor=False)
     done = len({trial.proposal for cell in history.cells for trial in cell.trials})
-    budget = max(done, StudySpec.model_validate(history.spec, strict=False).search.trials)
+    budget = max(done, budget_of(StudySpec.model_validate(history.spec, strict=False)))
     if not history.is_judged:
         hint = "" if seen.is_launched else f" – `nercc-tune launch {history.name}` goes on from here"
         st.progress(done / budget if budget else 0.0, text=f"{done} of {budget} proposals, {write_state(seen)}{hint}")

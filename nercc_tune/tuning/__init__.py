@@ -15,7 +15,7 @@ from nercc_tune.tuning.holder import Holder
 from nercc_tune.tuning.ledger import Ledger
 from nercc_tune.tuning.patience import STORAGE_FAILURES, Patience, failing_as
 from nercc_tune.tuning.progress import Progress
-from nercc_tune.tuning.proposals import Proposals
+from nercc_tune.tuning.proposals import Proposals, budget_of
 from nercc_tune.tuning.reader import SeenStudy, StudyReader
 from nercc_tune.tuning.search import Search
 from nercc_tune.tuning.storage import closing_storage, hush, is_absent, masked, open_existing, open_storage
@@ -31,6 +31,7 @@ __all__ = [
     "Search",
     "SeenStudy",
     "StudyReader",
+    "budget_of",
     "check_identity",
     "closing_storage",
     "delete_study",

@@ -71,16 +71,16 @@ class Proposals:
     @property
     def budget(self) -> int:
         """How many proposals the study may have in all."""
-        return self.given + turns_at_most(self.spec)
+        return budget_of(self.spec)
 
     @property
     def given(self) -> int:
         """How many proposals come before those of the samplers."""
-        return 1 + (len(self.spec.encodings) if self._is_profiled else 0)
+        return _given(self.spec)
 
     @property
     def _is_profiled(self) -> bool:
-        return self.spec.search.strategy == "profile"
+        return _is_profiled(self.spec)
 
     def by_design(self, number: int) -> Proposal:
         """Return one of the given proposals."""
@@ -152,3 +152,16 @@ class Proposals:
             readings = tuple(reading for reading in readings if reading == (assignment, chosen))
             lambda_dec = study.suggest(trial, LAMBDA_DEC)
         return Proposal(number=number, proposed_for=owner, encoding=encoding, readings=readings, lambda_dec=lambda_dec)
+
+
+def budget_of(spec: StudySpec) -> int:
+    """Return how many proposals a study may have in all, those that are given included."""
+    return _given(spec) + turns_at_most(spec)
+
+
+def _given(spec: StudySpec) -> int:
+    return 1 + (len(spec.encodings) if _is_profiled(spec) else 0)
+
+
+def _is_profiled(spec: StudySpec) -> bool:
+    return spec.search.strategy == "profile"

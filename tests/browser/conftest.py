@@ -13,17 +13,10 @@ import pytest
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright  # noqa: E402 - only where it is there
 
+from tests.browser.explorer_site import ARGUMENTS  # noqa: E402 - needs playwright
+
 _HERE = {"127.0.0.1", "localhost", "::1"}
 _NETWORK_SCHEMES = {"http", "https", "ws", "wss"}
-_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 _PATIENCE_MS = 60_000
 """A page of a server on a busy machine takes its time."""
 
@@ -63,7 +56,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("chromium is not installed")
     expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=chromium, args=list(_ARGUMENTS))
+        started = driver.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         yield started
         started.close()
 

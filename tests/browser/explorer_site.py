@@ -20,6 +20,17 @@ from tests.faults.operation import Operation
 MODELS = Path(__file__).parents[1] / "faults"
 """Where the model `zero_cost:build` of an `Operation` lies."""
 
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""With which Chromium asks nobody for anything by itself."""
+
 PAGES = ("Overview", "Landscape", "Stragglers", "Coded queries", "Deploy")
 
 
@@ -67,6 +78,16 @@ def served(operation: Operation) -> Iterator[Site]:
         )
         with dashboard.running() as (links, _):
             yield Site(operation=operation, links=links)
+
+
+@contextmanager
+def served_beside(home: Home, mlflow: str) -> Iterator[str]:
+    """Serve the explorer of a home beside an MLflow server that runs, and return its address."""
+    dashboard = Dashboard(home=home, storage=home.storage_url, tracking=mlflow, port=free_pair())
+    with dashboard.running() as (links, _):
+        assert links.mlflow == mlflow
+        assert links.explorer is not None
+        yield links.explorer
 
 
 def settle(page: Page, title: str) -> None:

@@ -171,10 +171,10 @@ def test_a_running_study_is_followed_to_its_end(site: Site, page: Page) -> None:
         running.file.read_text(encoding="utf-8").replace('name = "faulty"', 'name = "running"'), encoding="utf-8"
     )
     try:
-        launch = running.launch("--home", str(site.home.root))
         site.open(page)
-        row = page.get_by_role("row", name=re.compile("^running zero_cost"))
-        expect(row).to_contain_text("running", timeout=90_000)
+        launch = running.launch("--home", str(site.home.root))
+        row = page.get_by_role("row", name=re.compile("^running zero_cost.* running"))
+        expect(row).to_be_visible(timeout=90_000)
         page.goto(f"{site.explorer}/?study=running")
         progress = page.get_by_text(re.compile(r"\d+ of 26 proposals, running"))
         expect(progress).to_be_visible()
