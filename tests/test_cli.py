@@ -15,7 +15,9 @@ from nercc_tune.export.table import parse_table
 from tests.fakes import TINY, finished_home, finished_result, loader, tiny_home, tiny_workload
 from tests.program import assert_one_line, run_program
 
-COMMANDS = ("launch", "worker", "export", "advise", "report", "train", "sync", "studies", "doctor")
+COMMANDS = (
+    "launch", "worker", "dashboard", "export", "promote", "advise", "report", "train", "sync", "studies", "doctor",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
