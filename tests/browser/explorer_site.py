@@ -94,7 +94,7 @@ def settle(page: Page, title: str) -> None:
     """Wait until a page of the explorer is whole."""
     heading = "Studies" if title == "Overview" else title
     expect(page.get_by_role("heading", level=1, name=heading, exact=True)).to_be_visible()
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
