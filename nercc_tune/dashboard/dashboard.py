@@ -98,11 +98,11 @@ class Dashboard:
                 notify("starting MLflow")
                 self._make_store()
                 services.append(stack.enter_context(self._mlflow))
-            for service in services:
-                service.wait_until_ready()
             links = Links(mlflow=self._mlflow_url, explorer=None if self.is_mlflow_only else self._explorer.url)
             if links.explorer is not None:
-                point_to_explorer(self.tracking, links.explorer)
+                point_to_explorer(self.tracking, links.explorer)  # imports MLflow, while the servers start
+            for service in services:
+                service.wait_until_ready()
 
             def wait() -> None:
                 while True:

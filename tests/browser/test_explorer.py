@@ -39,13 +39,24 @@ def test_a_page_has_no_serious_finding_of_accessibility(site: Site, page: Page, 
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     site.open(page, title)
     page.wait_for_timeout(500)  # until the bars of progress have faded
-    found = Axe().run(page).response["violations"]
-    serious = [
-        (item["id"], [node["html"] for node in item["nodes"]])
-        for item in found
-        if item["impact"] in ("serious", "critical")
-    ]
-    assert not serious
+    _check_accessible(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_opens_on_a_page_is_accessible_as_well(site: Site, page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    site.open(page, "Coded queries", study="faulty", cell=_CELL)
+    page.get_by_role("button", name="3 at random").click()
+    expect(page.get_by_text("3 stragglers, 7 answers")).to_be_visible()
+    page.get_by_text("Query by query").click()
+    expect(page.get_by_role("columnheader", name="L2 distance")).to_be_visible()
+    _check_accessible(page)
+    page.get_by_role("link", name="Deploy", exact=True).click()
+    settle(page, "Deploy")
+    page.get_by_role("button", name=re.compile("^Promote")).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.wait_for_timeout(500)  # until it has faded in
+    _check_accessible(page)
 
 
 def test_the_overview_shows_the_cells_with_what_they_gain_and_leads_to_mlflow_and_back(site: Site, page: Page) -> None:
@@ -191,6 +202,16 @@ def test_a_running_study_is_followed_to_its_end(site: Site, page: Page) -> None:
         assert launch.returncode == 0
     finally:
         running.close()
+
+
+def _check_accessible(page: Page) -> None:
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (item["id"], [node["html"] for node in item["nodes"]])
+        for item in found
+        if item["impact"] in ("serious", "critical")
+    ]
+    assert not serious
 
 
 def _shown_mse(page: Page) -> float:
