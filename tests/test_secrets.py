@@ -177,7 +177,7 @@ def test_no_password_is_left_anywhere(guarded: Guarded) -> None:
         assert "password authentication failed" in shown
     wrong = guarded.tracking.replace(quote("+%?", safe="+"), "x")
     guarded.run("sync", "faulty", expected=2, NERCC_TUNE_TRACKING=wrong)
-    guarded.run("doctor", NERCC_TUNE_STORAGE=wrong, NERCC_TUNE_TRACKING=wrong)
+    guarded.run("doctor", expected=1, NERCC_TUNE_STORAGE=wrong, NERCC_TUNE_TRACKING=wrong)
 
     assert [line for text in guarded.printed for line in text.splitlines() if guarded.holds(line)] == []
     assert any("forkserver" in line for line in guarded.seen)

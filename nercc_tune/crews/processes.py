@@ -182,9 +182,9 @@ def _describe(code: int) -> str:
 def _run(job: Job, messages: Connection) -> None:
     """Be a worker process: Ctrl-C is the launch's to handle, which ends its workers by SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
-    threading.Thread(target=_follow_parent, name="nercc-tune-parent", daemon=True).start()
     try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        threading.Thread(target=_follow_parent, name="nercc-tune-parent", daemon=True).start()
         work(job, WorkerEvents(ready=lambda: messages.send_bytes(_READY.encode())))
     except KeyboardInterrupt:
         return

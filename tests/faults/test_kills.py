@@ -70,7 +70,7 @@ def test_a_launch_that_is_killed_again_and_again_ends_as_an_undisturbed_one(oper
     """Its workers end with it; what it had begun in MLflow is completed by the next one, or closed by `sync`."""
     study: Operation = operate(trials=20, seconds=0.4)
     chance = random.Random(1)  # noqa: S311 - moments
-    for _ in range(6):
+    for _ in range(4):
         launch = study.launch(workers=2)
         while launch.poll() is None and not workers_of(launch):
             time.sleep(0.05)

@@ -72,7 +72,7 @@ def test_postgresql_that_stays_away_ends_the_launch_with_one_line(operate: Opera
 
 def test_a_full_disk_stops_the_study_and_costs_nothing(operate: Operate) -> None:
     study = operate(trials=20, seconds=0.2)
-    with _small_disk(study.home.root, megabytes=12) as disk:
+    with _small_disk(study.home.root, megabytes=48) as disk:
         launch = study.launch("--set", "storage.retry_s=5", workers=2)
         _wait_for(lambda: study.done >= 5, launch)
         filling = disk / "filling"
