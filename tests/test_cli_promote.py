@@ -61,6 +61,7 @@ def test_a_study_then_a_cell_then_back(
 _BAD = {
     "nothing": ([], "say what to promote: a study, or a cell"),
     "back to nothing": (["--rollback"], "say which deployment to roll back: its study, or `--name`"),
+    "a cell back": (["tiny/K5-N12-S2", "--rollback"], "`--rollback` returns to the version before the champion"),
     "forced back": (["tiny", "--rollback", "--force"], "`--rollback` needs no `--force`"),
     "no such study": (["tinny"], "tinny"),
     "no such cell": (

@@ -92,7 +92,7 @@ def _picture(pictures: Array, span: tuple[float, float], *, words: str) -> str:
 def _show_decoding(group: LiveGroup, other: LiveGroup, code: SentCode, *, stragglers: int) -> None:
     st.header("Who straggles", anchor=False)
     workers = group.code.workers
-    st.markdown("Click a worker away, and its answer is lost; the estimates are decoded anew from the others.")
+    st.markdown("The answer of a worker that is chosen here is lost; the estimates are decoded anew from the others.")
     presets = st.columns(4)
     if presets[0].button("Everybody answers", width="stretch"):
         st.session_state["straggling"] = []

@@ -76,7 +76,7 @@ class Context:
                 f"No study has been launched in {self.source.place.home.root} yet. "
                 "Start one in a terminal; this page shows it while it runs:"
             )
-            st.code("nercc-tune launch lenet5-digits", language="bash")
+            st.code(self.source.place.launch_command("lenet5-digits"), language="bash", wrap_lines=True)
         return bool(self.studies)
 
 

@@ -18,6 +18,7 @@ from nercc_tune.promotion import (
     registered_name,
     rollback,
 )
+from nercc_tune.terminal import warnings_of
 
 from .context import Context
 from .source import Source
@@ -43,12 +44,15 @@ def show_deploy(context: Context) -> None:
     if not history.is_finished:
         st.info(
             f"`{history.name}` has not been judged on held-out queries yet; nothing of it can be deployed. "
-            f"`nercc-tune launch {history.name}` completes it."
+            f"`{source.place.launch_command(history.name)}` completes it."
         )
         return
     table = TunedTable.from_history(history)
+    counts = f"{table.entries[0].fewest}…{table.entries[-1].stragglers}"
     codes = [DeployedCode.of(table), *(DeployedCode.of(table, stragglers=item.stragglers) for item in table.entries)]
-    st.markdown(_candidates(codes, deployed))
+    for line in warnings_of(table):
+        st.warning(line)
+    st.markdown(_candidates(codes, deployed, mean_over=f"mean over S={counts}"))
     chosen = st.radio("Candidate", codes, format_func=lambda code: code.serves, horizontal=True, key="candidate")
     if st.button(f"Promote {chosen.serves}…"):
         _confirm_promotion(source, table, chosen, name)
@@ -98,11 +102,13 @@ def _written_smoothings(code: DeployedCode) -> str:
     return ", ".join(f"S={count}: {write_smoothing(value)}" for count, value in code.lambda_dec.items())
 
 
-def _candidates(codes: list[DeployedCode], deployed: Deployed) -> str:
-    head = ["candidate", "design", "λ_enc", "λ_dec", "held-out MSE (probabilities)", "minus that of (0, 0)", "verdict"]
+def _candidates(codes: list[DeployedCode], deployed: Deployed, *, mean_over: str) -> str:
+    head = ["candidate", "judged at", "design", "λ_enc", "λ_dec", "held-out MSE (probabilities)"]
+    head += ["minus that of (0, 0)", "verdict"]
     rows = [
         [
             code.serves,
+            mean_over if code.stragglers is None else code.serves,
             code.design,
             write_smoothing(code.lambda_enc),
             _written_smoothings(code),

@@ -151,12 +151,15 @@ def _show_profiles(
     if chosen is None:
         return
     st.header("Profiles", anchor=False)
-    lambda_enc = st.select_slider(
+    # By place, not by value: Streamlit takes two λ for the same that differ by less than 5e-12.
+    places = range(len(surface.lambda_encs))
+    place = st.select_slider(
         "λ_enc of the first profile",
-        surface.lambda_encs,
-        value=min(surface.lambda_encs, key=lambda value: abs(value - chosen.lambda_enc)),
-        format_func=write_smoothing,
+        places,
+        value=min(places, key=lambda place: abs(surface.lambda_encs[place] - chosen.lambda_enc)),
+        format_func=lambda place: write_smoothing(surface.lambda_encs[place]),
     )
+    lambda_enc = surface.lambda_encs[place]
     key = ("profiles", history.digest, cell.cell.name, surface.design, lambda_enc, len(surface.lambda_encs))
     if not has_intervals:
         st.markdown("Turn decoding on above for 95 % intervals over groups and masks.")

@@ -14,7 +14,7 @@ from nercc_tune.tuning import SeenStudy, budget_of
 
 from .charts import show_chart
 from .context import Context
-from .source import mlflow_links, view_links
+from .source import mlflow_links, open_source, view_links
 from .wording import MEASURE_NAMES, to_table, write_gain, write_interval, write_pair, write_state
 
 _EVERY_S = 2.0
@@ -72,8 +72,9 @@ def _show_study(seen: SeenStudy) -> None:
     done = len({trial.proposal for cell in history.cells for trial in cell.trials})
     budget = max(done, budget_of(StudySpec.model_validate(history.spec, strict=False)))
     if not history.is_judged:
-        hint = "" if seen.is_launched else f" – `nercc-tune launch {history.name}` goes on from here"
-        st.progress(done / budget if budget else 0.0, text=f"{done} of {budget} proposals, {write_state(seen)}{hint}")
+        hint = "" if seen.is_launched else f" – `{open_source().place.launch_command(history.name)}` goes on from here"
+        state = "running: judging on held-out queries" if seen.is_launched and done >= budget else write_state(seen)
+        st.progress(done / budget if budget else 0.0, text=f"{done} of {budget} proposals, {state}{hint}")
     st.markdown(view_links(history.name))
     st.markdown(_cell_table(history))
     if any(cell.best is not None for cell in history.cells):
@@ -84,7 +85,7 @@ def _cell_table(history: StudyHistory) -> str:
     error = MEASURE_NAMES[history.goal.error]
     links = mlflow_links(history.name)
     if history.is_finished:
-        shown = ["pair (λ_enc, λ_dec)", f"held-out {error}", "to BACC", "to (0, 0)", "RelAcc", "trials"]
+        shown = ["pair (λ_enc, λ_dec)", f"held-out {error}", "change to BACC", "change to (0, 0)", "RelAcc", "trials"]
     else:
         shown = ["best so far", f"{error}, tuning", "BACC", "(0, 0)", "trials", "failed", "pruned"]
     rows = [_cell_row(cell, history, links.get(cell.cell.name)) for cell in history.cells]

@@ -74,9 +74,16 @@ def view_links(study: str) -> str:
     return "MLflow: " + links.replace("](#", f"]({page}#")
 
 
-@st.cache_data(ttl=15.0, show_spinner=False)
 def mlflow_links(study: str) -> dict[str, str]:
     """Return the address of each cell's run in MLflow, by name; those that MLflow has not are missing."""
+    links = _mlflow_links(study)
+    if not links:
+        _mlflow_links.clear(study)  # a study that was just begun will have some
+    return links
+
+
+@st.cache_data(ttl=15.0, show_spinner=False)
+def _mlflow_links(study: str) -> dict[str, str]:
     place = open_source().place
     try:
         paths = cell_links(place.tracking, study)

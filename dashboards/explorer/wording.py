@@ -15,24 +15,32 @@ MEASURE_NAMES: dict[Measure, str] = {
 }
 
 
+_ROUNDING = 1e-12
+"""Squared errors below it are those of copies in float32."""
+
+
 def write_smoothing(value: float) -> str:
     """Return a λ with three digits, 0 as 0."""
-    return "0" if value == 0 else f"{value:.2e}"
+    return "0" if value == 0 else _unbroken(f"{value:.2e}")
 
 
 def write_pair(lambda_enc: float, lambda_dec: float) -> str:
     """Return (λ_enc, λ_dec)."""
-    return f"({write_smoothing(lambda_enc)}, {write_smoothing(lambda_dec)})"
+    return _unbroken(f"({write_smoothing(lambda_enc)}, {write_smoothing(lambda_dec)})")
 
 
 def write_interval(interval: Interval | None) -> str:
-    """Return a mean with its 95 % interval."""
-    return "–" if interval is None else f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}]"
+    """Return a mean with its 95 % interval; an error that is nothing but rounding as 0."""
+    if interval is None:
+        return "–"
+    if interval.low >= 0 and interval.high < _ROUNDING:
+        return "0"
+    return f"{_unbroken(f'{interval.mean:.3g}')} {_unbroken(f'[{interval.low:.3g}, {interval.high:.3g}]')}"
 
 
 def write_gain(gain: Interval | None) -> str:
     """Return the share of an error that is saved, as the change that it is."""
-    return "–" if gain is None else f"{-gain.mean:+.1%} [{-gain.high:+.1%}, {-gain.low:+.1%}]"
+    return "–" if gain is None else f"{-gain.mean:+.1%} {_unbroken(f'[{-gain.high:+.1%}, {-gain.low:+.1%}]')}"
 
 
 def write_state(seen: SeenStudy) -> str:
@@ -40,6 +48,11 @@ def write_state(seen: SeenStudy) -> str:
     if seen.is_launched:
         return "running"
     return "finished" if seen.history.is_judged else "stopped"
+
+
+def _unbroken(text: str) -> str:
+    """Return a text that no line ends within."""
+    return text.replace("-", "\N{NON-BREAKING HYPHEN}").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def to_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

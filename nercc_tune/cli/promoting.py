@@ -35,7 +35,9 @@ def promote(
         typer.Argument(metavar="CELL|STUDY", help="NAME/K50-N200-S40 for one straggler count; a study for its policy."),
     ] = None,
     *,
-    rollback: Annotated[bool, typer.Option("--rollback", help="Return to the previous version.")] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Return to the previous version; a second time undoes it.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Also what is not surely better than (0, 0), or serves something else.")
     ] = False,
@@ -61,6 +63,10 @@ def promote(
     if rollback:
         if force:
             raise PromotionError("`--rollback` needs no `--force`; leave it out.")
+        if stragglers is not None:
+            raise PromotionError(
+                "`--rollback` returns to the version before the champion, of whatever cell; give the study alone."
+            )
         done = promotion.rollback(url, name or _name_of(history))
     elif history is None:
         raise PromotionError("say what to promote: a study, or a cell such as `NAME/K50-N200-S40`.")

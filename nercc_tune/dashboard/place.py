@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,13 @@ class Place:
     tracking: str
     mlflow: str
     allow_code: bool = False
+
+    def launch_command(self, study: str) -> str:
+        """Return what launches a study so that it is shown here, for somebody to type."""
+        words = ["nercc-tune", "launch", study, "--home", str(self.home.root)]
+        if self.home.data_dir is not None:
+            words += ["--data-dir", str(self.home.data_dir)]
+        return shlex.join(words)
 
     def to_environment(self) -> dict[str, str]:
         """Return the place as an environment variable, which process lists do not show."""

@@ -68,7 +68,7 @@ def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
     """Return what was done and what to type next."""
     name = result.table.study
     option = "" if home == Path("nercc-home") else f" --home {home}"
-    look = "open" if is_server(result.tracking_url) else "mlflow ui --backend-store-uri"
+    server = f" --tracking {redact(result.tracking_url)}" if is_server(result.tracking_url) else ""
     return "\n".join(
         [
             (
@@ -78,7 +78,9 @@ def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
             ),
             f"table, figures and report in {result.folder}",
             "next:",
+            f"  nercc-tune dashboard{option}{server}",
+            f"  nercc-tune advise {name}{option}",
+            f"  nercc-tune promote {name}{option}{server}",
             f"  nercc-tune export {name}{option} -o table.json",
-            f"  {look} {redact(result.tracking_url)}",
         ]
     )

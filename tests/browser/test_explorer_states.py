@@ -44,7 +44,7 @@ def test_without_a_study_every_page_says_how_to_begin(empty: str, page: Page, ti
     page.get_by_role("link", name=title, exact=True).click()
     settle(page, title)
     expect(page.get_by_text("No study has been launched in")).to_be_visible()
-    expect(page.get_by_text("nercc-tune launch lenet5-digits")).to_be_visible()
+    expect(page.get_by_text(re.compile("nercc-tune launch lenet5-digits --home .*nercc-home"))).to_be_visible()
 
 
 def test_a_stopped_study_of_many_trials_is_shown_with_those_that_failed(large: str, page: Page) -> None:

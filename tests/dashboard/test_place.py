@@ -23,3 +23,8 @@ def test_a_place_is_read_back_as_it_was_handed_over(data_dir: Path | None) -> No
 def test_without_the_command_there_is_no_place() -> None:
     with pytest.raises(KeyError, match="NERCC_TUNE_EXPLORER"):
         Place.from_environment({})
+
+
+def test_what_launches_a_study_names_the_home() -> None:
+    place = Place(home=Home(Path("/home/ann/nercc home"), Path("/data")), storage="", tracking="", mlflow="")
+    assert place.launch_command("digits") == "nercc-tune launch digits --home '/home/ann/nercc home' --data-dir /data"

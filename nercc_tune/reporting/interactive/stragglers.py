@@ -17,7 +17,7 @@ from nercc_tune.reporting.series import code_series, series_points
 
 __all__ = ["plot_stragglers"]
 
-_DODGE = 0.09  # of the least distance between two counts: at each S the codes stand side by side
+_DODGE = 0.04  # of the least distance between two counts: at each S the codes stand side by side
 
 
 def plot_stragglers(table: TunedTable, *, measure: Measure) -> go.Figure:
