@@ -50,6 +50,8 @@ def test_what_opens_on_a_page_is_accessible_as_well(site: Site, page: Page, sche
     expect(page.get_by_text("3 stragglers, 7 answers")).to_be_visible()
     page.get_by_text("Query by query").click()
     expect(page.get_by_role("columnheader", name="L2 distance")).to_be_visible()
+    settle(page, "Coded queries")
+    page.wait_for_timeout(1000)  # until it has faded in
     _check_accessible(page)
     page.get_by_role("link", name="Deploy", exact=True).click()
     settle(page, "Deploy")
