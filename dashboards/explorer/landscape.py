@@ -30,6 +30,9 @@ from .wording import MEASURE_NAMES, write_pair, write_smoothing
 _MOST_ROWS = 40
 """λ_enc that are decoded anew; of more, an evenly spread choice."""
 
+_MOST_PLACES = 120
+"""λ_enc of a profile, likewise: a line through more cannot be told from it."""
+
 
 def show_landscape(context: Context) -> None:
     """Show the page."""
@@ -151,20 +154,22 @@ def _show_profiles(
     if chosen is None:
         return
     st.header("Profiles", anchor=False)
+    nearest = min(surface.lambda_encs, key=lambda value: abs(value - chosen.lambda_enc))
+    lambda_encs = sorted({*_spread(surface.lambda_encs, _MOST_PLACES), nearest})
     # By place, not by value: Streamlit takes two λ for the same that differ by less than 5e-12.
-    places = range(len(surface.lambda_encs))
+    places = range(len(lambda_encs))
     place = st.select_slider(
         "λ_enc of the first profile",
         places,
-        value=min(places, key=lambda place: abs(surface.lambda_encs[place] - chosen.lambda_enc)),
-        format_func=lambda place: write_smoothing(surface.lambda_encs[place]),
+        value=lambda_encs.index(nearest),
+        format_func=lambda place: write_smoothing(lambda_encs[place]),
     )
-    lambda_enc = surface.lambda_encs[place]
+    lambda_enc = lambda_encs[place]
     key = ("profiles", history.digest, cell.cell.name, surface.design, lambda_enc, len(surface.lambda_encs))
     if not has_intervals:
         st.markdown("Turn decoding on above for 95 % intervals over groups and masks.")
         at = min(surface.lambda_decs, key=lambda value: abs(value - chosen.lambda_dec))
-        along = [_row(surface, lambda_enc), _column(surface, at)]
+        along = [_row(surface, lambda_enc), _column(surface, at, lambda_encs)]
     else:
         exploration = source.exploration(history)
         with _working(source, key, "resampling") as progress:
@@ -198,11 +203,11 @@ def _row(surface: Surface, lambda_enc: float) -> Profile:
     return _bare(surface, "lambda_dec", lambda_enc, dict(zip(surface.lambda_decs, values, strict=True)))
 
 
-def _column(surface: Surface, lambda_dec: float) -> Profile:
+def _column(surface: Surface, lambda_dec: float, lambda_encs: Sequence[float]) -> Profile:
     """Return what was recorded along λ_enc."""
     place = surface.lambda_decs.index(lambda_dec)
-    values = (row[place] for row in surface.values)
-    return _bare(surface, "lambda_enc", lambda_dec, dict(zip(surface.lambda_encs, values, strict=True)))
+    rows = dict(zip(surface.lambda_encs, surface.values, strict=True))
+    return _bare(surface, "lambda_enc", lambda_dec, {value: rows[value][place] for value in lambda_encs})
 
 
 def _bare(surface: Surface, axis: Axis, other: float, values: Mapping[float, float]) -> Profile:
