@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import MEASURES, Measure, StudyHistory
 from nercc_tune.reporting.interactive import plot_stragglers
@@ -53,7 +54,7 @@ def _in_figures(table: TunedTable, measure: Measure) -> str:
     shown = code_series(table)
     rows = [
         [
-            f"S={entry.fewest}–{entry.stragglers}" if entry.fewest < entry.stragglers else f"S={entry.stragglers}",
+            f"S={write_count(entry)}",
             *(
                 write_interval(getattr(heldouts[entry.stragglers], measure)) if entry.stragglers in heldouts else "–"
                 for heldouts in shown.values()

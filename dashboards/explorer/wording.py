@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nercc_tune.records import Interval, Measure
+from nercc_tune.terminal import show_smoothing
 from nercc_tune.tuning import SeenStudy
 
 MEASURE_NAMES: dict[Measure, str] = {
@@ -21,7 +22,7 @@ _ROUNDING = 1e-12
 
 def write_smoothing(value: float) -> str:
     """Return a λ with three digits, 0 as 0."""
-    return "0" if value == 0 else _unbroken(f"{value:.2e}")
+    return _unbroken(show_smoothing(value))
 
 
 def write_pair(lambda_enc: float, lambda_dec: float) -> str:
