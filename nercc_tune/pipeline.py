@@ -12,10 +12,10 @@ from optuna.storages import BaseStorage
 
 from nercc_tune.coding import BASELINE_CODES, BerrutCode, NerccCode
 from nercc_tune.crews import Crew, check_crew, make_crew, search_with
+from nercc_tune.events import LaunchEvents
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home, write_whole
 from nercc_tune.inference import Draws, Features, Inference, describe_device
-from nercc_tune.launch_events import LaunchEvents
 from nercc_tune.launch_result import LaunchResult
 from nercc_tune.preparation import Preparation
 from nercc_tune.provenance import collect_provenance

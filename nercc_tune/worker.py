@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from optuna.storages import RDBStorage
 
 from nercc_tune.errors import StorageError
+from nercc_tune.events import WorkerEvents
 from nercc_tune.home import Home
 from nercc_tune.inference import Draws, Features, Inference
 from nercc_tune.preparation import Preparation
@@ -52,21 +53,6 @@ class Job:
     def at(self, device: str | None, threads: int | None) -> Job:
         """Return the job of one worker among several on a machine."""
         return replace(self, device=device, threads=threads)
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerEvents:
-    """What a worker reports.
-
-    Attributes:
-        stage: Called with a line when a stage begins, and when the storage fails.
-        ready: Called when everything is loaded and the search begins.
-        proposal: Called with the number of proposals that all workers have done, and the most there may be.
-    """
-
-    stage: Callable[[str], None] = lambda _: None
-    ready: Callable[[], None] = lambda: None
-    proposal: Callable[[int, int], None] = lambda _done, _budget: None
 
 
 @dataclass(frozen=True, kw_only=True)

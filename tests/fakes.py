@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -39,6 +41,7 @@ from nercc_tune.tuning import (
     Progress,
     Proposals,
     Search,
+    closing_storage,
     open_cells,
     open_storage,
     read_history,
@@ -221,7 +224,10 @@ def sqlite_url(folder: Path) -> str:
     database = folder / "optuna.db"
     if not database.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        copy(_migrated() / "optuna.db", database)
+        aside = copy(_migrated() / "optuna.db", folder / f"{database.name}.{os.getpid()}")
+        with suppress(FileExistsError):  # another process was first, and may be writing already
+            os.link(aside, database)
+        Path(aside).unlink()
     return f"sqlite:///{database}"
 
 
@@ -282,6 +288,7 @@ def _scratch() -> Path:
 @cache
 def _migrated() -> Path:
     folder = _scratch()
-    open_storage(f"sqlite:///{folder}/optuna.db").remove_session()
+    with closing_storage(open_storage(f"sqlite:///{folder}/optuna.db")):
+        pass
     Projection(f"sqlite:///{folder}/mlflow.db", folder / "mlartifacts").close(status="FINISHED")
     return folder

@@ -164,7 +164,7 @@ def test_no_password_is_left_anywhere(guarded: Guarded) -> None:
     shown = guarded.run(*launch)
     assert "DEBUG" in shown
     assert "INSERT INTO" in shown  # the libraries do talk
-    assert f"postgresql+psycopg://{ROLE}:***@127.0.0.1" in shown
+    assert f"user={ROLE}" in shown
     shown = guarded.run("sync", "faulty")
     assert "faulty: added 0 runs" in shown
     guarded.run("export", "faulty", "-o", str(guarded.study.home.root / "exported.json"))

@@ -8,12 +8,12 @@ import pytest
 from optuna.storages import RDBStorage
 
 from nercc_tune.errors import HomeError, StorageError
+from nercc_tune.events import LaunchEvents, WorkerEvents
 from nercc_tune.home import Home
-from nercc_tune.launch_events import LaunchEvents
 from nercc_tune.pipeline import launch
 from nercc_tune.tuning import Ledger, closing_storage, open_cells, open_existing, open_storage, read_history
 from nercc_tune.tuning.holder import Holder
-from nercc_tune.worker import Job, WorkerEvents, _join, work
+from nercc_tune.worker import Job, _join, work
 from tests.fakes import (
     TINY,
     finished_home,

@@ -52,11 +52,8 @@ def launch(
     Example: `nercc-tune launch lenet5-digits --set search.trials=20 --workers 2`
     """
     from nercc_tune import terminal
-    from nercc_tune.pipeline import launch as launch_study
     from nercc_tune.spec import load_study
-    from nercc_tune.tuning import hush
 
-    hush()
     end_like_ctrl_c()
     console = terminal.make_console()
     spec = load_study(find_study(study), overrides=overrides or ()).placed(
@@ -64,6 +61,10 @@ def launch(
     )
     started = time.perf_counter()
     with terminal.LaunchProgress(console, spec) as progress:
+        from nercc_tune.pipeline import launch as launch_study  # takes seconds
+        from nercc_tune.tuning import hush
+
+        hush()
         result = launch_study(spec, Home(home, data_dir), fresh=fresh, allow_code=allow_code, events=progress.events)
     wall = time.perf_counter() - started
     console.print(terminal.table_of_results(result.table))
@@ -74,7 +75,7 @@ def launch(
         console.print(terminal.table_of_times(result.timings.seconds, wall))
     if result.tracking_error is not None:
         console.print(str(result.tracking_error), style="yellow", highlight=False)
-    console.print(terminal.closing_lines(result, home=home, wall=wall), highlight=False, soft_wrap=True)
+    console.print(terminal.closing_lines(result, spec, home=home, wall=wall), highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -100,7 +101,6 @@ def worker(
     from nercc_tune.spec import build_study, load_study
     from nercc_tune.stores import storage_url
     from nercc_tune.tuning import closing_storage, hush, open_existing, stored_spec
-    from nercc_tune.worker import Job, work
 
     hush()
     end_like_ctrl_c()
@@ -113,9 +113,12 @@ def worker(
         with closing_storage(open_existing(url)) as opened:
             stored = stored_spec(opened, study)
         spec = build_study(stored.model_dump(mode="json"), overrides=overrides or ())
-    job = Job(spec=spec, home=Home(home, data_dir), storage=url, device=device, threads=threads, allow_code=allow_code)
+    place = Home(home, data_dir)
     started = time.perf_counter()
     with terminal.LaunchProgress(console, spec) as progress:
+        from nercc_tune.worker import Job, work  # takes seconds
+
+        job = Job(spec=spec, home=place, storage=url, device=device, threads=threads, allow_code=allow_code)
         report = work(job, progress.worker_events)
     if profile:
         console.print(terminal.table_of_times(report.seconds, time.perf_counter() - started))

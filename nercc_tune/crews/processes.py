@@ -21,8 +21,9 @@ import torch
 
 from nercc_tune.crews.crew import FalseStarts, report_of, to_error
 from nercc_tune.errors import NerccTuneError
+from nercc_tune.events import WorkerEvents
 from nercc_tune.redaction import without_password
-from nercc_tune.worker import Job, WorkerEvents, work
+from nercc_tune.worker import Job, work
 
 _STOP_S = 30.0
 # What a worker imports sooner or later, some of it only when it opens the storage.

@@ -17,10 +17,11 @@ from typing import Any
 from nercc_tune.crews.crew import FalseStarts, to_error
 from nercc_tune.crews.ray_cluster import check_hosts, connected
 from nercc_tune.errors import CrewError, NerccTuneError
+from nercc_tune.events import WorkerEvents
 from nercc_tune.home import Home
 from nercc_tune.one_line import one_line
 from nercc_tune.redaction import without_password
-from nercc_tune.worker import Job, WorkerEvents, work
+from nercc_tune.worker import Job, work
 
 _STOP_S = 20.0
 _ANSWER_S = 5.0

@@ -4,7 +4,7 @@ from nercc_tune.inference.designs import check_designs
 from nercc_tune.inference.device import describe_device, resolve_device
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.draws import Draws, Inference
-from nercc_tune.inference.evaluation import CellEvaluator, Reading
+from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.groups import Split, check_size, load_groups, split_queries
 from nercc_tune.inference.layout import Features, Layout
@@ -26,7 +26,6 @@ __all__ = [
     "MaskSource",
     "MaskedMetrics",
     "OutputStore",
-    "Reading",
     "SplineDecoder",
     "Split",
     "Truth",

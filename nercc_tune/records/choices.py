@@ -7,11 +7,14 @@ from typing import Literal
 
 from nercc_tune.strict_json import Strict
 
-__all__ = ["DECODE_SPACES", "DecodeSpace", "Design", "Encoding"]
+__all__ = ["DECODE_SPACES", "DecodeSpace", "Design", "Encoding", "Reading"]
 
 DecodeSpace = Literal["probabilities", "logits", "logits-softmax"]
 DECODE_SPACES: tuple[DecodeSpace, ...] = ("probabilities", "logits", "logits-softmax")
 """Where the decoder works: on probabilities; on logits, with the MSE in logits; on logits with a softmax after it."""
+
+Reading = tuple[str, DecodeSpace]
+"""An assignment and a decode space: what may be chosen once the answers are there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ from nercc_tune.reporting.markdown import plain
 from nercc_tune.reporting.passes import PassCount
 from nercc_tune.selection import search_forwards
 from nercc_tune.spec import StudySpec
+from nercc_tune.timings import describe_seconds
 
-__all__ = ["cost_section", "describe_seconds", "model_evaluations"]
+__all__ = ["cost_section", "model_evaluations"]
 
 _SUFFIX = "_s"
-_MINUTE, _HOUR = 60, 3600
 _DEFERRED = "- device and seconds of the stages: not recorded before the study is judged"
 
 
@@ -43,20 +43,6 @@ def model_evaluations(history: StudyHistory) -> int:
     spec = StudySpec.model_validate(history.spec, strict=False)
     coded = (search_forwards(history) - 1) * spec.code.workers
     return round(spec.evaluation.tuning_groups * (coded + spec.code.queries))
-
-
-def describe_seconds(seconds: float) -> str:
-    """Return a time for a reader.
-
-    >>> [describe_seconds(value) for value in (0.42, 12.5, 130, 7500)]
-    ['0.42 s', '12 s', '2 min 10 s', '2 h 05 min']
-    """
-    whole = round(seconds)
-    if whole >= _HOUR:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} min"
-    if whole >= _MINUTE:
-        return f"{whole // _MINUTE} min {whole % _MINUTE:02} s"
-    return f"{seconds:.0f} s" if seconds >= 10 or seconds == 0 else f"{seconds:.2g} s"
 
 
 def _groups(spec: StudySpec) -> str:

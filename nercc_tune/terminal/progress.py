@@ -14,13 +14,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from nercc_tune.launch_events import LaunchEvents
+from nercc_tune.events import LaunchEvents, WorkerEvents
 from nercc_tune.records import TrialRecord
-from nercc_tune.reporting.cost import describe_seconds
 from nercc_tune.spec import StudySpec
 from nercc_tune.terminal.figures import show_smoothing
 from nercc_tune.terminal.standing import Standing
-from nercc_tune.worker import WorkerEvents
+from nercc_tune.timings import describe_seconds
 
 __all__ = ["LaunchProgress"]
 

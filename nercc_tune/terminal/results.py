@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 
 from rich.table import Table
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
-from nercc_tune.pipeline import LaunchResult
+from nercc_tune.launch_result import LaunchResult
 from nercc_tune.redaction import redact
+from nercc_tune.spec import StudySpec
 from nercc_tune.terminal.figures import show_change, show_interval, show_smoothing
-from nercc_tune.tracking.reachability import is_server
 
 __all__ = ["closing_lines", "policy_lines", "table_of_results"]
 
@@ -64,11 +66,17 @@ def policy_lines(table: TunedTable) -> str:
     )
 
 
-def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
-    """Return what was done and what to type next."""
+def closing_lines(result: LaunchResult, spec: StudySpec, *, home: Path, wall: float) -> str:
+    """Return what was done and what to type next.
+
+    Args:
+        result: What it gave.
+        spec: The study as it was launched.
+        home: The home it was launched in.
+        wall: Seconds that the launch took.
+    """
     name = result.table.study
-    option = "" if home == Path("nercc-home") else f" --home {home}"
-    server = f" --tracking {redact(result.tracking_url)}" if is_server(result.tracking_url) else ""
+    place, tracking = _options(spec, home)
     return "\n".join(
         [
             (
@@ -78,9 +86,24 @@ def closing_lines(result: LaunchResult, *, home: Path, wall: float) -> str:
             ),
             f"table, figures and report in {result.folder}",
             "next:",
-            f"  nercc-tune dashboard{option}{server}",
-            f"  nercc-tune advise {name}{option}",
-            f"  nercc-tune promote {name}{option}{server}",
-            f"  nercc-tune export {name}{option} -o table.json",
+            f"  nercc-tune dashboard{place}{tracking}",
+            f"  nercc-tune advise {name}{place}",
+            f"  nercc-tune promote {name}{place}{tracking}",
+            f"  nercc-tune export {name}{place} -o table.json",
         ]
     )
+
+
+def _options(spec: StudySpec, home: Path) -> tuple[str, str]:
+    """Return the options that name the home and the storage, and the tracking store, where no default does."""
+    given = {
+        "HOME": str(home) if home != Path("nercc-home") else None,
+        "STORAGE": spec.storage.url,
+        "TRACKING": spec.tracking.url,
+    }
+    named = {
+        what: f" --{what.lower()} {shlex.quote(redact(value))}"
+        for what, value in given.items()
+        if value is not None and value != os.environ.get(f"NERCC_TUNE_{what}")
+    }
+    return named.get("HOME", "") + named.get("STORAGE", ""), named.get("TRACKING", "")

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from optuna.trial import Trial
 
-from nercc_tune.inference import Reading
-from nercc_tune.records import Encoding, Strict, TrialRecord
+from nercc_tune.records import Encoding, Reading, Strict, TrialRecord
 from nercc_tune.spec import StudySpec
 from nercc_tune.tuning.cell_study import CellStudy
 from nercc_tune.tuning.samplers import (

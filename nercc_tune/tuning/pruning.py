@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from optuna.trial import Trial
 
 from nercc_tune.errors import OutputError
-from nercc_tune.inference import CellEvaluator, Reading
-from nercc_tune.records import Encoding
+from nercc_tune.records import Encoding, Reading
 from nercc_tune.spec import StudySpec
 from nercc_tune.timings import Timings
+
+if TYPE_CHECKING:  # reading a study needs no torch
+    from nercc_tune.inference import CellEvaluator
 
 
 @dataclass(frozen=True, kw_only=True)

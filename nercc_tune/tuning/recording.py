@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from nercc_tune.errors import OutputError
-from nercc_tune.inference import CellEvaluator
 from nercc_tune.records import Design, Option, TrialRecord
 from nercc_tune.tuning.cell_study import now_ms
 from nercc_tune.tuning.proposals import Proposal, Proposals
+
+if TYPE_CHECKING:  # reading a study needs no torch
+    from nercc_tune.inference import CellEvaluator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from optuna.exceptions import UpdateFinishedTrialError
 
-from nercc_tune.inference import CellEvaluator
 from nercc_tune.records import TrialRecord, from_json, to_json
 from nercc_tune.timings import Timings
 from nercc_tune.tuning.cell_study import SupersededError
@@ -19,6 +19,9 @@ from nercc_tune.tuning.progress import Progress
 from nercc_tune.tuning.proposals import Proposal, Proposals
 from nercc_tune.tuning.pruning import Pruning
 from nercc_tune.tuning.recording import Recorder
+
+if TYPE_CHECKING:  # reading a study needs no torch
+    from nercc_tune.inference import CellEvaluator
 
 # A proposal that kills its worker again and again is given up; 20 leave room for deaths of other causes.
 _DEATHS_AT_MOST = 20

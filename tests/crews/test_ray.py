@@ -22,8 +22,8 @@ from nercc_tune.crews.making import make_crew
 from nercc_tune.crews.ray import RayCrew
 from nercc_tune.crews.ray_cluster import check_hosts, connected
 from nercc_tune.errors import CrewError, HomeError, StorageError
+from nercc_tune.events import LaunchEvents
 from nercc_tune.home import Home
-from nercc_tune.launch_events import LaunchEvents
 from nercc_tune.pipeline import launch
 from nercc_tune.spec import StudySpec, parse_study
 from nercc_tune.tuning import open_existing, read_history

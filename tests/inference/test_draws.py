@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nercc_tune.inference import Reading
-from nercc_tune.records import Design, Encoding
+from nercc_tune.records import Design, Encoding, Reading
 from tests.fakes import draw, tiny_spec
 
 

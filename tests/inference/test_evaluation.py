@@ -14,10 +14,9 @@ from nercc_tune.inference import (
     ForwardEngine,
     MaskedMetrics,
     OutputStore,
-    Reading,
     WorkerOutputs,
 )
-from nercc_tune.records import DECODE_SPACES, Cell, DecodeSpace, Design, Encoding, Goal, Metric, Option, Score
+from nercc_tune.records import DECODE_SPACES, Cell, DecodeSpace, Design, Encoding, Goal, Metric, Option, Reading, Score
 from nercc_tune.straggling import Arrivals, Bursts, Exactly, FirstArrivals, Independent, ShiftedExponential
 from nercc_tune.timings import Timings
 from tests.inference.fakes import Counting, draw_groups

@@ -5,7 +5,8 @@ import pytest
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from nercc_tune.reporting import CODES, figure_coded_queries
+from nercc_tune.reporting.coded_queries import figure_coded_queries
+from nercc_tune.reporting.style import CODES
 from tests.reporting.panels import draw, is_inside, panels
 
 _RNG = np.random.default_rng(7)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from nercc_tune.records import StudyHistory
-from nercc_tune.reporting import CODES, figure_history
+from nercc_tune.reporting.convergence import figure_history
+from nercc_tune.reporting.style import CODES
 from tests.builders import pruned, score, study_history
 from tests.reporting.panels import colour, draw, is_inside, legend, panels, points
 

@@ -9,7 +9,7 @@ import pytest
 
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import StudyHistory
-from nercc_tune.reporting import FigureFormat, draw_figures, write_figures
+from nercc_tune.reporting.figures import FigureFormat, draw_figures, write_figures
 from tests.builders import study_history, tuned_table
 from tests.variants import pareto_study, random_table, with_waiting
 

@@ -7,8 +7,8 @@ import pytest
 from matplotlib.axes import Axes
 
 from nercc_tune.records import CellHistory, StudyHistory
-from nercc_tune.reporting import CODES, figure_front
-from nercc_tune.reporting.front import has_front
+from nercc_tune.reporting.front import figure_front, has_front
+from nercc_tune.reporting.style import CODES
 from tests.builders import score, study_history
 from tests.reporting.panels import colour, draw, is_inside, legend, marked, panels
 from tests.variants import in_ranges, pareto_study

@@ -9,7 +9,8 @@ from matplotlib.collections import QuadMesh
 from numpy.typing import NDArray
 
 from nercc_tune.records import TrialRecord
-from nercc_tune.reporting import CODES, figure_landscape
+from nercc_tune.reporting.landscape import figure_landscape
+from nercc_tune.reporting.style import CODES
 from tests.builders import ENCODERS, GRID, score, study_history
 from tests.reporting.panels import colour, draw, is_inside, legend, marked, panels
 from tests.variants import in_ranges

@@ -6,7 +6,8 @@ import pytest
 from matplotlib.axes import Axes
 
 from nercc_tune.records import StudyHistory
-from nercc_tune.reporting import CODES, figure_smoothing
+from nercc_tune.reporting.smoothing import figure_smoothing
+from nercc_tune.reporting.style import CODES
 from tests.builders import ENCODERS, GRID, score, study_history
 from tests.reporting.panels import colour, draw, is_inside, legend, marked, panels, points
 from tests.variants import SORTED, in_ranges

@@ -7,7 +7,8 @@ import pytest
 
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import BASELINES, Goal, Heldout, Interval
-from nercc_tune.reporting import CODES, figure_stragglers
+from nercc_tune.reporting.stragglers import figure_stragglers
+from nercc_tune.reporting.style import CODES
 from tests.builders import heldout, tuned_table
 from tests.reporting.panels import colour, draw, is_inside, legend, panels, points
 from tests.variants import random_table, with_frozen

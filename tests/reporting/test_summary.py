@@ -6,7 +6,7 @@ from dataclasses import replace
 from nercc_tune.export.formats import export_table
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import Goal
-from nercc_tune.reporting import summarise
+from nercc_tune.reporting.summary import summarise
 from tests.builders import SPEC, pruned, study_history, tuned_table
 from tests.variants import in_ranges, pareto_study, random_table, with_waiting
 

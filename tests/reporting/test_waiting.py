@@ -6,7 +6,8 @@ import pytest
 from matplotlib.axes import Axes
 
 from nercc_tune.records import Goal, Heldout
-from nercc_tune.reporting import CODES, figure_waiting
+from nercc_tune.reporting.style import CODES
+from nercc_tune.reporting.waiting import figure_waiting
 from tests.builders import tuned_table
 from tests.reporting.panels import colour, draw, is_inside, legend, panels, points
 from tests.variants import random_table, with_waiting

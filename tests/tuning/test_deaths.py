@@ -11,8 +11,8 @@ import pytest
 from optuna.trial import Trial, TrialState
 from typing_extensions import override
 
-from nercc_tune.inference import CellEvaluator, Reading
-from nercc_tune.records import Design, Encoding, Option, TrialRecord
+from nercc_tune.inference import CellEvaluator
+from nercc_tune.records import Design, Encoding, Option, Reading, TrialRecord
 from nercc_tune.spec import StudySpec
 from nercc_tune.tuning import CellStudy, Proposals, search
 from nercc_tune.tuning.leases import Leases

@@ -7,8 +7,8 @@ import pytest
 from optuna.trial import TrialState
 from typing_extensions import override
 
-from nercc_tune.inference import CellEvaluator, Reading
-from nercc_tune.records import Design, Encoding, Option, TrialRecord
+from nercc_tune.inference import CellEvaluator
+from nercc_tune.records import Design, Encoding, Option, Reading, TrialRecord
 from nercc_tune.tuning import CellStudy, samplers
 from tests.fakes import Bench, bench, timeless, tiny_spec
 

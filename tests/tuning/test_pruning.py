@@ -7,8 +7,8 @@ import pytest
 from optuna.trial import TrialState
 from typing_extensions import override
 
-from nercc_tune.inference import CellEvaluator, Reading
-from nercc_tune.records import CellHistory, Design, Encoding, Option
+from nercc_tune.inference import CellEvaluator
+from nercc_tune.records import CellHistory, Design, Encoding, Option, Reading
 from nercc_tune.selection import search_forwards
 from nercc_tune.spec import StudySpec
 from tests.fakes import Bench, FailsOnSmooth, bench, timeless, tiny_model, tiny_spec, tiny_workload

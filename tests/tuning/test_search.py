@@ -8,8 +8,8 @@ import torch
 from typing_extensions import override
 
 from nercc_tune.errors import OutputError
-from nercc_tune.inference import CellEvaluator, Reading
-from nercc_tune.records import Design, Encoding, Option, TrialRecord
+from nercc_tune.inference import CellEvaluator
+from nercc_tune.records import Design, Encoding, Option, Reading, TrialRecord
 from nercc_tune.tuning.samplers import sampler_for
 from tests.fakes import Bench, FailsOnSmooth, bench, timeless, tiny_model, tiny_spec, tiny_workload
 

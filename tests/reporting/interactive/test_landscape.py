@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 import pytest
 
 from nercc_tune.records import Design, Goal, Option, Surface
-from nercc_tune.reporting import CODES
 from nercc_tune.reporting.interactive import plot_landscape, recorded_surface
 from nercc_tune.reporting.interactive.lambda_axis import LambdaAxis
+from nercc_tune.reporting.style import CODES
 from tests.builders import ENCODERS, GRID, cell_history, judged, landscape, pruned, score, study_history, trial
 from tests.reporting.interactive.traces import check, named, names, plain, points
 

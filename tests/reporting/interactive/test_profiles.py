@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from nercc_tune.records import Interval, Profile
-from nercc_tune.reporting import CODES
 from nercc_tune.reporting.interactive import plot_profiles
+from nercc_tune.reporting.style import CODES
 from tests.builders import GRID, interval, landscape
 from tests.reporting.interactive.traces import check, names, plain
 

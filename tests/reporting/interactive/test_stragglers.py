@@ -7,9 +7,9 @@ import pytest
 
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import MEASURES, Heldout, Interval, Measure
-from nercc_tune.reporting import CODES
 from nercc_tune.reporting.interactive import plot_stragglers
 from nercc_tune.reporting.interactive.looks import code_label
+from nercc_tune.reporting.style import CODES
 from tests.builders import COUNTS, study_history, tuned_table
 from tests.reporting.interactive.traces import check, named, names, plain
 from tests.variants import in_ranges, with_frozen

@@ -1,4 +1,4 @@
-"""What a launch reports while it runs."""
+"""What a launch and a worker report while they run."""
 
 from __future__ import annotations
 
@@ -25,3 +25,18 @@ class LaunchEvents:
     trial: Callable[[TrialRecord], None] = lambda _: None
     proposal: Callable[[int, int], None] = lambda _done, _budget: None
     notice: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerEvents:
+    """What a worker reports.
+
+    Attributes:
+        stage: Called with a line when a stage begins, and when the storage fails.
+        ready: Called when everything is loaded and the search begins.
+        proposal: Called with the number of proposals that all workers have done, and the most there may be.
+    """
+
+    stage: Callable[[str], None] = lambda _: None
+    ready: Callable[[], None] = lambda: None
+    proposal: Callable[[int, int], None] = lambda _done, _budget: None
