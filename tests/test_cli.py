@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 import nercc_tune
 from nercc_tune.cli import app
-from nercc_tune.export.advice import NAMES, advise
+from nercc_tune.export.advice import advise
 from nercc_tune.export.table import parse_table
+from nercc_tune.records import CODE_NAMES
 from tests.fakes import TINY, finished_home, finished_result, loader, tiny_home, tiny_workload
 from tests.program import assert_one_line, run_program
 
@@ -131,7 +132,7 @@ def test_the_advice_names_a_code_for_each_count(
     shown = capsys.readouterr().out
     for advice in advise(finished_result().table):
         (row,) = [line for line in shown.splitlines() if line.startswith(f"│ {advice.stragglers} ")]
-        assert row.rstrip(" │").endswith(NAMES[advice.best] + ("" if advice.is_certain else ", probably"))
+        assert row.rstrip(" │").endswith(CODE_NAMES[advice.best] + ("" if advice.is_certain else ", probably"))
     for title in ("tuned NeRCC", "BACC", "replication", "deploy"):
         assert title in shown
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from nercc_tune.errors import NerccTuneError
 from nercc_tune.exploration import Decoded, LiveGroup, SentCode, codes_to_send
+from nercc_tune.records import CODE_NAMES
 from nercc_tune.reporting.interactive import plot_outputs, plot_weights
 from nercc_tune.straggling import Part
 
@@ -64,7 +65,7 @@ def _show_queries(group: LiveGroup, other: LiveGroup, code: SentCode) -> None:
     st.header("What a worker gets", anchor=False)
     number = st.slider("Worker number", 0, workers - 1, workers // 2)
     columns = st.columns([1, 1, 3])
-    for column, pictures, title in ((columns[0], coded, code.title), (columns[1], others, "BACC (Berrut)")):
+    for column, pictures, title in ((columns[0], coded, code.title), (columns[1], others, CODE_NAMES["bacc"])):
         with column:
             st.markdown(f"**{title}**")
             st.html(
@@ -80,7 +81,7 @@ def _show_queries(group: LiveGroup, other: LiveGroup, code: SentCode) -> None:
         }
         show_chart(plot_weights(rows), key="weights")
     with st.expander(f"All {workers} coded queries, in the order of the workers"):
-        for pictures, title in ((coded, code.title), (others, "BACC (Berrut)")):
+        for pictures, title in ((coded, code.title), (others, CODE_NAMES["bacc"])):
             st.markdown(f"**{title}**")
             st.html(_picture(pictures, span, words=f"{workers} coded queries by {title}"))
 
@@ -115,7 +116,7 @@ def _show_decoding(group: LiveGroup, other: LiveGroup, code: SentCode, *, stragg
         return
     decoded, reference = group.decode(arrived), other.decode(arrived)
     st.markdown(f"{len(straggling)} stragglers, {len(arrived)} answers{_written_smoothing(code, len(arrived))}.")
-    st.markdown(_scores({code.title: decoded, "BACC (Berrut)": reference}))
+    st.markdown(_scores({code.title: decoded, CODE_NAMES["bacc"]: reference}))
     _show_estimates(group, decoded)
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import MEASURES, Measure, StudyHistory
+from nercc_tune.records import CODE_NAMES, MEASURES, Measure, StudyHistory
 from nercc_tune.reporting.interactive import plot_stragglers
 from nercc_tune.reporting.series import code_series
 
@@ -14,16 +14,7 @@ from .charts import show_chart
 from .context import Context
 from .wording import MEASURE_NAMES, to_table, write_interval
 
-_NAMES = {
-    "tuned": "NeRCC, tuned pair",
-    "policy": "NeRCC, policy",
-    "bacc": "BACC",
-    "nercc_ag": "NeRCC at (0, 0)",
-    "replication": "replication",
-    "uncoded": "uncoded",
-    "bacc_same_design": "BACC, same design",
-    "frozen": "NeRCC, one pair frozen",
-}
+_BASELINES = ("bacc", "nercc_ag", "replication")
 
 
 def show_stragglers(context: Context) -> None:
@@ -62,7 +53,7 @@ def _in_figures(table: TunedTable, measure: Measure) -> str:
         ]
         for entry in table.entries
     ]
-    return to_table(["stragglers", *(_NAMES[name] for name in shown)], rows)
+    return to_table(["stragglers", *(CODE_NAMES[name] for name in shown)], rows)
 
 
 def _show_tuning(history: StudyHistory) -> None:
@@ -74,9 +65,9 @@ def _show_tuning(history: StudyHistory) -> None:
         best = cell.best
         scores = [
             best.score if best else None,
-            *(cell.baselines.get(name) for name in ("bacc", "nercc_ag", "replication")),
+            *(cell.baselines.get(name) for name in _BASELINES),
         ]
         rows.append(
             [cell.cell.title, *("–" if score is None else f"{cell.goal.error_of(score):.4g}" for score in scores)]
         )
-    st.markdown(to_table(["stragglers", f"best trial, {error}", "BACC", "NeRCC at (0, 0)", "replication"], rows))
+    st.markdown(to_table(["stragglers", f"best trial, {error}", *(CODE_NAMES[name] for name in _BASELINES)], rows))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nercc_tune.coding import BerrutCode, GroupCode, LinearCode, NerccCode, NodeSet, Placement
-from nercc_tune.records import Design, Policy, StudyHistory
+from nercc_tune.records import CODE_NAMES, Design, Policy, StudyHistory
 from nercc_tune.spec import StudySpec
 
 Smoothing = float | Callable[[int], float]
@@ -70,8 +70,8 @@ def codes_to_send(history: StudyHistory, stragglers: int) -> dict[str, SentCode]
             lambda_enc=history.policy.lambda_enc,
             lambda_dec=_by_answers(history.policy, cell.cell.workers),
         )
-    codes["nercc_ag"] = SentCode(title="NeRCC at (0, 0)", design=reference, lambda_enc=0.0)
-    codes["bacc"] = SentCode(title="BACC (Berrut)", design=reference)
+    codes["nercc_ag"] = SentCode(title=CODE_NAMES["nercc_ag"], design=reference, lambda_enc=0.0)
+    codes["bacc"] = SentCode(title=CODE_NAMES["bacc"], design=reference)
     return codes
 
 

@@ -9,19 +9,10 @@ from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import Heldout, Interval, Policy, TunedEntry
 
-__all__ = ["NAMES", "TUNED", "Advice", "advise"]
+__all__ = ["TUNED", "Advice", "advise"]
 
 _COMPARED = ("bacc", "bacc_same_design", "replication")
-TUNED = "tuned NeRCC"
-NAMES = {
-    TUNED: TUNED,
-    "bacc": "BACC",
-    "bacc_same_design": "BACC in the same design",
-    "nercc_ag": "NeRCC at (0, 0)",
-    "replication": "replication",
-    "uncoded": "no coding",
-}
-"""What the codes are called in a text."""
+TUNED = "tuned"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +20,7 @@ class Advice:
     """What to deploy for the straggler counts of one entry.
 
     Attributes:
-        best: `tuned NeRCC`, `bacc`, `bacc_same_design` or `replication`: the least held-out MSE in probabilities.
+        best: `tuned`, `bacc`, `bacc_same_design` or `replication`: the least held-out MSE in probabilities.
         is_certain: Whether the intervals of the paired differences leave no doubt.
         heldout: By code, on the same draws.
         minus: Paired difference of the MSE in probabilities, tuned NeRCC minus each of the others.

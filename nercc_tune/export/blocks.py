@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import RIVALS, Heldout, Interval, TunedEntry
+from nercc_tune.records import CODE_NAMES, RIVALS, Heldout, Interval, TunedEntry
 
 __all__ = ["CODE", "UNDEFINED", "Block", "make_blocks", "setting", "write_count", "write_error"]
 
@@ -19,14 +19,7 @@ UNDEFINED = "–"
 _PAIR_HEAD = ("S", "λ_enc", "λ_dec", "df_enc", "df_dec")
 _DIGITS = 3
 _FIXED_FROM = 1e-3  # an MSE below it is written with a power of ten
-_BASELINE_LABELS = {
-    "bacc": "BACC",
-    "nercc_ag": "(0, 0)",
-    "replication": "replication",
-    "uncoded": "uncoded",
-    "bacc_same_design": "BACC, same design",
-    "frozen": "the frozen pair",
-}
+_NAMES = CODE_NAMES | {"nercc_ag": "(0, 0)", "frozen": "the frozen pair"}
 _ERRORS = {"mse": "MSE", "prob_mse": "MSE in probabilities"}
 
 
@@ -103,7 +96,7 @@ def _baselines(table: TunedTable) -> Block:
     for entry in table.entries:
         judged = [entry.baselines.get(name) for name in names]
         rows.append((write_count(entry), *(write_error(getattr(item, error) if item else None) for item in judged)))
-    head = ("S", *(f"{_ERRORS[error]} of {_BASELINE_LABELS[name]}" for name in names))
+    head = ("S", *(f"{_ERRORS[error]} of {_NAMES[name]}" for name in names))
     return Block(title="Baselines on the same draws", head=head, rows=tuple(rows))
 
 

@@ -18,6 +18,7 @@ from nercc_tune.records.goals import Goal, Metric
 from nercc_tune.records.histories import CellHistory, Provenance, StudyHistory, WorkloadInfo
 from nercc_tune.records.results import (
     BASELINES,
+    CODE_NAMES,
     RIVALS,
     Candidate,
     FrontPoint,
@@ -34,6 +35,7 @@ from nercc_tune.strict_json import Strict, from_json, to_json
 
 __all__ = [
     "BASELINES",
+    "CODE_NAMES",
     "DECODE_SPACES",
     "MEASURES",
     "RIVALS",

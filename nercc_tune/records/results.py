@@ -10,6 +10,7 @@ from nercc_tune.strict_json import Strict
 
 __all__ = [
     "BASELINES",
+    "CODE_NAMES",
     "RIVALS",
     "Candidate",
     "FrontPoint",
@@ -26,6 +27,18 @@ BASELINES = ("bacc", "nercc_ag", "replication", "uncoded")
 
 RIVALS = (*BASELINES, "bacc_same_design", "frozen")
 """All that a tuned code is compared with; the last two are BACC in the tuned design and a pair tuned at another S."""
+
+CODE_NAMES = {
+    "tuned": "tuned NeRCC",
+    "policy": "NeRCC, policy",
+    "bacc": "BACC",
+    "nercc_ag": "NeRCC at (0, 0)",
+    "replication": "replication",
+    "uncoded": "uncoded",
+    "bacc_same_design": "BACC in the same design",
+    "frozen": "NeRCC, one pair frozen",
+}
+"""What the codes are called in every text, table and figure."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from nercc_tune.export.advice import NAMES, Advice, advise
+from nercc_tune.export.advice import Advice, advise
 from nercc_tune.export.blocks import UNDEFINED, write_count, write_error
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Candidate, CellHistory, Design, Goal, StudyHistory, TunedEntry
+from nercc_tune.records import CODE_NAMES, Candidate, CellHistory, Design, Goal, StudyHistory, TunedEntry
 from nercc_tune.reporting.markdown import plain, table_of, verbatim
 
 __all__ = ["candidates_section", "deployment_section", "describe_designs", "describe_goal", "describe_straggling"]
@@ -95,7 +95,7 @@ def deployment_section(table: TunedTable) -> list[str]:
     """Return the parts that say which code to deploy where, and whether one pair would do for all counts."""
     advices = advise(table)
     codes = list(dict.fromkeys(code for advice in advices for code in advice.heldout))
-    head = ["S", *(NAMES[code] for code in codes), "deploy"]
+    head = ["S", *(CODE_NAMES[code] for code in codes), "deploy"]
     rows = [_advice_row(advice, codes) for advice in advices]
     return [
         "## Which code to deploy",
@@ -123,7 +123,7 @@ def _candidate_row(candidate: Candidate, *, is_chosen: bool) -> list[str]:
 
 def _advice_row(advice: Advice, codes: Sequence[str]) -> list[str]:
     figures = [write_error(advice.heldout[code].prob_mse) if code in advice.heldout else UNDEFINED for code in codes]
-    return [advice.count, *figures, ("" if advice.is_certain else "probably ") + NAMES[advice.best]]
+    return [advice.count, *figures, ("" if advice.is_certain else "probably ") + CODE_NAMES[advice.best]]
 
 
 def _floor_lines(table: TunedTable) -> list[str]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from nercc_tune.records import Goal
+from nercc_tune.records import CODE_NAMES, Goal
 
 __all__ = [
     "CHOSEN",
@@ -52,14 +52,14 @@ class CodeStyle:
 
 
 CODES = {
-    "tuned": CodeStyle(label="NeRCC, tuned pair", colour="#0072B2", marker="o"),
-    "policy": CodeStyle(label="NeRCC, policy", colour="#009E73", marker="s"),
-    "bacc": CodeStyle(label="BACC", colour="#D55E00", marker="^"),
-    "nercc_ag": CodeStyle(label="NeRCC$^{Ag}$ (0, 0)", colour="#E69F00", marker="D"),
-    "replication": CodeStyle(label="replication", colour="#CC79A7", marker="v"),
-    "uncoded": CodeStyle(label="uncoded", colour="#666666", marker="X"),
-    "bacc_same_design": CodeStyle(label="BACC, same design", colour="#A0522D", marker="<"),
-    "frozen": CodeStyle(label="NeRCC, one pair frozen", colour="#56B4E9", marker="P"),
+    "tuned": CodeStyle(label=CODE_NAMES["tuned"], colour="#0072B2", marker="o"),
+    "policy": CodeStyle(label=CODE_NAMES["policy"], colour="#009E73", marker="s"),
+    "bacc": CodeStyle(label=CODE_NAMES["bacc"], colour="#D55E00", marker="^"),
+    "nercc_ag": CodeStyle(label=CODE_NAMES["nercc_ag"], colour="#E69F00", marker="D"),
+    "replication": CodeStyle(label=CODE_NAMES["replication"], colour="#CC79A7", marker="v"),
+    "uncoded": CodeStyle(label=CODE_NAMES["uncoded"], colour="#666666", marker="X"),
+    "bacc_same_design": CodeStyle(label=CODE_NAMES["bacc_same_design"], colour="#A0522D", marker="<"),
+    "frozen": CodeStyle(label=CODE_NAMES["frozen"], colour="#56B4E9", marker="P"),
 }
 """By name; the colours are Okabe and Ito's, which the colour-blind can tell apart.
 

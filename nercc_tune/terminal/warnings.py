@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from nercc_tune.export.advice import NAMES
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Interval, TunedEntry
+from nercc_tune.records import CODE_NAMES, Interval, TunedEntry
 
 __all__ = ["warnings_of"]
 
@@ -27,9 +26,9 @@ def warnings_of(table: TunedTable) -> list[str]:
         replicated = better if name == "replication" else replicated
         if better:
             offer = "" if name == "bacc_same_design" else f'; deploy it there with `load_table(…).baseline("{name}")`'
-            lines.append(f"S = {', '.join(better)}: {NAMES[name]} is better than the tuned code{offer}.")
+            lines.append(f"S = {', '.join(better)}: {CODE_NAMES[name]} is better than the tuned code{offer}.")
         if unsure:
-            lines.append(f"S = {', '.join(unsure)}: the tuned code is not surely better than {NAMES[name]}.")
+            lines.append(f"S = {', '.join(unsure)}: the tuned code is not surely better than {CODE_NAMES[name]}.")
     return lines
 
 

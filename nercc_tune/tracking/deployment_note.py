@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from nercc_tune.export.advice import NAMES
 from nercc_tune.export.blocks import UNDEFINED, write_error
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Heldout, Interval
+from nercc_tune.records import CODE_NAMES, Heldout, Interval
 from nercc_tune.tracking.deployments import DeployedCode
 
 _LONGEST = 5000
@@ -23,10 +22,9 @@ def deployment_note(table: TunedTable, code: DeployedCode, *, name: str) -> str:
     """Return the pair, what it is worth on held-out draws, and how to load it."""
     judged = table.policy if code.stragglers is None else table.entry(code.stragglers)
     rows = [_row("**this code**", judged.heldout)]
-    rows += [_row(NAMES.get(baseline, baseline), heldout) for baseline, heldout in judged.baselines.items()]
+    rows += [_row(CODE_NAMES[baseline], heldout) for baseline, heldout in judged.baselines.items()]
     differences = [
-        f"- {write_difference(minus)} to {NAMES.get(baseline, baseline)}"
-        for baseline, minus in judged.prob_mse_minus.items()
+        f"- {write_difference(minus)} to {CODE_NAMES[baseline]}" for baseline, minus in judged.prob_mse_minus.items()
     ]
     loading = _LOADING.format(
         name=name,

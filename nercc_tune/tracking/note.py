@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from nercc_tune.records import Cell, Goal, Heldout, Interval, StudyHistory, TrialRecord, TunedEntry
+from nercc_tune.records import CODE_NAMES, Cell, Goal, Heldout, Interval, StudyHistory, TrialRecord, TunedEntry
 from nercc_tune.tracking.content import LOG10_OF_ZERO
 from nercc_tune.tracking.links import explorer_link
 from nercc_tune.tracking.views import view_links
-
-_BASELINE_NAMES = {
-    "bacc": "BACC (Berrut)",
-    "nercc_ag": "NeRCC at (0, 0)",
-    "replication": "replication",
-    "uncoded": "uncoded",
-    "bacc_same_design": "BACC in the same design",
-    "frozen": "the pair tuned at another count",
-}
-
 
 _ERROR_NAMES = {"mse": "MSE", "prob_mse": "MSE in probabilities"}
 
@@ -103,10 +93,9 @@ def _origin(history: StudyHistory, *, is_judged: bool) -> str:
 
 def _result_note(cell: Cell, entry: TunedEntry) -> str:
     rows = [_row("**tuned**", entry.heldout)]
-    rows += [_row(_BASELINE_NAMES.get(name, name), heldout) for name, heldout in entry.baselines.items()]
+    rows += [_row(CODE_NAMES[name], heldout) for name, heldout in entry.baselines.items()]
     differences = [
-        f"- {_interval(difference)} to {_BASELINE_NAMES.get(name, name)}"
-        for name, difference in entry.prob_mse_minus.items()
+        f"- {_interval(difference)} to {CODE_NAMES[name]}" for name, difference in entry.prob_mse_minus.items()
     ]
     lines = [
         f"### λ_enc = {entry.lambda_enc:.6g}, λ_dec = {entry.lambda_dec:.6g}",

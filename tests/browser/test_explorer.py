@@ -117,7 +117,7 @@ def test_the_stragglers_page_says_in_words_what_it_draws(site: Site, page: Page)
     site.open(page, "Stragglers")
     expect(page.locator(".js-plotly-plot")).to_have_count(1)
     names = page.locator(".js-plotly-plot").evaluate("chart => chart.data.map(trace => trace.name)")
-    assert {"BACC", "replication", "NeRCC, tuned pair", "NeRCC, policy"} <= set(names)
+    assert {"BACC", "replication", "tuned NeRCC", "NeRCC, policy"} <= set(names)
     table = load_table(site.home.study("faulty") / "table.json").table
     row = page.get_by_role("row", name=re.compile("S=2"))
     expect(row).to_contain_text(f"{table.entries[0].baselines['bacc'].mse.mean:.3g} [")

@@ -7,7 +7,7 @@ import pytest
 
 from nercc_tune.export.advice import TUNED
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Goal, Interval
+from nercc_tune.records import CODE_NAMES, Goal, Interval
 from nercc_tune.reporting.decisions import (
     candidates_section,
     deployment_section,
@@ -113,7 +113,7 @@ def test_a_doubt_is_told() -> None:
     rivals = {"bacc": heldout(0.2), "replication": heldout(0.2)}
     unsure = {**entry.prob_mse_minus, "bacc": Interval(mean=-0.1, low=-0.2, high=0.1)}
     table = table_with(heldout=heldout(0.1), baselines={**entry.baselines, **rivals}, prob_mse_minus=unsure)
-    assert f"| probably {TUNED} |" in _deployed(table)
+    assert f"| probably {CODE_NAMES[TUNED]} |" in _deployed(table)
 
 
 @pytest.mark.parametrize(

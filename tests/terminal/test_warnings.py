@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from nercc_tune import terminal
-from nercc_tune.export.advice import NAMES
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Goal, Interval, TunedEntry
+from nercc_tune.records import CODE_NAMES, Goal, Interval, TunedEntry
 from tests.builders import tuned_table
 
 _GAIN = Interval(mean=-9.0, low=-10.0, high=-8.0)
@@ -43,7 +42,7 @@ def test_a_warning_where_a_difference_may_be_none(name: str) -> None:
         prob_mse_minus={**entry.prob_mse_minus, name: _UNSURE},
     )
     (line,) = terminal.warnings_of(_with(unsure))
-    assert line == f"S = 20: the tuned code is not surely better than {NAMES[name]}."
+    assert line == f"S = 20: the tuned code is not surely better than {CODE_NAMES[name]}."
 
 
 @pytest.mark.parametrize("name", ["replication", "uncoded", "bacc", "nercc_ag"])
@@ -51,7 +50,7 @@ def test_a_baseline_that_is_better_is_offered(name: str) -> None:
     entry = replace(_better(), fewest=13, mse_minus={**_better().mse_minus, name: _LOSS})
     (line,) = terminal.warnings_of(_with(entry))
     offer = f'deploy it there with `load_table(…).baseline("{name}")`'
-    assert line == f"S = 13–20: {NAMES[name]} is better than the tuned code; {offer}."
+    assert line == f"S = 13–20: {CODE_NAMES[name]} is better than the tuned code; {offer}."
     assert terminal.warnings_of(replace(_with(entry), goal=Goal(metric="prob_mse"))) == []
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from nercc_tune.export.blocks import write_count
-from nercc_tune.records import CellHistory, Interval, TrialRecord
+from nercc_tune.records import CODE_NAMES, CellHistory, Interval, TrialRecord
 from nercc_tune.reporting.interactive.hover import trial_text
-from nercc_tune.reporting.interactive.looks import code_label, new_figure, spread_colours
+from nercc_tune.reporting.interactive.looks import new_figure, spread_colours
 from nercc_tune.reporting.interactive.value_axis import ValueAxis
 from nercc_tune.reporting.style import CODES
 
@@ -40,7 +40,7 @@ def plot_history(cells: Sequence[CellHistory]) -> go.Figure:
             mode="lines",
             line={"color": ag.colour, "dash": "dash", "width": 1.8},
             hoverinfo="skip",
-            name=code_label("nercc_ag"),
+            name=CODE_NAMES["nercc_ag"],
         )
     ]
     for cell, path, colour in zip(cells, paths, spread_colours(len(cells)), strict=True):
@@ -51,6 +51,7 @@ def plot_history(cells: Sequence[CellHistory]) -> go.Figure:
     figure.update_layout(
         xaxis={"title": {"text": "proposal"}, "range": [-0.02 * last - 0.5, 1.02 * last + 0.5]},
         yaxis=values.layout(_TITLE),
+        annotations=values.breaks,
     )
     return figure
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from matplotlib.colors import to_hex
 from nercc_tune.records import Measure
 from nercc_tune.reporting.style import CODES
 
-__all__ = ["EDGE", "ERRORS", "MEASURE_LABELS", "code_label", "marker_of", "new_figure", "spread_colours"]
+__all__ = ["EDGE", "ERRORS", "MEASURE_LABELS", "marker_of", "new_figure", "spread_colours"]
 
 MEASURE_LABELS: dict[Measure, str] = {
     "mse": "MSE",
@@ -76,11 +75,6 @@ def new_figure(traces: Sequence[Any], *, title: str = "", height: int = 480) -> 
     if title:
         figure.update_layout(title={"text": title}, margin={"t": _TITLED_PX})
     return figure
-
-
-def code_label(code: str) -> str:
-    """Return what a code is called in a legend, with raised letters as HTML."""
-    return re.sub(r"\$\^\{(\w+)\}\$", r"<sup>\1</sup>", CODES[code].label)
 
 
 def marker_of(code: str, *, size: int = 8) -> dict[str, Any]:

@@ -41,7 +41,9 @@ def plot_profiles(profiles: Sequence[Profile]) -> go.Figure:
         traces += _traces(profile, scale, values, colour=colour)
     figure = new_figure(traces)
     figure.add_vrect(*scale.zero_edges, fillcolor=_STRIP, line_width=0, layer="below")
-    figure.update_layout(xaxis=scale.layout(LABELS[axis]), yaxis=values.layout(MEASURE_LABELS[metric]))
+    figure.update_layout(
+        xaxis=scale.layout(LABELS[axis]), yaxis=values.layout(MEASURE_LABELS[metric]), annotations=values.breaks
+    )
     return figure
 
 

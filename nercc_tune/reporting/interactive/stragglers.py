@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Measure
+from nercc_tune.records import CODE_NAMES, Measure
 from nercc_tune.reporting.interactive.hover import pair_text
-from nercc_tune.reporting.interactive.looks import ERRORS, MEASURE_LABELS, code_label, marker_of, new_figure
+from nercc_tune.reporting.interactive.looks import ERRORS, MEASURE_LABELS, marker_of, new_figure
 from nercc_tune.reporting.interactive.series import interval_text, reaches
 from nercc_tune.reporting.interactive.value_axis import ValueAxis
 from nercc_tune.reporting.series import code_series, series_points
@@ -40,7 +40,7 @@ def plot_stragglers(table: TunedTable, *, measure: Measure) -> go.Figure:
         aside = step * (position - (len(series) - 1) / 2)
         colour = marker_of(code)["color"]
         said = [
-            f"<b>{code_label(code)}</b>, S = {titles[round(count)]}{pairs.get((code, count), '')}"
+            f"<b>{CODE_NAMES[code]}</b>, S = {titles[round(count)]}{pairs.get((code, count), '')}"
             f"<br>{MEASURE_LABELS[measure]} {interval_text(point)}"
             for count, point in points.items()
         ]
@@ -54,7 +54,7 @@ def plot_stragglers(table: TunedTable, *, measure: Measure) -> go.Figure:
                 line={"color": colour, "width": 1.8},
                 hovertext=said,
                 hoverinfo="text",
-                name=code_label(code),
+                name=CODE_NAMES[code],
             )
         )
     has_ranges = any(entry.fewest < entry.stragglers for entry in table.entries)
@@ -66,6 +66,7 @@ def plot_stragglers(table: TunedTable, *, measure: Measure) -> go.Figure:
             "ticktext": list(titles.values()),
         },
         yaxis=values.layout(MEASURE_LABELS[measure]),
+        annotations=values.breaks,
     )
     return figure
 

@@ -78,5 +78,14 @@ class ValueAxis:
         return settings
 
     @property
+    def breaks(self) -> list[dict[str, Any]]:
+        """Return the mark that breaks a logarithmic axis between 0 and the least value, as annotations."""
+        if self.low is None or not self.has_zero:
+            return []
+        middle = math.log10(self.low) - _ZERO_DECADES / 2
+        place = {"xref": "paper", "x": 0, "xanchor": "center", "yref": "y", "y": middle, "yanchor": "middle"}
+        return [{**place, "text": "//", "textangle": 90, "showarrow": False}]
+
+    @property
     def _zero(self) -> float:
         return (self.low or 1.0) / 10**_ZERO_DECADES

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from nercc_tune.reporting.interactive.looks import code_label, marker_of, new_figure
+from nercc_tune.records import CODE_NAMES
+from nercc_tune.reporting.interactive.looks import marker_of, new_figure
 
 __all__ = ["plot_weights"]
 
@@ -23,7 +24,7 @@ def plot_weights(rows: Mapping[str, Sequence[float]]) -> go.Figure:
         go.Bar(
             x=list(range(len(weights))),
             y=list(weights),
-            name="NeRCC" if code == "tuned" else code_label(code),
+            name="NeRCC" if code == "tuned" else CODE_NAMES[code],
             marker_color=marker_of(code)["color"],
             hovertemplate="query at node %{x}: weight %{y:.4g}",
         )

@@ -13,7 +13,7 @@ from tests.reporting.interactive.traces import check, named, names, plain
 def test_each_cell_has_the_best_so_far_relative_to_the_origin() -> None:
     figure = plot_history([searched(40), searched(60)])
     check(figure)
-    assert names(figure) == ["NeRCC<sup>Ag</sup> (0, 0)", "S = 40", "S = 60"]
+    assert names(figure) == ["NeRCC at (0, 0)", "S = 40", "S = 60"]
     line = named(figure, "S = 40")
     assert list(line.x) == [0, 1, 3]
     assert list(line.y) == pytest.approx([1.0, 0.8, 0.8])
@@ -42,7 +42,7 @@ def test_a_failed_proposal_is_crossed_at_the_height_of_the_line() -> None:
 def test_without_an_origin_or_a_trial_there_is_no_line(cell: CellHistory) -> None:
     figure = plot_history([cell])
     check(figure)
-    assert names(figure) == ["NeRCC<sup>Ag</sup> (0, 0)"]
+    assert names(figure) == ["NeRCC at (0, 0)"]
 
 
 def test_the_first_trial_stands_in_for_the_baseline() -> None:
