@@ -84,7 +84,7 @@ class ValueAxis:
             return []
         middle = math.log10(self.low) - _ZERO_DECADES / 2
         place = {"xref": "paper", "x": 0, "xanchor": "center", "yref": "y", "y": middle, "yanchor": "middle"}
-        return [{**place, "text": "//", "textangle": 90, "showarrow": False}]
+        return [{**place, "text": "//", "textangle": 90, "font": {"size": 14}, "showarrow": False}]
 
     @property
     def _zero(self) -> float:

@@ -44,6 +44,7 @@ def test_at_one_count_no_two_codes_stand_on_each_other() -> None:
 def test_errors_are_logarithmic_and_shares_are_not() -> None:
     assert plot_stragglers(tuned_table(), measure="prob_mse").layout.yaxis.type == "log"
     assert plot_stragglers(tuned_table(), measure="agreement").layout.yaxis.type is None
+    assert not plot_stragglers(tuned_table(), measure="mse").layout.annotations
 
 
 def test_an_error_of_zero_has_a_place_below_all_others() -> None:
@@ -57,6 +58,8 @@ def test_an_error_of_zero_has_a_place_below_all_others() -> None:
     axis = figure.layout.yaxis
     trace = named(figure, "replication")
     assert axis.ticktext[0] == "0"
+    (mark,) = figure.layout.annotations
+    assert axis.tickvals[0] < 10**mark.y < axis.tickvals[1]  # the axis is broken there
     assert trace.y[0] == axis.tickvals[0] < min(min(trace.y) for trace in figure.data if trace.name != "replication")
     assert trace.error_y.array[0] == 0
     assert "3e-16" in trace.hovertext[0]
