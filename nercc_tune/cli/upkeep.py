@@ -67,6 +67,7 @@ def sync(
 
     Example: `nercc-tune sync lenet5-digits`
     """
+    from nercc_tune.terminal import adding_progress
     from nercc_tune.tracking.sync import sync as sync_study
     from nercc_tune.tuning import Ledger, closing_storage, hush, open_existing, read_history
 
@@ -81,7 +82,8 @@ def sync(
         trials = sum(len(cell.trials) for cell in history.cells)
         with Ledger(opened, history.name).conducted():  # a launch would add the same runs
             console.print(f"comparing {trials} trials with {redact(url)}", highlight=False, soft_wrap=True)
-            found = sync_study(history, url=url, artifacts=place.artifacts, files=files)
+            with adding_progress(console) as on_added:
+                found = sync_study(history, url=url, artifacts=place.artifacts, files=files, on_added=on_added)
     console.print(
         f"{history.name}: added {found.added} runs, {found.present} were there, closed {found.closed}, "
         f"removed {found.removed} duplicates",

@@ -1,5 +1,6 @@
 """What the commands show: progress while a study runs, tables when it is done."""
 
+from nercc_tune.terminal.adding import adding_progress
 from nercc_tune.terminal.advice import table_of_advice
 from nercc_tune.terminal.console import make_console
 from nercc_tune.terminal.figures import show_smoothing
@@ -13,6 +14,7 @@ from nercc_tune.terminal.warnings import warnings_of
 __all__ = [
     "LaunchProgress",
     "LaunchTraining",
+    "adding_progress",
     "closing_lines",
     "describe_studies",
     "make_console",

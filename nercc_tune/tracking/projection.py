@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +12,9 @@ from nercc_tune.records import Cell, CellHistory, StudyHistory, TrialRecord
 from nercc_tune.tracking import content
 from nercc_tune.tracking.batches import log_batches
 from nercc_tune.tracking.content import KIND, NOTE, PARENT, UID
+from nercc_tune.tracking.experiments import open_experiment
 from nercc_tune.tracking.links import keep_base
 from nercc_tune.tracking.note import cell_note, experiment_note
-from nercc_tune.tracking.reachability import is_server
 from nercc_tune.tracking.runs import FoundRun, SortedRuns, TrialKey, find_runs, sort_runs
 from nercc_tune.tracking.silent import Dataset, DatasetInput, InputTag, Metric
 from nercc_tune.tracking.store import fold_log, open_client, translated
@@ -198,24 +197,12 @@ class Projection:
         fold_log(self._url)
 
     def _open_experiment(self, history: StudyHistory) -> str:
-        experiment = self._client.get_experiment_by_name(history.name)
-        if experiment is None:
-            experiment_id = self._client.create_experiment(history.name, self._artifact_location(history.name))
-            known = {}
-        else:
-            experiment_id, known = experiment.experiment_id, experiment.tags
-            if experiment.lifecycle_stage == "deleted":
-                self._client.restore_experiment(experiment_id)
+        experiment_id, known = open_experiment(self._client, history.name, url=self._url, artifacts=self._artifacts)
         tags = view_tags(history.goal.error) | {NOTE: experiment_note(history, experiment_id)}
         for name, value in tags.items():
             if known.get(name) != value:
                 self._client.set_experiment_tag(experiment_id, name, value)
         return experiment_id
-
-    def _artifact_location(self, name: str) -> str | None:
-        if self._artifacts is None or is_server(self._url):
-            return None
-        return (self._artifacts.absolute() / re.sub(r"[^\w-]", "_", name)).as_uri()
 
     def _open_cell(self, history: StudyHistory, cell: CellHistory, run: FoundRun | None, *, resume: bool) -> None:
         name = cell.cell.name

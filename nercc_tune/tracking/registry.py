@@ -6,7 +6,6 @@ goes through the client: nothing here depends on MLflow's active run or its glob
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from nercc_tune.export.table import TunedTable
 from nercc_tune.tracking.content import KIND, NOTE, clip
 from nercc_tune.tracking.deployment_note import deployment_note
 from nercc_tune.tracking.deployments import CHAMPION, DEPLOYMENT, PREVIOUS, PROMOTED_AT, Deployed, DeployedCode, Version
+from nercc_tune.tracking.experiments import open_experiment
 from nercc_tune.tracking.packaging import save_coded_model
 from nercc_tune.tracking.reachability import check_tracking, is_server, is_sqlite, owner_of, sqlite_path
 from nercc_tune.tracking.silent import MlflowClient, MlflowException, ModelVersion
@@ -157,7 +157,7 @@ class Registry:
     def _store(self, table: TunedTable, code: DeployedCode, note: str) -> tuple[str, str]:
         """Keep the model's files in a run of their own, and return its id and where they are."""
         run = self._client.create_run(
-            self._experiment_id(code.study),
+            open_experiment(self._client, code.study, url=self._url, artifacts=self._artifacts)[0],
             run_name=f"deployment, {code.serves}",
             tags={key: clip(value) for key, value in code.tags().items()}
             | {NOTE: note, "mlflow.source.name": _PROGRAM},
@@ -172,17 +172,6 @@ class Registry:
         finally:
             self._client.set_terminated(run_id, status)
         return run_id, f"{run.info.artifact_uri}/{_MODEL}"
-
-    def _experiment_id(self, study: str) -> str:
-        experiment = self._client.get_experiment_by_name(study)
-        if experiment is None:
-            location = None
-            if self._artifacts is not None and not is_server(self._url):
-                location = (self._artifacts.absolute() / re.sub(r"[^\w-]", "_", study)).as_uri()
-            return str(self._client.create_experiment(study, location))
-        if experiment.lifecycle_stage == "deleted":
-            self._client.restore_experiment(experiment.experiment_id)
-        return str(experiment.experiment_id)
 
 
 def is_blank(url: str) -> bool:

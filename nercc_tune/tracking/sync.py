@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +27,27 @@ class SyncReport:
     removed: int = 0
 
 
-def sync(history: StudyHistory, *, url: str, artifacts: Path | None, files: Sequence[Path] = ()) -> SyncReport:
+def sync(
+    history: StudyHistory,
+    *,
+    url: str,
+    artifacts: Path | None,
+    files: Sequence[Path] = (),
+    on_added: Callable[[int, int], None] = lambda _done, _of: None,
+) -> SyncReport:
     """Bring a tracking store level with a study: add what is missing, close what was left running, mend doubles.
 
     A trial's run that was left running is completed where the history has the trial, else closed as KILLED. A second
     time changes nothing.
 
     Not to be run while the study is being launched: its runs would look left behind.
+
+    Args:
+        history: The study.
+        url: The tracking store.
+        artifacts: Folder of the files that belong to runs; a server keeps them where it likes.
+        files: What the runs of the cells get as artifacts.
+        on_added: Called after each run with the number of runs that were added, and that of all that are missing.
 
     Raises:
         TrackingError: If the store cannot be reached or read, or one of the files does not exist.
@@ -43,8 +57,9 @@ def sync(history: StudyHistory, *, url: str, artifacts: Path | None, files: Sequ
     closed = projection.open_study(history, resume=False)
     present, removed = projection.trials, projection.removed
     added = [(cell, trial) for cell, trial in records if (trial.uid, trial.started_ms) not in present]
-    for cell, trial in added:
+    for done, (cell, trial) in enumerate(added, start=1):
         projection.log_trial(cell, trial)
+        on_added(done, len(added))
     if files:
         projection.log_artifacts(files)
     projection.close(
