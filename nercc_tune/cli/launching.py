@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -75,7 +76,8 @@ def launch(
         console.print(terminal.table_of_times(result.timings.seconds, wall))
     if result.tracking_error is not None:
         console.print(str(result.tracking_error), style="yellow", highlight=False)
-    console.print(terminal.closing_lines(result, spec, home=home, wall=wall), highlight=False, soft_wrap=True)
+    lines = terminal.closing_lines(result, spec, home=home, wall=wall, environment=os.environ)
+    console.print(lines, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.table import Table
@@ -66,7 +66,9 @@ def policy_lines(table: TunedTable) -> str:
     )
 
 
-def closing_lines(result: LaunchResult, spec: StudySpec, *, home: Path, wall: float) -> str:
+def closing_lines(
+    result: LaunchResult, spec: StudySpec, *, home: Path, wall: float, environment: Mapping[str, str]
+) -> str:
     """Return what was done and what to type next.
 
     Args:
@@ -74,9 +76,10 @@ def closing_lines(result: LaunchResult, spec: StudySpec, *, home: Path, wall: fl
         spec: The study as it was launched.
         home: The home it was launched in.
         wall: Seconds that the launch took.
+        environment: Where the next commands will look for the home and the stores that no option names.
     """
     name = result.table.study
-    place, tracking = _options(spec, home)
+    place, tracking = _options(spec, home, environment)
     return "\n".join(
         [
             (
@@ -94,7 +97,7 @@ def closing_lines(result: LaunchResult, spec: StudySpec, *, home: Path, wall: fl
     )
 
 
-def _options(spec: StudySpec, home: Path) -> tuple[str, str]:
+def _options(spec: StudySpec, home: Path, environment: Mapping[str, str]) -> tuple[str, str]:
     """Return the options that name the home and the storage, and the tracking store, where no default does."""
     given = {
         "HOME": str(home) if home != Path("nercc-home") else None,
@@ -104,6 +107,6 @@ def _options(spec: StudySpec, home: Path) -> tuple[str, str]:
     named = {
         what: f" --{what.lower()} {shlex.quote(redact(value))}"
         for what, value in given.items()
-        if value is not None and value != os.environ.get(f"NERCC_TUNE_{what}")
+        if value is not None and value != environment.get(f"NERCC_TUNE_{what}")
     }
     return named.get("HOME", "") + named.get("STORAGE", ""), named.get("TRACKING", "")

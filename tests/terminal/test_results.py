@@ -3,10 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from nercc_tune import terminal
 from nercc_tune.records import Goal, Interval
+from nercc_tune.spec import StudySpec
 from tests.builders import tuned_table
 from tests.fakes import finished_result, tiny_spec
 from tests.terminal.shown import shown
@@ -78,22 +77,26 @@ def test_the_policy_names_ranges_and_its_design() -> None:
     assert "S=81–120: 3.16e-06" in first
 
 
+def _closing(spec: StudySpec | None = None, *, home: str = "nercc-home", **environment: str) -> str:
+    return terminal.closing_lines(
+        finished_result(), spec or tiny_spec(), home=Path(home), wall=1.0, environment=environment
+    )
+
+
 def test_what_to_type_next_names_the_home() -> None:
-    result = finished_result()
-    named = terminal.closing_lines(result, tiny_spec(), home=Path("else where"), wall=1.0)
+    named = _closing(home="else where")
     assert "nercc-tune export tiny --home 'else where' -o table.json" in named
     assert "forward passes: tuning 9, validation 6, held-out 4; 1 s" in named
-    assert "--" not in terminal.closing_lines(result, tiny_spec(), home=Path("nercc-home"), wall=1.0).partition("-o")[0]
+    assert "--" not in _closing()
 
 
-def test_what_to_type_next_names_stores_that_the_environment_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_to_type_next_names_stores_that_the_environment_does_not() -> None:
     url = "postgresql://ann:secret@db/optuna"
     spec = tiny_spec().placed(storage=url, tracking="http://mlflow:5000")
-    lines = terminal.closing_lines(finished_result(), spec, home=Path("nercc-home"), wall=1.0)
+    lines = _closing(spec)
     assert "secret" not in lines
     assert "nercc-tune promote tiny --storage 'postgresql://ann:***@db/optuna' --tracking http://mlflow:5000\n" in lines
     assert "nercc-tune advise tiny --storage 'postgresql://ann:***@db/optuna'\n" in lines
-    monkeypatch.setenv("NERCC_TUNE_STORAGE", url)
-    lines = terminal.closing_lines(finished_result(), spec, home=Path("nercc-home"), wall=1.0)
+    lines = _closing(spec, NERCC_TUNE_STORAGE=url)
     assert "nercc-tune promote tiny --tracking http://mlflow:5000\n" in lines
     assert "nercc-tune advise tiny\n" in lines
