@@ -15,7 +15,6 @@ from nercc_tune.tuning import Ledger, closing_storage, open_cells, open_existing
 from nercc_tune.tuning.holder import Holder
 from nercc_tune.worker import Job, _join, work
 from tests.fakes import (
-    TINY,
     finished_home,
     info,
     loader,
@@ -25,19 +24,13 @@ from tests.fakes import (
     tiny_spec,
     tiny_workload,
 )
-from tests.program import run_program
+from tests.program import command_line, run_program
 from tests.services.postgres import Postgres
 from tests.tuning.leasing import ELSEWHERE, ledger_in
 
+__all__ = ["command_line"]
 
-@pytest.fixture(autouse=True)
-def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in ("HOME", "DATA", "STORAGE", "TRACKING"):
-        monkeypatch.delenv(f"NERCC_TUNE_{name}", raising=False)
-    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
-    Path("tiny.toml").write_text(TINY, encoding="utf-8")
+pytestmark = pytest.mark.usefixtures("command_line")
 
 
 def _assert_refused(shown: str, message: str) -> None:

@@ -7,19 +7,10 @@ from pathlib import Path
 import pytest
 
 from nercc_tune.home import Home
-from tests.fakes import TINY, finished_home, loader, tiny_workload
+from tests.fakes import TINY, finished_home
 from tests.program import run_program
 
 NAMED = ("flag", "environment", "file", "home")
-
-
-@pytest.fixture(autouse=True)
-def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in ("HOME", "DATA", "STORAGE", "TRACKING"):
-        monkeypatch.delenv(f"NERCC_TUNE_{name}", raising=False)
-    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
 
 
 def _write_study(**urls: str) -> None:

@@ -13,22 +13,12 @@ from nercc_tune.cli import app
 from nercc_tune.export.advice import advise
 from nercc_tune.export.table import parse_table
 from nercc_tune.records import CODE_NAMES
-from tests.fakes import TINY, finished_home, finished_result, loader, tiny_home, tiny_workload
+from tests.fakes import finished_home, finished_result, tiny_home
 from tests.program import assert_one_line, run_program
 
 COMMANDS = (
     "launch", "worker", "dashboard", "export", "promote", "advise", "report", "train", "sync", "studies", "doctor",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in ("NERCC_TUNE_HOME", "NERCC_TUNE_DATA", "NERCC_TUNE_STORAGE", "NERCC_TUNE_TRACKING"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
-    Path("tiny.toml").write_text(TINY, encoding="utf-8")
 
 
 def test_the_version_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

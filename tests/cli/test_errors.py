@@ -6,18 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import TINY, loader, tiny_workload
+from tests.fakes import TINY
 from tests.program import assert_one_line, run_program
-
-
-@pytest.fixture(autouse=True)
-def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in ("NERCC_TUNE_HOME", "NERCC_TUNE_DATA", "NERCC_TUNE_STORAGE", "NERCC_TUNE_TRACKING"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
-    Path("tiny.toml").write_text(TINY, encoding="utf-8")
 
 
 def _edit(old: str, new: str) -> None:

@@ -8,20 +8,10 @@ import pytest
 
 from nercc_tune.home import Home
 from nercc_tune.promotion import read_deployments
-from tests.fakes import TINY, bench, finished_home, loader, tiny_spec, tiny_workload
+from tests.fakes import TINY, bench, finished_home, tiny_spec
 from tests.program import run_program
 
 NAME = "nercc-tiny-vectors-K5-N12"
-
-
-@pytest.fixture(autouse=True)
-def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in ("HOME", "DATA", "STORAGE", "TRACKING"):
-        monkeypatch.delenv(f"NERCC_TUNE_{name}", raising=False)
-    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
-    Path("tiny.toml").write_text(TINY, encoding="utf-8")
 
 
 @pytest.fixture

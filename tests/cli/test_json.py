@@ -13,14 +13,6 @@ from tests.fakes import finished_home, finished_result
 from tests.program import run_program
 
 
-@pytest.fixture(autouse=True)
-def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in ("NERCC_TUNE_HOME", "NERCC_TUNE_DATA", "NERCC_TUNE_STORAGE", "NERCC_TUNE_TRACKING"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_studies_are_listed_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_program(monkeypatch, "studies", "--home", "absent", "--json") == 0
     nothing = json.loads(capsys.readouterr().out)
