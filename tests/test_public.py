@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import nercc_tune
 from nercc_tune import errors, records
+from tests.fakes import finished_home
 
 _AS_A_SERVER = """
 import sys
@@ -14,6 +16,14 @@ import nercc_tune
 for name in nercc_tune.__all__:
     getattr(nercc_tune, name)
 print(sorted({"optuna", "mlflow", "pandas", "matplotlib"} & set(sys.modules)))
+"""
+
+_AS_A_READER = """
+import sys
+from nercc_tune.cli import app
+for command in (["studies"], ["advise", "tiny"]):
+    app([*command, "--home", {home!r}], standalone_mode=False)
+print(sorted({{"torch", "optuna", "mlflow", "pandas", "matplotlib"}} & set(sys.modules)))
 """
 
 
@@ -57,6 +67,11 @@ def _python(code: str) -> str:
 def test_the_command_line_answers_without_torch() -> None:
     loaded = _python("import sys, nercc_tune.cli; print(sorted({'torch', 'optuna', 'mlflow'} & set(sys.modules)))")
     assert loaded == "[]"
+
+
+def test_a_study_is_read_without_torch(tmp_path: Path) -> None:
+    home = finished_home(tmp_path / "home").root
+    assert _python(_AS_A_READER.format(home=str(home))).splitlines()[-1] == "['optuna']"
 
 
 def test_what_a_server_needs_loads_neither_optuna_nor_mlflow() -> None:
