@@ -68,10 +68,19 @@ class Leases:
         trial_id = _id(trial)
         with suppress(UpdateFinishedTrialError):
             if self._storage.set_trial_state_values(trial_id, TrialState.RUNNING):
-                self._hold(trial_id)
                 self._storage.set_trial_user_attr(trial_id, HOLDER, self._signature(deaths_of(trial)))
+                self._hold(trial_id)
                 return True
         return False
+
+    @contextmanager
+    def kept(self, trial_id: int) -> Iterator[None]:
+        """Let a lease that was just taken go stale if the block fails: nobody would work on it, nor end it."""
+        try:
+            yield
+        except BaseException:
+            self._held.discard(trial_id)
+            raise
 
     def note(self, trial_id: int, key: str, value: Any) -> bool:
         """Write an attribute into a lease, which whoever takes it over finds there; False if it ended meanwhile."""

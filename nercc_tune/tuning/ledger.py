@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ STUDY = "nercc_tune.ledger"
 _PLAN = "nercc_tune.plan"
 _ROLE = "nercc_tune.role"
 _LAUNCH = "launch"
+_MARK = "nercc_tune.mark"  # tells a launch from another one of the same process
 
 _LIVE = (TrialState.RUNNING, TrialState.WAITING, TrialState.COMPLETE)
 _UNSETTLED = (TrialState.RUNNING, TrialState.WAITING)
@@ -69,6 +71,7 @@ class Ledger:
         self._study = study
         self._seen: list[Lease] = []
         self._launch: int | None = None
+        self._mark = uuid.uuid4().hex
 
     def take(self, *, budget: int, may_begin: bool) -> Lease | None:
         """Lease the first proposal that waits for a new holder, else the next one; None if there is none to take.
@@ -84,7 +87,9 @@ class Ledger:
                 return lease
         if not may_begin or _begun(self._seen) >= budget:
             return None
-        mine = self._find(self._leases.create({}))
+        trial_id = self._leases.create({})
+        with self._leases.kept(trial_id):
+            mine = self._find(trial_id)
         if mine.proposal < budget:
             return mine
         self._leases.end(mine.trial_id, TrialState.FAIL)  # another worker was faster
@@ -160,7 +165,7 @@ class Ledger:
         """
         running = {trial._trial_id for trial in self._launches() if trial.state is TrialState.RUNNING}  # noqa: SLF001 - see nercc_tune.tuning.leases
         if self._launch not in running:
-            self._launch = self._leases.create({_ROLE: _LAUNCH})
+            self._launch = self._leases.create({_ROLE: _LAUNCH, _MARK: self._mark})
             self._refuse_second(self._launch)
 
     def conductor(self) -> Holder | None:
@@ -179,7 +184,8 @@ class Ledger:
             other = trial._trial_id  # noqa: SLF001 - see nercc_tune.tuning.leases
             if other == trial_id:
                 return
-            if trial.state is TrialState.RUNNING:
+            is_mine = trial.user_attrs.get(_MARK) == self._mark  # the answer was lost when it was made
+            if trial.state is TrialState.RUNNING and not is_mine:
                 holder = last_holder(trial) or "another process"
                 raise HomeError(
                     f"study `{self._study}` is being launched by {holder}; wait for it, or join it with "
@@ -202,8 +208,9 @@ class Ledger:
         """Claim a lease that waits, unless an earlier one of the same proposal lives."""
         if not self._leases.claim(lease.trial):
             return False
-        others = (other for other in self._read() if other.proposal == lease.proposal and other.number < lease.number)
-        if any(other.state in _LIVE for other in others):
+        with self._leases.kept(lease.trial_id):
+            others = [other for other in self._read() if other.proposal == lease.proposal]
+        if any(other.state in _LIVE for other in others if other.number < lease.number):
             self._leases.end(lease.trial_id, TrialState.FAIL)
             return False
         return True
