@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -42,6 +43,7 @@ class Leases:
         self._study = optuna.create_study(storage=self._storage, study_name=name, load_if_exists=True)
         self._study_id = self._storage.get_study_id_from_name(name)
         self._me = Holder.here()
+        self._mark = uuid.uuid4().hex  # tells this object from others of the same process
         self._held: set[int] = set()
         self._heard: set[int] = set()
         with warnings.catch_warnings():
@@ -75,12 +77,16 @@ class Leases:
 
     @contextmanager
     def kept(self, trial_id: int) -> Iterator[None]:
-        """Let a lease that was just taken go stale if the block fails: nobody would work on it, nor end it."""
+        """Let go of a lease that was just taken if the block fails: nobody would work on it, nor end it."""
         try:
             yield
         except BaseException:
             self._held.discard(trial_id)
             raise
+
+    def made(self, trial: FrozenTrial) -> bool:
+        """Whether this object took a lease last, which it may not know if the storage failed just then."""
+        return last_holder(trial) is not None and trial.user_attrs[HOLDER].get("mark") == self._mark
 
     def note(self, trial_id: int, key: str, value: Any) -> bool:
         """Write an attribute into a lease, which whoever takes it over finds there; False if it ended meanwhile."""
@@ -109,12 +115,14 @@ class Leases:
         self._study.add_trial(create_trial(state=TrialState.WAITING, user_attrs=attributes, system_attrs=system))
 
     def sweep(self) -> None:
-        """Fail the leases of the dead, and let others wait in their place."""
+        """Fail the leases of the dead, and those that were lost on the way here; let others wait in their place."""
         running = [trial for trial in self.trials() if trial.state is TrialState.RUNNING]
         for trial in running:
             holder = last_holder(trial)
-            if holder is not None and holder.is_gone and self.end(_id(trial), TrialState.FAIL):
-                self.renew(self._storage.get_trial(_id(trial)), is_death=True)  # with what it wrote since
+            is_death = holder is not None and holder.is_gone
+            is_lost = self.made(trial) and _id(trial) not in self._held  # the answer to its making was
+            if (is_death or is_lost) and self.end(_id(trial), TrialState.FAIL):
+                self.renew(self._storage.get_trial(_id(trial)), is_death=is_death)  # with what it wrote since
         self._listen({_id(trial) for trial in running})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # pinned by tests/tuning/test_leases.py
@@ -146,7 +154,7 @@ class Leases:
 
     def _signature(self, deaths: int) -> dict[str, Any]:
         """Say who holds a lease, and after how many deaths: what replaces a dead lease inherits its attributes."""
-        return {"holder": to_json(self._me), "deaths": deaths}
+        return {"holder": to_json(self._me), "deaths": deaths, "mark": self._mark}
 
     def _listen(self, running: set[int]) -> None:
         """Give a heartbeat to leases that never had one: their holders died before, and Optuna would wait for ever."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ STUDY = "nercc_tune.ledger"
 _PLAN = "nercc_tune.plan"
 _ROLE = "nercc_tune.role"
 _LAUNCH = "launch"
-_MARK = "nercc_tune.mark"  # tells a launch from another one of the same process
 
 _LIVE = (TrialState.RUNNING, TrialState.WAITING, TrialState.COMPLETE)
 _UNSETTLED = (TrialState.RUNNING, TrialState.WAITING)
@@ -71,7 +69,6 @@ class Ledger:
         self._study = study
         self._seen: list[Lease] = []
         self._launch: int | None = None
-        self._mark = uuid.uuid4().hex
 
     def take(self, *, budget: int, may_begin: bool) -> Lease | None:
         """Lease the first proposal that waits for a new holder, else the next one; None if there is none to take.
@@ -101,7 +98,8 @@ class Ledger:
 
     def plans_before(self, lease: Lease) -> list[Mapping[str, Any] | None]:
         """Return what the holders of leases with smaller numbers evaluate; None for one that has not said it yet."""
-        if not any(other.state in _UNSETTLED for other in self._seen if other.number < lease.number):
+        seen = self._seen or self._read()
+        if not any(other.state in _UNSETTLED for other in seen if other.number < lease.number):
             return []  # and never again: what comes later has larger numbers
         return [
             other.plan for other in self._read() if other.state is TrialState.RUNNING and other.number < lease.number
@@ -165,7 +163,7 @@ class Ledger:
         """
         running = {trial._trial_id for trial in self._launches() if trial.state is TrialState.RUNNING}  # noqa: SLF001 - see nercc_tune.tuning.leases
         if self._launch not in running:
-            self._launch = self._leases.create({_ROLE: _LAUNCH, _MARK: self._mark})
+            self._launch = self._leases.create({_ROLE: _LAUNCH})
             self._refuse_second(self._launch)
 
     def conductor(self) -> Holder | None:
@@ -184,8 +182,7 @@ class Ledger:
             other = trial._trial_id  # noqa: SLF001 - see nercc_tune.tuning.leases
             if other == trial_id:
                 return
-            is_mine = trial.user_attrs.get(_MARK) == self._mark  # the answer was lost when it was made
-            if trial.state is TrialState.RUNNING and not is_mine:
+            if trial.state is TrialState.RUNNING and not self._leases.made(trial):
                 holder = last_holder(trial) or "another process"
                 raise HomeError(
                     f"study `{self._study}` is being launched by {holder}; wait for it, or join it with "
