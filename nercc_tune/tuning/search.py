@@ -90,14 +90,18 @@ class Search:
         """See what other workers did, and now and then whether one of them died."""
 
         def look() -> None:
-            if is_idle or time.monotonic() - self._swept >= self.sweep_s:
-                self.ledger.sweep()
-                self._swept = time.monotonic()
+            self._sweep(is_due=is_idle)
             if any(self.progress.lacking(proposal) for proposal in self.ledger.finished()):
                 self.progress.refresh()
 
         with self.timings.measure("storage"):
             self.patience(look)
+
+    def _sweep(self, *, is_due: bool = False) -> None:
+        """Free the proposals of the dead, every `sweep_s` seconds where it is not due anyway."""
+        if is_due or time.monotonic() - self._swept >= self.sweep_s:
+            self.ledger.sweep()
+            self._swept = time.monotonic()
 
     def _take(self) -> Lease | None:
         budget, may_begin = self.proposals.budget, not self.progress.is_exhausted
@@ -178,7 +182,7 @@ class Search:
         while self._is_run_elsewhere(lease, proposal):
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
-            self.ledger.sweep()
+            self._sweep()
 
     def _is_run_elsewhere(self, lease: Lease, proposal: Proposal) -> bool:
         """Whether a worker that was earlier runs the same encoder, or has not said yet what it runs."""
