@@ -217,6 +217,8 @@ def test_plans_before_are_those_of_smaller_numbers_that_run(tmp_path: Path) -> N
     ledger.finish(leases[1])
     assert ledger.plans_before(leases[0]) == []
     assert ledger.plans_before(leases[3]) == [{"of": 0}, None]
+    ledger.sweep()
+    assert ledger.plans_before(leases[3]) == [{"of": 0}, None]
     ledger.release(leases[0])
     assert ledger.plans_before(leases[3]) == [None]
     assert ledger.plans_before(_take(ledger)) == [None, {"of": 3}, {"of": 4}]
