@@ -38,11 +38,11 @@ def test_mlflow_may_be_away_for_a_minute(operate: Operate, mlflow_server: Mlflow
     assert "added 0 runs" in study.run("sync", "faulty")
 
 
-def test_postgresql_may_be_restarted_twice(operate: Operate) -> None:
+def test_postgresql_may_be_restarted_again_and_again(operate: Operate) -> None:
     with running_postgres() as server:
         study = operate(trials=30, seconds=0.5, storage=server.new_database())
         launch = study.launch(workers=4)
-        for done, away_s in ((5, 0.0), (15, 5.0)):
+        for done, away_s in ((4, 0.0), (7, 0.0), (10, 0.0), (13, 0.0), (16, 5.0)):
             _wait_for(lambda done=done: study.done >= done, launch)  # type: ignore[misc]  # mypy infers no lambda defaults
             server.stop(is_immediate=True)
             time.sleep(away_s)
