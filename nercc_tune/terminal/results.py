@@ -11,7 +11,7 @@ from rich.table import Table
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
 from nercc_tune.launch_result import LaunchResult
-from nercc_tune.redaction import redact
+from nercc_tune.redaction import masked
 from nercc_tune.spec import StudySpec
 from nercc_tune.terminal.figures import show_change, show_interval, show_smoothing
 
@@ -100,12 +100,12 @@ def closing_lines(
 def _options(spec: StudySpec, home: Path, environment: Mapping[str, str]) -> tuple[str, str]:
     """Return the options that name the home and the storage, and the tracking store, where no default does."""
     given = {
-        "HOME": str(home) if home != Path("nercc-home") else None,
+        "HOME": None if home == Path("nercc-home") else str(home),
         "STORAGE": spec.storage.url,
         "TRACKING": spec.tracking.url,
     }
     named = {
-        what: f" --{what.lower()} {shlex.quote(redact(value))}"
+        what: f" --{what.lower()} {shlex.quote(value if what == 'HOME' else masked(value))}"
         for what, value in given.items()
         if value is not None and value != environment.get(f"NERCC_TUNE_{what}")
     }
