@@ -18,7 +18,6 @@ class LaunchResult:
     Attributes:
         forwards: Forward passes over the groups of each part that this launch computed.
         folder: Where the table, the figures and the report lie.
-        tracking_url: Of the MLflow store.
         tracking_error: Why MLflow may lack something, else None.
     """
 
@@ -27,5 +26,4 @@ class LaunchResult:
     timings: Timings
     forwards: dict[str, float]
     folder: Path
-    tracking_url: str
     tracking_error: TrackingError | None

@@ -174,7 +174,6 @@ class _Run:
             timings=timings,
             forwards={"tuning": tuning.outputs.forwards + others, **judged},
             folder=folder,
-            tracking_url=tracking_url(spec, self.home),
             tracking_error=tracker.error,
         )
 

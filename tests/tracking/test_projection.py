@@ -149,7 +149,7 @@ def test_the_choice_stands_on_the_cell(tracked: Store) -> None:
     )
     assert "| uncoded | 0.204 [0.1836, 0.2285] | 0.102 [0.0918, 0.1142] | – |" in note
     assert "MSE in probabilities (negative: the tuned code is better)" in note
-    assert "- -0.01 [-0.011, -0.0088] to BACC" in note
+    assert "- -0.01 [-0.011, -0.0088] to BACC\n" in note
     assert "of which S=40 straggle" in note
     assert "code: chebyshev, probabilities" in note
     assert "nercc-tune launch lenet5-mnist.toml" in note

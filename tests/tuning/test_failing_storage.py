@@ -24,7 +24,7 @@ from tests.fakes import Bench, bench, timeless, tiny_spec
 from tests.tuning.leasing import ledger_in, silence, states
 
 SPEC = tiny_spec("search.sampler=random", "search.trials=1")
-STRIDE = 7  # every transaction was tried once; each takes a second or more, until a lease is stale
+STRIDE = 7  # every transaction was tried once; each takes a second or more
 _SECONDS = 60.0
 
 
