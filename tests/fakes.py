@@ -28,11 +28,11 @@ from nercc_tune.inference import (
     OutputStore,
     split_queries,
 )
-from nercc_tune.pipeline import LaunchResult, launch
+from nercc_tune.inference.timings import Timings
+from nercc_tune.launch.pipeline import LaunchResult, launch
 from nercc_tune.records import Cell, StudyHistory, TrialRecord, WorkloadInfo
 from nercc_tune.spec import StudySpec, WorkloadSettings, parse_study
 from nercc_tune.straggling import Part, WorkerGamma
-from nercc_tune.timings import Timings
 from nercc_tune.tracking.projection import Projection
 from nercc_tune.tuning import (
     CellStudy,
@@ -239,7 +239,7 @@ def tiny_home(folder: Path) -> Home:
 
 
 def loader(workload: Workload) -> Callable[..., Workload]:
-    """Return what stands in for `nercc_tune.preparation.load_workload`: the one thing of a launch that is not real."""
+    """Return what stands in for `load_workload` of a preparation: the one thing of a launch that is not real."""
 
     def load_workload(
         _settings: WorkloadSettings,
@@ -275,7 +275,7 @@ def _finished() -> tuple[Path, LaunchResult]:
     home = tiny_home(_scratch() / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home.root)  # outside a checkout, whose commit is a part of the table
-        patch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
+        patch.setattr("nercc_tune.launch.preparation.load_workload", loader(tiny_workload()))
         return home.root, launch(tiny_spec(), home)
 
 

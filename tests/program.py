@@ -34,5 +34,5 @@ def command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     for name in ("HOME", "DATA", "STORAGE", "TRACKING"):
         monkeypatch.delenv(f"NERCC_TUNE_{name}", raising=False)
-    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
+    monkeypatch.setattr("nercc_tune.launch.preparation.load_workload", loader(tiny_workload()))
     Path("tiny.toml").write_text(TINY, encoding="utf-8")

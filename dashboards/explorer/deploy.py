@@ -8,7 +8,8 @@ import streamlit as st
 
 from nercc_tune.errors import NerccTuneError
 from nercc_tune.export.table import TunedTable
-from nercc_tune.promotion import (
+from nercc_tune.terminal import warnings_of
+from nercc_tune.tracking.deployment.promotion import (
     Deployed,
     DeployedCode,
     Deployment,
@@ -18,7 +19,6 @@ from nercc_tune.promotion import (
     registered_name,
     rollback,
 )
-from nercc_tune.terminal import warnings_of
 
 from .context import Context
 from .source import Source

@@ -12,7 +12,7 @@ from nercc_tune import __version__
 from nercc_tune.cli import launching, looking, promoting, results, upkeep  # noqa: F401 - each adds its commands
 from nercc_tune.cli.app import app
 from nercc_tune.errors import NerccTuneError
-from nercc_tune.one_line import one_line
+from nercc_tune.text.one_line import one_line
 
 __all__ = ["app", "main"]
 

@@ -23,7 +23,7 @@ from nercc_tune.cli.options import (
 )
 from nercc_tune.cli.stopping import end_like_ctrl_c
 from nercc_tune.home import Home
-from nercc_tune.library import find_study
+from nercc_tune.home.shipped import find_study
 
 
 @app.command()
@@ -62,7 +62,7 @@ def launch(
     )
     started = time.perf_counter()
     with terminal.LaunchProgress(console, spec) as progress:
-        from nercc_tune.pipeline import launch as launch_study  # takes seconds
+        from nercc_tune.launch.pipeline import launch as launch_study  # takes seconds
         from nercc_tune.tuning import hush
 
         hush()
@@ -100,8 +100,8 @@ def worker(
     Example: `nercc-tune worker lenet5-digits --storage postgresql+psycopg://ann@db/optuna`
     """
     from nercc_tune import terminal
+    from nercc_tune.home.stores import storage_url
     from nercc_tune.spec import build_study, load_study
-    from nercc_tune.stores import storage_url
     from nercc_tune.tuning import closing_storage, hush, open_existing, stored_spec
 
     hush()
@@ -118,7 +118,7 @@ def worker(
     place = Home(home, data_dir)
     started = time.perf_counter()
     with terminal.LaunchProgress(console, spec) as progress:
-        from nercc_tune.worker import Job, work  # takes seconds
+        from nercc_tune.launch.worker import Job, work  # takes seconds
 
         job = Job(spec=spec, home=place, storage=url, device=device, threads=threads, allow_code=allow_code)
         report = work(job, progress.worker_events)

@@ -13,11 +13,11 @@ from nercc_tune.cli.options import DEFAULT_HOME, HomeOption, StorageOption, Trac
 from nercc_tune.cli.reading import own_url, read
 from nercc_tune.errors import PromotionError
 from nercc_tune.home import Home
-from nercc_tune.redaction import redact
+from nercc_tune.text.redaction import redact
 
 if TYPE_CHECKING:
-    from nercc_tune.promotion import Deployment, Version
     from nercc_tune.records import StudyHistory
+    from nercc_tune.tracking.deployment.promotion import Deployment, Version
 
 _CELL = re.compile(r"(?P<study>.+)/K\d+-N\d+-S\d+")
 _DONE = {
@@ -52,8 +52,8 @@ def promote(
 
     Example: `nercc-tune promote lenet5-digits`, and `nercc-tune promote lenet5-digits --rollback`
     """
-    from nercc_tune import promotion
     from nercc_tune.export.table import TunedTable
+    from nercc_tune.tracking.deployment import promotion
 
     study, stragglers = _parse(target)
     history = read(study, home, storage) if study else None
@@ -93,7 +93,7 @@ def _check_cell(history: StudyHistory, target: str) -> None:
 
 
 def _name_of(history: StudyHistory | None) -> str:
-    from nercc_tune.promotion import registered_name
+    from nercc_tune.tracking.deployment.promotion import registered_name
 
     if history is None or not history.cells:
         raise PromotionError("say which deployment to roll back: its study, or `--name`.")
@@ -103,7 +103,7 @@ def _name_of(history: StudyHistory | None) -> str:
 
 def _show(done: Deployment, url: str) -> None:
     from nercc_tune.terminal import make_console, show_smoothing
-    from nercc_tune.tracking.deployment_note import write_decoding
+    from nercc_tune.tracking.deployment.note import write_decoding
 
     champion, previous = done.now.champion, done.now.previous
     if champion is None:
@@ -124,7 +124,7 @@ def _show(done: Deployment, url: str) -> None:
 def _line(version: Version) -> str:
     """Return what a version is, and what it is worth on held-out draws."""
     from nercc_tune.export.blocks import write_error
-    from nercc_tune.tracking.deployment_note import write_difference
+    from nercc_tune.tracking.deployment.note import write_difference
 
     code, minus = version.code, version.code.minus_nercc_ag
     difference = "" if minus is None else f", to (0, 0) {write_difference(minus)}"

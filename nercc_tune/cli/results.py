@@ -23,7 +23,7 @@ from nercc_tune.cli.printing import print_json
 from nercc_tune.cli.reading import name_of, read
 from nercc_tune.errors import TableError
 from nercc_tune.home import Home
-from nercc_tune.library import bundled_studies
+from nercc_tune.home.shipped import bundled_studies
 
 
 @app.command()

@@ -20,7 +20,7 @@ from nercc_tune.cli.options import (
 from nercc_tune.cli.printing import print_json
 from nercc_tune.cli.reading import name_of, own_url, storage_of
 from nercc_tune.home import Home
-from nercc_tune.redaction import redact
+from nercc_tune.text.redaction import redact
 
 
 @app.command()

@@ -13,7 +13,7 @@ from nercc_tune.dashboard.place import Place
 from nercc_tune.dashboard.service import HOST, Service, check_free
 from nercc_tune.errors import DashboardError
 from nercc_tune.home import Home
-from nercc_tune.library import explorer_script
+from nercc_tune.home.shipped import explorer_script
 from nercc_tune.tracking.links import point_to_explorer
 from nercc_tune.tracking.reachability import check_tracking, is_server, is_sqlite, sqlite_path, without_login
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import IO, Self
 
 from nercc_tune.errors import DashboardError
-from nercc_tune.redaction import redact
+from nercc_tune.text.redaction import redact
 
 HOST = "127.0.0.1"
 _POLL_S = 0.2

@@ -14,7 +14,7 @@ from nercc_tune.exploration.live_group import LiveGroup
 from nercc_tune.exploration.sent_code import SentCode
 from nercc_tune.home import Home
 from nercc_tune.inference import CellEvaluator, Draws, Inference, MaskedMetrics, Truth, load_groups
-from nercc_tune.preparation import Preparation
+from nercc_tune.launch.preparation import Preparation
 from nercc_tune.records import MEASURES, Axis, Design, Heldout, Interval, Measure, Profile, StudyHistory, Surface
 from nercc_tune.selection import CrossedBootstrap, judge
 from nercc_tune.spec import StudySpec

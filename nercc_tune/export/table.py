@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from nercc_tune.errors import TableError
-from nercc_tune.one_line import one_line, show
 from nercc_tune.records import (
     Design,
     Goal,
@@ -28,6 +27,7 @@ from nercc_tune.records import (
     to_json,
 )
 from nercc_tune.spec import StudySpec
+from nercc_tune.text.one_line import one_line, show
 
 _MOST_WORKERS = 10**6  # a code of more would not fit in memory
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nercc_tune.errors import HomeError
 from nercc_tune.home import replace_file
-from nercc_tune.redaction import masked, without_password
+from nercc_tune.text.redaction import masked, without_password
 
 _NAME = "outputs"
 _REASONS = {

@@ -29,9 +29,9 @@ from nercc_tune.records.results import (
     SinglePair,
     TunedEntry,
 )
+from nercc_tune.records.strict_json import Strict, from_json, to_json
 from nercc_tune.records.surfaces import MEASURES, Axis, Measure, Profile, Surface
 from nercc_tune.records.trials import Cell, Option, Score, TrialRecord
-from nercc_tune.strict_json import Strict, from_json, to_json
 
 __all__ = [
     "BASELINES",

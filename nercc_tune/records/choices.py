@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from nercc_tune.strict_json import Strict
+from nercc_tune.records.strict_json import Strict
 
 __all__ = ["DECODE_SPACES", "DecodeSpace", "Design", "Encoding", "Reading"]
 

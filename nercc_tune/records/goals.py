@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from nercc_tune.records.strict_json import Strict
 from nercc_tune.records.trials import Score
-from nercc_tune.strict_json import Strict
 
 __all__ = ["Goal", "Metric"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from nercc_tune.records.goals import Goal
 from nercc_tune.records.results import Policy, TunedEntry
+from nercc_tune.records.strict_json import Strict
 from nercc_tune.records.trials import Cell, Score, TrialRecord
-from nercc_tune.strict_json import Strict
 
 __all__ = ["CellHistory", "Provenance", "StudyHistory", "WorkloadInfo"]
 

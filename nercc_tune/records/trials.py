@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nercc_tune.records.choices import DecodeSpace, Design, Encoding
-from nercc_tune.strict_json import Strict
+from nercc_tune.records.strict_json import Strict
 
 __all__ = ["Cell", "Option", "Score", "TrialRecord"]
 

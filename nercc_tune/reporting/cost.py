@@ -9,7 +9,7 @@ from nercc_tune.reporting.markdown import plain
 from nercc_tune.reporting.passes import PassCount
 from nercc_tune.selection import search_forwards
 from nercc_tune.spec import StudySpec
-from nercc_tune.timings import describe_seconds
+from nercc_tune.text.seconds import describe_seconds
 
 __all__ = ["cost_section", "model_evaluations"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Placement
 from nercc_tune.errors import TableError
 from nercc_tune.export.table import TunedTable, read_table
-from nercc_tune.one_line import one_line
 from nercc_tune.records import Design
 from nercc_tune.serving.served_code import ServedCode
+from nercc_tune.text.one_line import one_line
 
 _UNKNOWN_DESIGN = "the table needs a design that this version does not have: {}"
 

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from nercc_tune.errors import SpecError
-from nercc_tune.one_line import one_line, show
 from nercc_tune.spec.study import StudySpec
+from nercc_tune.text.one_line import one_line, show
 
 _DEEPEST = 16
 _LONGEST_REASON = 300

@@ -10,7 +10,6 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from nercc_tune.one_line import show
 from nercc_tune.records import DecodeSpace, Design, Encoding
 from nercc_tune.spec.settings import (
     CacheSettings,
@@ -24,6 +23,7 @@ from nercc_tune.spec.settings import (
     TrackingSettings,
     WorkloadSettings,
 )
+from nercc_tune.text.one_line import show
 
 # What may change between two launches of one study without making its earlier results worthless: how long to search,
 # on which device, and where things lie. Weights and data are covered by the workload's fingerprint instead.

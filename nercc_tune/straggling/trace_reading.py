@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nercc_tune.errors import TraceError
-from nercc_tune.one_line import one_line
 from nercc_tune.straggling.trace import Trace, check_latencies
+from nercc_tune.text.one_line import one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,12 +14,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from nercc_tune.events import LaunchEvents, WorkerEvents
+from nercc_tune.launch.events import LaunchEvents, WorkerEvents
 from nercc_tune.records import TrialRecord
 from nercc_tune.spec import StudySpec
 from nercc_tune.terminal.figures import show_smoothing
 from nercc_tune.terminal.standing import Standing
-from nercc_tune.timings import describe_seconds
+from nercc_tune.text.seconds import describe_seconds
 
 __all__ = ["LaunchProgress"]
 
@@ -59,7 +59,7 @@ class LaunchProgress:
 
     @property
     def events(self) -> LaunchEvents:
-        """The callbacks for `nercc_tune.pipeline.launch`."""
+        """The callbacks for `nercc_tune.launch.pipeline.launch`."""
         return LaunchEvents(
             stage=self._on_stage,
             begun=self._standing.begin,
@@ -70,7 +70,7 @@ class LaunchProgress:
 
     @property
     def worker_events(self) -> WorkerEvents:
-        """The callbacks for `nercc_tune.worker.work`."""
+        """The callbacks for `nercc_tune.launch.worker.work`."""
         return WorkerEvents(stage=self._on_stage, ready=lambda: self._on_stage("searching"), proposal=self._on_proposal)
 
     def _on_stage(self, text: str) -> None:

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
-from nercc_tune.launch_result import LaunchResult
-from nercc_tune.redaction import masked
+from nercc_tune.launch.result import LaunchResult
 from nercc_tune.spec import StudySpec
 from nercc_tune.terminal.figures import show_change, show_interval, show_smoothing
+from nercc_tune.text.redaction import masked
 
 __all__ = ["closing_lines", "policy_lines", "table_of_results"]
 

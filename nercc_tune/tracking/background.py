@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nercc_tune.errors import TrackingError
 from nercc_tune.records import Cell, StudyHistory, TrialRecord
-from nercc_tune.redaction import redact
+from nercc_tune.text.redaction import redact
 from nercc_tune.tracking.backlog import Backlog, Files
 from nercc_tune.tracking.retries import FIRST_PAUSE_S, Retries
 

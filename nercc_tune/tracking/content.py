@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nercc_tune.records import Cell, CellHistory, Heldout, Policy, StudyHistory, TrialRecord, TunedEntry, WorkloadInfo
-from nercc_tune.redaction import redact
+from nercc_tune.text.redaction import redact
 
 UID = "nercc_tune.uid"
 """Tag with the `TrialRecord.uid` of a trial's run, or the name of the cell's."""

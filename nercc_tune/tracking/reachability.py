@@ -15,7 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from nercc_tune.errors import TrackingError
-from nercc_tune.redaction import redact
+from nercc_tune.text.redaction import redact
 
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _SERVER_PATHS = ("/health", "/api/2.0/mlflow/experiments/search?max_results=1")

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from nercc_tune.errors import TrackingError
-from nercc_tune.redaction import redact
+from nercc_tune.text.redaction import redact
 from nercc_tune.tracking.reachability import (
     check_tracking,
     is_server,

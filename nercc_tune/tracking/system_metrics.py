@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from nercc_tune.redaction import redact
 from nercc_tune.spec import StudySpec
+from nercc_tune.text.redaction import redact
 from nercc_tune.tracking.content import KIND
 
 if TYPE_CHECKING:

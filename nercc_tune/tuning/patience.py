@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from nercc_tune.errors import StorageError
-from nercc_tune.redaction import masked, without_password
+from nercc_tune.text.redaction import masked, without_password
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from optuna.trial import Trial
 
 from nercc_tune.errors import OutputError
+from nercc_tune.inference.timings import Timings
 from nercc_tune.records import Encoding, Reading
 from nercc_tune.spec import StudySpec
-from nercc_tune.timings import Timings
 
 if TYPE_CHECKING:  # reading a study needs no torch
     from nercc_tune.inference import CellEvaluator

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from nercc_tune.errors import StorageError
-from nercc_tune.redaction import masked, without_password
+from nercc_tune.text.redaction import masked, without_password
 
 __all__ = ["connected", "hush", "is_absent", "masked", "open_existing", "open_storage", "optuna_tables"]
 

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from nercc_tune.errors import WorkloadError
-from nercc_tune.one_line import one_line
 from nercc_tune.spec.settings import WorkloadSettings
+from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads.data_request import DataRequest
 from nercc_tune.workloads.datasets import DATASETS, state_preprocessing
 from nercc_tune.workloads.digest import digest_parts, digest_weights

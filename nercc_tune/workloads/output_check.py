@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nercc_tune.errors import OutputError, WorkloadError
-from nercc_tune.one_line import one_line
+from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads.workload import QuerySource
 
 __all__ = ["measure_outputs"]

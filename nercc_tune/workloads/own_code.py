@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nercc_tune.errors import WorkloadError
-from nercc_tune.one_line import one_line
+from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads.preprocessing import PlainPixels, Preprocessing, TimmPreprocessing
 
 __all__ = ["build_from_code", "find_preprocessing", "is_code"]

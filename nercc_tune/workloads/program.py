@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nercc_tune.errors import DataMissingError, WorkloadError
-from nercc_tune.one_line import one_line
+from nercc_tune.text.one_line import one_line
 
 __all__ = ["SUFFIXES", "is_program", "load_program"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nercc_tune.errors import WorkloadError
-from nercc_tune.one_line import one_line
+from nercc_tune.text.one_line import one_line
 
 __all__ = ["build_timm_model", "check_timm_name"]
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from nercc_tune.errors import DataMissingError, WorkloadError
-from nercc_tune.one_line import one_line
+from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads.data_request import DataRequest
 from nercc_tune.workloads.image_set import ImageSet
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from nercc_tune.errors import DataMissingError, WorkloadError
-from nercc_tune.one_line import one_line
+from nercc_tune.text.one_line import one_line
 
 __all__ = ["apply_weights", "read_weights", "write_weights"]
 

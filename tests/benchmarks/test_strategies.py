@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nercc_tune.home.shipped import find_study
 from nercc_tune.inference import (
     CellEvaluator,
     Draws,
@@ -20,10 +21,9 @@ from nercc_tune.inference import (
     OutputStore,
     split_queries,
 )
-from nercc_tune.library import find_study
+from nercc_tune.inference.timings import Timings
 from nercc_tune.records import TrialRecord, WorkloadInfo
 from nercc_tune.spec import StudySpec, load_study
-from nercc_tune.timings import Timings
 from nercc_tune.tuning import Ledger, Patience, Progress, Proposals, Search, open_cells, open_storage
 from nercc_tune.workloads import load_workload
 

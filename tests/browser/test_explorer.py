@@ -10,8 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from nercc_tune.exploration import Exploration, codes_to_send
-from nercc_tune.promotion import read_deployments
 from nercc_tune.serving import load_table
+from nercc_tune.tracking.deployment.promotion import read_deployments
 from tests.browser.explorer_site import MODELS, PAGES, Site, served, settle
 from tests.faults.operation import Operation
 

@@ -69,7 +69,7 @@ def test_ctrl_c_ends_with_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     def interrupt(*_args: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nercc_tune.preparation.load_workload", interrupt)
+    monkeypatch.setattr("nercc_tune.launch.preparation.load_workload", interrupt)
     assert run_program(monkeypatch, "launch", "tiny.toml") == 130
     assert capsys.readouterr().err.strip() == "interrupted; the same command goes on from here"
 

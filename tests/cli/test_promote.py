@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nercc_tune.home import Home
-from nercc_tune.promotion import read_deployments
+from nercc_tune.tracking.deployment.promotion import read_deployments
 from tests.fakes import TINY, bench, finished_home, tiny_spec
 from tests.program import run_program
 
@@ -84,7 +84,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 @pytest.mark.usefixtures("home")
 def test_what_is_not_better_needs_force(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("nercc_tune.tracking.deployments.DeployedCode.is_better", property(lambda _code: False))
+    monkeypatch.setattr("nercc_tune.tracking.deployment.deployed.DeployedCode.is_better", property(lambda _code: False))
     assert run_program(monkeypatch, "promote", "tiny") == 2
     assert "policy of `tiny` is not surely better than NeRCC at (0, 0)" in capsys.readouterr().err
 

@@ -19,7 +19,7 @@ from tests.fakes import finished_home, loader, tiny_model, tiny_workload
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nercc_tune.preparation.load_workload", loader(tiny_workload()))
+    monkeypatch.setattr("nercc_tune.launch.preparation.load_workload", loader(tiny_workload()))
 
 
 @pytest.fixture

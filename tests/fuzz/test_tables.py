@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from nercc_tune.errors import NerccTuneError
 from nercc_tune.export.table import TunedTable, parse_table
+from nercc_tune.records.strict_json import from_json
 from nercc_tune.serving.served_table import ServedTable, load_table
-from nercc_tune.strict_json import from_json
 from tests.builders import study_history, tuned_table
 from tests.fuzz.cases import LONG, QUICK, accept_or_refuse
 from tests.fuzz.mutations import changed, damaged, to_json

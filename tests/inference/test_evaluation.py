@@ -16,9 +16,9 @@ from nercc_tune.inference import (
     OutputStore,
     WorkerOutputs,
 )
+from nercc_tune.inference.timings import Timings
 from nercc_tune.records import DECODE_SPACES, Cell, DecodeSpace, Design, Encoding, Goal, Metric, Option, Reading, Score
 from nercc_tune.straggling import Arrivals, Bursts, Exactly, FirstArrivals, Independent, ShiftedExponential
-from nercc_tune.timings import Timings
 from tests.inference.fakes import Counting, draw_groups
 
 NODES = node_set("chebyshev", queries=5, workers=9)

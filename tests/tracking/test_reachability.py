@@ -16,7 +16,7 @@ import optuna
 import pytest
 
 from nercc_tune.errors import TrackingError
-from nercc_tune.redaction import redact
+from nercc_tune.text.redaction import redact
 from nercc_tune.tracking.projection import Projection
 from nercc_tune.tracking.reachability import check_tracking
 from tests.tracking.conftest import Store

@@ -1,0 +1,106 @@
+"""The home directory: everything that studies leave behind lies in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nercc_tune.errors import HomeError
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where things lie below the home directory.
+
+    ```
+    optuna.db            Optuna's storage: the source of truth
+    mlflow.db            MLflow's tracking store, a projection of it
+    mlartifacts/         MLflow's artifacts
+    outputs/             worker outputs, so that no forward pass is repeated
+    weights/             what `nercc-tune train` made
+    data/                downloaded data sets
+    studies/<name>/      the table, the figures and the report of a study
+    ```
+
+    Attributes:
+        data_dir: The data sets where they do not lie in the home.
+    """
+
+    root: Path
+    data_dir: Path | None = None
+
+    @property
+    def storage_url(self) -> str:
+        """URL of Optuna's default storage."""
+        return f"sqlite:///{self.root.absolute() / 'optuna.db'}"
+
+    @property
+    def has_storage(self) -> bool:
+        """Whether anything was launched with the default storage."""
+        return (self.root / "optuna.db").exists()
+
+    @property
+    def tracking_url(self) -> str:
+        """URL of MLflow's default tracking store."""
+        return f"sqlite:///{self.root.absolute() / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of MLflow's artifacts."""
+        return self.root.absolute() / "mlartifacts"
+
+    @property
+    def outputs(self) -> Path:
+        """Folder of kept worker outputs."""
+        return self.root / "outputs"
+
+    @property
+    def data(self) -> Path:
+        """Folder of data sets."""
+        return self.data_dir or self.root / "data"
+
+    def study(self, name: str) -> Path:
+        """Return the folder of a study's results."""
+        return self.root / "studies" / name
+
+    def check_writable(self) -> None:
+        """Refuse a home that cannot be written to, without making it.
+
+        Raises:
+            HomeError: If it is a file, or it or the folder it would be made in does not allow writing.
+        """
+        nearest = self.root.absolute()
+        while not nearest.exists():
+            nearest = nearest.parent
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            raise HomeError(
+                f"the home {self.root} cannot be written to ({nearest} does not allow it); set another --home."
+            )
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold a study, so that no other process on this machine launches it at the same time.
+
+        Raises:
+            HomeError: If another process holds it.
+        """
+        folder = self.study(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                raise HomeError(
+                    f"study `{name}` is being launched by {file.read() or 'another process'} in {self.root}; "
+                    f"wait for it, join it with `nercc-tune worker {name}`, or use another --home."
+                ) from error
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            yield

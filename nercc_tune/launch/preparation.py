@@ -1,0 +1,86 @@
+"""What every process of a study makes ready: the workload, its queries, and what runs the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from nercc_tune.home import Home
+from nercc_tune.inference import (
+    Features,
+    ForwardEngine,
+    Inference,
+    MaskSource,
+    OutputStore,
+    check_designs,
+    check_size,
+    resolve_device,
+    split_queries,
+)
+from nercc_tune.inference.timings import Timings
+from nercc_tune.spec import StudySpec
+from nercc_tune.workloads import load_workload
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Preparation:
+    """How a study is run in this process.
+
+    Attributes:
+        features: Takes the queries [K, …] of a group to features [K, d] by whose distances queries are ordered and
+            spaced; by default the queries themselves, pooled.
+        allow_code: Whether the study file may name Python code.
+        notify: Called with a line when a step begins that takes time.
+    """
+
+    spec: StudySpec
+    home: Home
+    features: Features | None = None
+    allow_code: bool = False
+    notify: Callable[[str], None] = lambda _: None
+
+    def check(self) -> None:
+        """Check what can be checked without loading or writing anything.
+
+        Raises:
+            NerccTuneError: If something of the study cannot be used here.
+        """
+        self.home.check_writable()
+        check_designs(self.spec)
+        MaskSource.of(self.spec, self.home.data)
+        resolve_device(self.spec.workload.device)
+
+    def load(self) -> Inference:
+        """Load the workload; a small model may have to be trained first.
+
+        Raises:
+            NerccTuneError: If the model or the data cannot be used.
+        """
+        spec, home, timings = self.spec, self.home, Timings()
+        self.notify(f"loading {spec.workload.model} on {spec.workload.data}")
+        with timings.measure("data"):
+            workload = load_workload(
+                spec.workload,
+                home=home.root,
+                data_dir=home.data,
+                notify=self.notify,
+                check_size=partial(check_size, spec),
+                allow_code=self.allow_code,
+            )
+        place = spec.cache.url or home.outputs
+        return Inference(
+            spec=spec,
+            workload=workload,
+            split=split_queries(spec, len(workload.data)),
+            masks=MaskSource.of(spec, home.data),
+            engine=ForwardEngine(
+                workload.model,
+                device=resolve_device(spec.workload.device),
+                precision=spec.workload.precision,
+                chunk=spec.workload.chunk,
+            ),
+            store=OutputStore(place if spec.cache.disk else None, memory_mb=spec.cache.memory_mb),
+            timings=timings,
+            features=self.features,
+        )

@@ -1,0 +1,1 @@
+"""How text that a user did not type is shown: on one line, without passwords; and times for a reader."""

@@ -1,0 +1,1 @@
+"""Deployment: the registered models of MLflow, and which of their versions serve."""

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nercc_tune.errors import SpecError
+from nercc_tune.home.shipped import bundled_studies, find_study
+from nercc_tune.spec import load_study
+
+
+def test_the_default_study_ships() -> None:
+    assert "lenet5-digits" in bundled_studies()
+    assert find_study("lenet5-digits") == bundled_studies()["lenet5-digits"]
+
+
+@pytest.mark.parametrize("name", bundled_studies())
+def test_every_shipped_study_is_valid_and_named_after_its_file(name: str) -> None:
+    assert load_study(bundled_studies()[name]).name == name
+
+
+def test_a_file_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lenet5-digits").write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert find_study("lenet5-digits") == Path("lenet5-digits")
+
+
+def test_a_study_that_is_not_there_is_named_beside_those_that_are() -> None:
+    with pytest.raises(SpecError, match=r"there is no study file `absent`; give a path, or one of .*lenet5-digits"):
+        find_study("absent")
