@@ -28,9 +28,9 @@ from nercc_tune.inference import (
     OutputStore,
     split_queries,
 )
-from nercc_tune.inference.timings import Timings
 from nercc_tune.launch.pipeline import LaunchResult, launch
 from nercc_tune.records import Cell, StudyHistory, TrialRecord, WorkloadInfo
+from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec, WorkloadSettings, parse_study
 from nercc_tune.straggling import Part, WorkerGamma
 from nercc_tune.tracking.projection import Projection

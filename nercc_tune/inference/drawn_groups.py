@@ -11,8 +11,8 @@ from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.layout import Features, Layout
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.inference.outputs import WorkerOutputs
-from nercc_tune.inference.timings import Timings
 from nercc_tune.records import DecodeSpace, Design, Encoding
+from nercc_tune.records.timings import Timings
 
 
 class DrawnGroups:

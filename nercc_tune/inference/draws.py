@@ -16,8 +16,8 @@ from nercc_tune.inference.layout import Features
 from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.outputs import WorkerOutputs
 from nercc_tune.inference.store import OutputStore, tensor_key
-from nercc_tune.inference.timings import Timings
 from nercc_tune.records import Design, WorkloadInfo
+from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
 from nercc_tune.straggling import Part
 from nercc_tune.workloads import Workload

@@ -16,8 +16,8 @@ from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.lambda_search import minimise_curve, minimise_rank
 from nercc_tune.inference.metrics import MaskedMetrics, Truth, mean_error, measure
 from nercc_tune.inference.spline_decoder import SplineDecoder
-from nercc_tune.inference.timings import Timings
 from nercc_tune.records import Cell, DecodeSpace, Design, Encoding, Goal, Option, Reading, Score
+from nercc_tune.records.timings import Timings
 from nercc_tune.straggling import Arrivals
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nercc_tune.errors import OutputError
 from nercc_tune.inference.device import matmul_precision
-from nercc_tune.inference.timings import Timings
+from nercc_tune.records.timings import Timings
 
 # Numbers in one chunk of coded queries: large enough to keep the device busy, small enough for the caches of a CPU.
 # On a GPU the first chunk may turn out too large; it is then halved until it fits.

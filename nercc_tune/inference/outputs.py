@@ -11,7 +11,7 @@ from torch import Tensor
 from nercc_tune.errors import OutputError
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.store import OutputStore, tensor_key
-from nercc_tune.inference.timings import Timings
+from nercc_tune.records.timings import Timings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

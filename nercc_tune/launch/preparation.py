@@ -18,7 +18,7 @@ from nercc_tune.inference import (
     resolve_device,
     split_queries,
 )
-from nercc_tune.inference.timings import Timings
+from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
 from nercc_tune.workloads import load_workload
 

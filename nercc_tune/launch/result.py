@@ -7,8 +7,8 @@ from pathlib import Path
 
 from nercc_tune.errors import TrackingError
 from nercc_tune.export.table import TunedTable
-from nercc_tune.inference.timings import Timings
 from nercc_tune.records import StudyHistory
+from nercc_tune.records.timings import Timings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from optuna.trial import Trial
 
 from nercc_tune.errors import OutputError
-from nercc_tune.inference.timings import Timings
 from nercc_tune.records import Encoding, Reading
+from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
 
 if TYPE_CHECKING:  # reading a study needs no torch

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from optuna.exceptions import UpdateFinishedTrialError
 
-from nercc_tune.inference.timings import Timings
 from nercc_tune.records import TrialRecord, from_json, to_json
+from nercc_tune.records.timings import Timings
 from nercc_tune.tuning.cell_study import SupersededError
 from nercc_tune.tuning.ledger import Lease, Ledger
 from nercc_tune.tuning.patience import STORAGE_FAILURES, Patience

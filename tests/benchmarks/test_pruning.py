@@ -12,8 +12,8 @@ import torch
 
 from nercc_tune.home.shipped import find_study
 from nercc_tune.inference import Draws, ForwardEngine, Inference, MaskSource, OutputStore, split_queries
-from nercc_tune.inference.timings import Timings
 from nercc_tune.records import WorkloadInfo
+from nercc_tune.records.timings import Timings
 from nercc_tune.selection import search_forwards
 from nercc_tune.spec import StudySpec, load_study
 from nercc_tune.tuning import Ledger, Patience, Progress, Proposals, Search, open_cells, open_storage, read_history

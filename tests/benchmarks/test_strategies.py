@@ -21,8 +21,8 @@ from nercc_tune.inference import (
     OutputStore,
     split_queries,
 )
-from nercc_tune.inference.timings import Timings
 from nercc_tune.records import TrialRecord, WorkloadInfo
+from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec, load_study
 from nercc_tune.tuning import Ledger, Patience, Progress, Proposals, Search, open_cells, open_storage
 from nercc_tune.workloads import load_workload

@@ -6,7 +6,7 @@ import torch
 from nercc_tune.errors import SpecError
 from nercc_tune.inference import ForwardEngine, describe_device, resolve_device
 from nercc_tune.inference.device import matmul_precision
-from nercc_tune.inference.timings import Timings
+from nercc_tune.records.timings import Timings
 from tests.inference.fakes import Counting, draw_groups
 
 

@@ -5,8 +5,8 @@ import torch
 
 from nercc_tune.coding import node_set
 from nercc_tune.inference import DrawnGroups, ForwardEngine, OutputStore, WorkerOutputs
-from nercc_tune.inference.timings import Timings
 from nercc_tune.records import DECODE_SPACES, DecodeSpace, Design
+from nercc_tune.records.timings import Timings
 from tests.inference.fakes import Counting, draw_groups
 
 ORDERED = Design(ordering="nearest-neighbour", nodes="chord-length")

@@ -16,8 +16,8 @@ from nercc_tune.inference import (
     OutputStore,
     WorkerOutputs,
 )
-from nercc_tune.inference.timings import Timings
 from nercc_tune.records import DECODE_SPACES, Cell, DecodeSpace, Design, Encoding, Goal, Metric, Option, Reading, Score
+from nercc_tune.records.timings import Timings
 from nercc_tune.straggling import Arrivals, Bursts, Exactly, FirstArrivals, Independent, ShiftedExponential
 from tests.inference.fakes import Counting, draw_groups
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nercc_tune.coding import BerrutCode, node_set
 from nercc_tune.errors import OutputError
 from nercc_tune.inference import ForwardEngine, forward
-from nercc_tune.inference.timings import Timings
+from nercc_tune.records.timings import Timings
 from tests.inference.fakes import Counting, draw_groups
 
 CPU = torch.device("cpu")

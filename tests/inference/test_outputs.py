@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nercc_tune.coding import BerrutCode, NerccCode, ReplicationCode, UncodedCode, node_set
 from nercc_tune.errors import OutputError
 from nercc_tune.inference import ForwardEngine, Groups, OutputStore, WorkerOutputs
-from nercc_tune.inference.timings import Timings
+from nercc_tune.records.timings import Timings
 from tests.inference.fakes import Counting, draw_groups
 
 NODES = node_set("chebyshev", queries=5, workers=7)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from nercc_tune.inference.timings import Timings
+from nercc_tune.records.timings import Timings
 
 
 def _sleep_and_fail() -> None:
