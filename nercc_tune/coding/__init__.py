@@ -5,7 +5,7 @@ from collections.abc import Callable
 from nercc_tune.coding.assignment import ASSIGNMENTS, worker_positions
 from nercc_tune.coding.berrut import BerrutCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
-from nercc_tune.coding.linear import LinearCode
+from nercc_tune.coding.linear import BASE, LinearCode
 from nercc_tune.coding.nercc import NerccCode
 from nercc_tune.coding.nodes import DOMAIN, FITTED_NODES, NODES, NodeSet, chord_length, node_kinds, node_set
 from nercc_tune.coding.ordering import ORDERINGS, order_queries, query_features
@@ -14,6 +14,7 @@ from nercc_tune.coding.repetition import ReplicationCode, UncodedCode
 
 __all__ = [
     "ASSIGNMENTS",
+    "BASE",
     "BASELINE_CODES",
     "DOMAIN",
     "FITTED_NODES",

@@ -9,6 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+BASE = "base"
+"""The network that is served, among those that workers may run."""
+
 
 class LinearCode(ABC):
     """A code whose coded queries mix the queries linearly and whose estimates mix the answers linearly.
@@ -30,6 +33,11 @@ class LinearCode(ABC):
     @abstractmethod
     def _build_decoder(self, arrived: Tensor) -> Tensor:
         """Build the decoder matrices [..., K, F] for the arrived workers [..., F], ascending."""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The name of the network that each of the N workers runs; here all run the one that is served, `BASE`."""
+        return (BASE,) * self.workers
 
     @cached_property
     def encoder_matrix(self) -> Tensor:

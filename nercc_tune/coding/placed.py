@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nercc_tune.coding.linear import LinearCode
 
@@ -36,6 +37,11 @@ class PlacedCode(LinearCode):
         self.order = _permutation("order", order, inner.queries)
         self.position = _permutation("position", position, inner.workers)
         self._node_of = self.order.argsort()
+
+    @property
+    @override
+    def networks(self) -> tuple[str, ...]:
+        return tuple(self.inner.networks[node] for node in self.position)
 
     def _build_encoder(self) -> Tensor:
         return self.inner.encoder_matrix[self.position][:, self._node_of]

@@ -1,5 +1,6 @@
 """Coded inference: forward passes, straggler masks, decoding and metrics."""
 
+from nercc_tune.inference.decoders import SplineDecoder
 from nercc_tune.inference.designs import check_designs
 from nercc_tune.inference.device import describe_device, resolve_device
 from nercc_tune.inference.drawn_groups import DrawnGroups
@@ -11,7 +12,6 @@ from nercc_tune.inference.layout import Features, Layout
 from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
 from nercc_tune.inference.outputs import Groups, WorkerOutputs
-from nercc_tune.inference.spline_decoder import SplineDecoder
 from nercc_tune.inference.store import OutputStore, tensor_key
 
 __all__ = [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from nercc_tune.coding import BASE
 from nercc_tune.errors import OutputError
 from nercc_tune.inference.device import matmul_precision
 from nercc_tune.records.timings import Timings
@@ -19,7 +20,14 @@ _LARGEST_CHUNK = 8192
 
 
 class ForwardEngine:
-    """Runs a model on coded queries of many groups.
+    """Runs networks on coded queries of many groups.
+
+    Args:
+        model: What is served, which workers run unless their code names another network.
+        device: Where.
+        precision: `fp32`, `tf32` or `bf16`.
+        chunk: As the attribute; None for what suits the device.
+        networks: Other networks that workers may run, by name; they give as many outputs as the model.
 
     Attributes:
         chunk: Queries in one call of the model; halved for good when the device runs out of memory.
@@ -27,36 +35,59 @@ class ForwardEngine:
     """
 
     def __init__(
-        self, model: nn.Module, *, device: torch.device, precision: str = "fp32", chunk: int | None = None
+        self,
+        model: nn.Module,
+        *,
+        device: torch.device,
+        precision: str = "fp32",
+        chunk: int | None = None,
+        networks: Mapping[str, nn.Module] | None = None,
     ) -> None:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        self._model = copy.deepcopy(model).to(device=device, dtype=dtype).eval()
+        self._networks = {
+            name: copy.deepcopy(network).to(device=device, dtype=dtype).eval()
+            for name, network in {**(networks or {}), BASE: model}.items()
+        }
         self._dtype = dtype
         self._precision = precision
         self.device = device
         self.chunk = chunk
         self.images = 0
 
-    def run(self, groups: Tensor, encoder: Tensor, timings: Timings) -> Tensor:
+    def run(
+        self, groups: Tensor, encoder: Tensor, timings: Timings, *, networks: Sequence[str] | None = None
+    ) -> Tensor:
         """Return the workers' answers.
 
         Args:
             groups: [G, K, …] float32, the queries.
             encoder: [N, K] float64, or [G, N, K] with one for each group.
             timings: Gets the seconds of `encode` and `forward`.
+            networks: The name of the network that each of the N workers runs; None where all run the model.
 
         Returns:
             [G, N, c] float32 on the CPU.
 
         Raises:
-            OutputError: If the model does not return one row of numbers a query, or a single query does not fit.
+            OutputError: If a network does not return one row of numbers a query, or a single query does not fit.
         """
+        if networks is None or set(networks) == {BASE}:
+            return self._run(BASE, groups, encoder, timings)
+        parts: list[Tensor] = []
+        workers: list[int] = []
+        for name in dict.fromkeys(networks):
+            own = [worker for worker, network in enumerate(networks) if network == name]
+            parts.append(self._run(name, groups, encoder[..., own, :], timings))
+            workers += own
+        return torch.cat(parts, 1)[:, torch.tensor(workers).argsort()]
+
+    def _run(self, network: str, groups: Tensor, encoder: Tensor, timings: Timings) -> Tensor:
         matrix = encoder.to(device=self.device, dtype=torch.float32)
         answers: list[Tensor] = []
         with torch.inference_mode(), matmul_precision(self._precision):
             for batch in self._chunks(groups, matrix, timings):
                 with timings.measure("forward"):
-                    answers.append(self._forward(batch))
+                    answers.append(self._forward(network, batch))
             with timings.measure("forward"):
                 outputs = torch.cat(answers).cpu()
         self.images += len(groups) * encoder.shape[-2]
@@ -80,12 +111,12 @@ class ForwardEngine:
             return queries.pin_memory().to(self.device, non_blocking=True)
         return queries
 
-    def _forward(self, batch: Tensor) -> Tensor:
-        """Run the model on a batch, in halves for as long as the device runs out of memory."""
+    def _forward(self, network: str, batch: Tensor) -> Tensor:
+        """Run a network on a batch, in halves for as long as the device runs out of memory."""
         size = min(len(batch), self.chunk or len(batch))
         while True:
             try:
-                return torch.cat([self._answers(piece) for piece in batch.split(size)])
+                return torch.cat([self._answers(network, piece) for piece in batch.split(size)])
             except torch.OutOfMemoryError as error:
                 if size == 1:
                     raise OutputError(f"one query does not fit into the memory of {self.device}.") from error
@@ -94,8 +125,8 @@ class ForwardEngine:
             size = -(-size // 2)
             self.chunk = size
 
-    def _answers(self, batch: Tensor) -> Tensor:
-        answers = self._model(batch)
+    def _answers(self, network: str, batch: Tensor) -> Tensor:
+        answers = self._networks[network](batch)
         if not isinstance(answers, Tensor) or answers.ndim != 2 or len(answers) != len(batch):
             got = f"shape {tuple(answers.shape)}" if isinstance(answers, Tensor) else type(answers).__name__
             raise OutputError(f"the model must return one row for each of {len(batch)} queries, but got {got}.")

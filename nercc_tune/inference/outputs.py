@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from nercc_tune.coding import BASE
 from nercc_tune.errors import OutputError
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.store import OutputStore, tensor_key
@@ -71,27 +73,33 @@ class WorkerOutputs:
             OutputError: If an output is not finite.
         """
         queries = self.groups.queries.shape[1]
-        outputs = self._all_blocks(torch.eye(queries, dtype=torch.float64))
+        outputs = self._all_blocks(torch.eye(queries, dtype=torch.float64), ())
         _check_finite(outputs, "the model's outputs on plain queries")
         return outputs
 
-    def of(self, encoder: Tensor) -> Tensor:
+    def of(self, encoder: Tensor, *, networks: Sequence[str] | None = None) -> Tensor:
         """Return the answers [G, N, c] to the coded queries of an encoder [N, K], or [G, N, K] of one for each group.
 
-        An encoder that sends plain queries only (or nothing) needs no pass of its own: its answers are uncoded outputs.
+        An encoder that sends plain queries only (or nothing) to the model that is served needs no pass of its own: its
+        answers are uncoded outputs.
+
+        Args:
+            encoder: What is sent.
+            networks: The name of the network that each of the N workers runs; None where all run the model.
 
         Raises:
             OutputError: If an answer is not finite.
         """
-        if _sends_plain(encoder):
+        others = () if networks is None or set(networks) == {BASE} else tuple(networks)
+        if _sends_plain(encoder) and not others:
             return encoder.to(torch.float32) @ self.uncoded()
-        answers = self._all_blocks(encoder)
+        answers = self._all_blocks(encoder, others)
         _check_finite(answers, "the model's outputs on coded queries")
         return answers
 
     def holds(self, encoder: Tensor) -> bool:
         """Whether the answers to an encoder's coded queries are kept for all groups, so that the model need not run."""
-        return _sends_plain(encoder) or all(self._key(encoder, block) in self._store for block in self.blocks)
+        return _sends_plain(encoder) or all(self._key(encoder, block, ()) in self._store for block in self.blocks)
 
     def of_block(self, encoder: Tensor, block: int) -> Tensor:
         """Return the answers for the groups of one block only.
@@ -99,30 +107,30 @@ class WorkerOutputs:
         Raises:
             OutputError: If an answer is not finite.
         """
-        answers = self._kept(encoder, self.blocks[block])
+        answers = self._kept(encoder, self.blocks[block], ())
         _check_finite(answers, "the model's outputs on coded queries")
         return answers
 
-    def _all_blocks(self, encoder: Tensor) -> Tensor:
-        parts = [self._kept(encoder, block) for block in self.blocks]
+    def _all_blocks(self, encoder: Tensor, networks: tuple[str, ...]) -> Tensor:
+        parts = [self._kept(encoder, block, networks) for block in self.blocks]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _kept(self, encoder: Tensor, block: slice) -> Tensor:
+    def _kept(self, encoder: Tensor, block: slice, networks: tuple[str, ...]) -> Tensor:
         queries = self.groups.queries[block]
-        key = self._key(encoder, block)
+        key = self._key(encoder, block, networks)
         answers = self._store.get(key)
         if answers is not None:
             self._found_groups += len(queries)
             return answers
-        answers = self._engine.run(queries, _own(encoder, block), self._timings)
+        answers = self._engine.run(queries, _own(encoder, block), self._timings, networks=networks or None)
         self._run_groups += len(queries)
         self._store.put(key, answers)
         return answers
 
-    def _key(self, encoder: Tensor, block: slice) -> str:
+    def _key(self, encoder: Tensor, block: slice, networks: tuple[str, ...]) -> str:
         own = _own(encoder, block)
         part = () if len(self.blocks) == 1 else (f"{block.start}:{block.stop}",)
-        return tensor_key(self.groups.key, str(tuple(own.shape)), own, *part)
+        return tensor_key(self.groups.key, str(tuple(own.shape)), own, *part, *networks)
 
 
 def _sends_plain(encoder: Tensor) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nercc_tune.errors import OutputError
 from nercc_tune.inference import Draws
-from nercc_tune.inference.lambda_search import minimise_rank
+from nercc_tune.inference.decoders.lambda_search import minimise_rank
 from nercc_tune.records import (
     BASELINES,
     CellHistory,

@@ -71,8 +71,9 @@ def _least(evaluator: CellEvaluator, spec: StudySpec, lambda_enc: float, grid: T
     design = spec.reference
     truth = evaluator.drawn.truth(design, design.decode_space)
     answers = truth.answers(evaluator.drawn.answers(design.encoding(lambda_enc)))
-    (decoder,) = evaluator._spline_decoders(design, design.assignment)
-    return float(decoder.error_curve(answers, truth)(grid).mean(0).min())
+    curve = evaluator.decoder(design, design.assignment).prepare(answers).error_curve(truth)
+    assert curve is not None
+    return float(curve(grid).mean(0).min())
 
 
 def search(

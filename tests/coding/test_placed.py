@@ -91,3 +91,14 @@ def test_only_permutations_are_taken(numbers: Tensor) -> None:
         PlacedCode(inner, order=numbers)
     with pytest.raises(ValueError, match="`position` must hold each number from 0 to 5 once, but got"):
         PlacedCode(inner, position=numbers)
+
+
+def test_a_worker_runs_the_network_of_its_node() -> None:
+    class Parity(ReplicationCode):
+        @property
+        def networks(self) -> tuple[str, ...]:
+            return ("base", "base", "parity")
+
+    assert ReplicationCode(queries=2, workers=3).networks == ("base",) * 3
+    code = PlacedCode(Parity(queries=2, workers=3), position=torch.tensor([2, 0, 1]))
+    assert code.networks == ("parity", "base", "base")

@@ -138,4 +138,25 @@ def test_bf16_runs_the_model_in_bfloat16_and_answers_in_float32() -> None:
     assert float((answers - expected).abs().max()) <= 2e-2 * float(expected.abs().max())
     assert not torch.equal(answers, expected)
     assert next(model.parameters()).dtype == torch.float32
-    assert next(engine._model.parameters()).dtype == torch.bfloat16
+    assert next(engine._networks["base"].parameters()).dtype == torch.bfloat16
+
+
+def test_each_worker_runs_the_network_that_is_named() -> None:
+    parity = Counting()
+    with torch.no_grad():
+        parity.linear.weight.mul_(-2)
+    engine = ForwardEngine(Counting(), device=CPU, networks={"parity": parity})
+    names = ["base", "parity", "base", "base", "parity", "base", "parity"]
+    answers = engine.run(QUERIES, ENCODER, Timings(), networks=names)
+    base, other = _expected(Counting()), _expected(parity)
+    expected = torch.stack([(other if name == "parity" else base)[:, n] for n, name in enumerate(names)], dim=1)
+    torch.testing.assert_close(answers, expected, rtol=1e-5, atol=1e-4)
+    assert engine.images == 28
+    assert torch.equal(
+        engine.run(QUERIES, ENCODER, Timings(), networks=["base"] * 7), engine.run(QUERIES, ENCODER, Timings())
+    )
+
+
+def test_the_model_is_the_base_whatever_else_is_called_so() -> None:
+    engine = ForwardEngine(Counting(), device=CPU, networks={"base": Counting(outputs=2)})
+    assert engine.run(QUERIES, ENCODER, Timings()).shape == (4, 7, 3)

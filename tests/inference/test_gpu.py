@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nercc_tune.coding import BerrutCode, NerccCode, node_set
 from nercc_tune.inference import ForwardEngine, SplineDecoder, Truth, describe_device, resolve_device
-from nercc_tune.inference.lambda_search import minimise_curve
+from nercc_tune.inference.decoders.lambda_search import minimise_curve
 from nercc_tune.records.timings import Timings
 from nercc_tune.splines import smoothing_matrix
 from tests.inference.fakes import exactly

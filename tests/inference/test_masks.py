@@ -194,7 +194,7 @@ def test_every_evaluator_has_the_masks_and_the_waiting_of_its_cell(name: str, da
     for stragglers, arrivals in _draw(spec, data_dir, "tuning", spec.evaluation.tuning_masks).items():
         evaluator = drawn.evaluators[stragglers]
         counts = sorted(arrivals.arrived.sum(1).tolist(), reverse=True)
-        found = [batch.shape[1] for batch in evaluator._batches for _ in batch]
+        found = [batch.shape[1] for batch in evaluator.masks.batches for _ in batch]
         assert found == counts
         waiting = None if arrivals.waiting is None else pytest.approx(float(arrivals.waiting.mean()))
         assert evaluator.waiting == waiting
@@ -206,4 +206,4 @@ def test_every_evaluator_has_the_masks_and_the_waiting_of_its_cell(name: str, da
 @pytest.mark.parametrize(("part", "masks"), [("tuning", 4), ("validation", 3), ("heldout", 5)])
 def test_each_part_has_as_many_masks_as_it_says(part: Part, masks: int) -> None:
     evaluators = draw(tiny_spec(), part).evaluators
-    assert {len(batch) for evaluator in evaluators.values() for batch in evaluator._batches} == {masks}
+    assert {len(batch) for evaluator in evaluators.values() for batch in evaluator.masks.batches} == {masks}

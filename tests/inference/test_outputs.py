@@ -129,3 +129,20 @@ def test_plain_outputs_that_are_not_finite_are_an_error(value: float) -> None:
     model.linear.bias.data[1] = value
     with pytest.raises(OutputError, match="the model's outputs on plain queries must be finite, but 20 of 20 are not"):
         _outputs(model).of(UncodedCode(queries=5, workers=7).encoder_matrix)
+
+
+def test_answers_of_another_network_are_kept_apart() -> None:
+    other = Counting(features=12, outputs=3)
+    with torch.no_grad():
+        other.linear.bias.add_(1.0)
+    engine = ForwardEngine(Counting(), device=torch.device("cpu"), networks={"parity": other})
+    groups, store = draw_groups(), OutputStore(None, memory_mb=16)
+    outputs = WorkerOutputs(groups, engine=engine, store=store, timings=Timings())
+    plain, names = torch.eye(5, dtype=torch.float64), ["base"] * 4 + ["parity"]
+    base, mixed = outputs.of(plain), outputs.of(plain, networks=names)
+    torch.testing.assert_close(mixed[:, :4], base[:, :4], rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(mixed[:, 4], base[:, 4] + 1.0, rtol=1e-5, atol=1e-4)
+    assert (outputs.forwards, outputs.reused) == (2, 0)
+    assert torch.equal(outputs.of(plain, networks=names), mixed)
+    assert torch.equal(outputs.of(plain, networks=["base"] * 5), base)
+    assert outputs.forwards == 2

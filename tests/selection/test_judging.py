@@ -136,7 +136,7 @@ def test_degrees_of_freedom_are_those_of_the_code(
         evaluator = judge_.tuning.evaluators[entry.stragglers]
         nodes = judge_.tuning.groups.layout(entry.design).nodes
         code = NerccCode(nodes, lambda_enc=entry.lambda_enc, lambda_dec=entry.lambda_dec)
-        (arrived,) = evaluator._batches
+        (arrived,) = evaluator.masks.batches
         assert entry.df_enc == pytest.approx(code.df_enc, rel=1e-12)
         assert 2 <= entry.df_enc <= 5
         assert entry.df_dec == pytest.approx(code.df_dec(arrived), rel=1e-6)

@@ -41,10 +41,9 @@ def _mse(evaluator: CellEvaluator, lambda_enc: float, lambda_dec: Sequence[float
     design = evaluator.drawn.reference
     truth = evaluator.drawn.truth(design, design.decode_space)
     answers = truth.answers(evaluator.drawn.answers(design.encoding(lambda_enc)))
-    (decoder,) = evaluator._spline_decoders(design, design.assignment)
-    mean: list[float] = (
-        decoder.error_curve(answers, truth)(torch.tensor(lambda_dec, dtype=torch.float64)).mean(0).tolist()
-    )
+    curve = evaluator.decoder(design, design.assignment).prepare(answers).error_curve(truth)
+    assert curve is not None
+    mean: list[float] = curve(torch.tensor(lambda_dec, dtype=torch.float64)).mean(0).tolist()
     return mean
 
 

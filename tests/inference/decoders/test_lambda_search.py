@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nercc_tune.coding import NerccCode, node_set
 from nercc_tune.inference import SplineDecoder, Truth
-from nercc_tune.inference.lambda_search import minimise_curve, minimise_rank
+from nercc_tune.inference.decoders.lambda_search import minimise_curve, minimise_rank
 from nercc_tune.records import DecodeSpace
 from tests.inference.fakes import exactly
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nercc_tune.coding import NodeSet
+from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.splines import SplineSpectrum
 
@@ -16,7 +19,7 @@ from nercc_tune.splines import SplineSpectrum
 _DECODED_NUMBERS = 2**25
 
 
-class SplineDecoder:
+class SplineDecoder(Decoder):
     """The decoders of masks with equally many answers, for all λ_dec after one eigendecomposition a mask.
 
     With the decoder `Φ diag(s) Vᵀ`, `s = 1 / (1 + λ d)`, the answers Y need `Vᵀ Y` once. Then a λ costs a scaling and
@@ -37,6 +40,10 @@ class SplineDecoder:
         self._basis = spectrum.basis.to(torch.float32)
         sites_of_masks = spectrum.sites if self.is_shared else spectrum.sites.transpose(0, 1)
         self._sites = sites_of_masks.mT.to(torch.float32).contiguous()
+
+    @override
+    def prepare(self, answers: Tensor, *, groups: slice = slice(None)) -> Decoding:
+        return _SplineDecoding(decoder=self, answers=answers, transformed=self.transform(answers), groups=groups)
 
     def transform(self, answers: Tensor) -> Tensor:
         """Return `Yᵀ V`, [M, G, c, F] float32, of answers [G, N, c] in the decode space."""
@@ -65,7 +72,7 @@ class SplineDecoder:
             else:
                 yield (shrunk @ self._sites[masks, groups]).mT
 
-    def error_curve(self, answers: Tensor, truth: Truth) -> Callable[[Tensor], Tensor]:
+    def error_curve(self, answers: Tensor, truth: Truth) -> ErrorCurve:
         """Return the MSE as a function of λ [L]: [M, L] float64, exact for all λ ≥ 0.
 
         It is `sᵀ [(ΦᵀΦ) ∘ (VᵀGV)] s − 2 sᵀ diag(ΦᵀCV) + e` with the Gram matrices `G = Σ Y Yᵀ`, `C = Σ T Yᵀ`,
@@ -91,9 +98,9 @@ class SplineDecoder:
 
         return curve
 
-    def df(self, smoothing: float) -> Tensor:
-        """Return the decoder's effective degrees of freedom at one λ_dec, [M]."""
-        return self._spectrum.shrinkage(torch.tensor([smoothing], dtype=torch.float64)).sum(-1)[:, 0]
+    @override
+    def df(self, parameter: float) -> Tensor:
+        return self._spectrum.shrinkage(torch.tensor([parameter], dtype=torch.float64)).sum(-1)[:, 0]
 
     @cached_property
     def _site_gram(self) -> Tensor:
@@ -102,3 +109,21 @@ class SplineDecoder:
     def _shrinkage(self, smoothing: float) -> Tensor:
         at = torch.tensor([smoothing], dtype=torch.float64)
         return self._spectrum.shrinkage(at)[:, 0].to(torch.float32)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _SplineDecoding(Decoding):
+    decoder: SplineDecoder
+    answers: Tensor
+    transformed: Tensor
+    groups: slice
+
+    @override
+    def estimates(self, parameter: float) -> Iterator[Tensor]:
+        return self.decoder.decode(self.transformed, parameter, groups=self.groups)
+
+    @override
+    def error_curve(self, truth: Truth) -> ErrorCurve | None:
+        if not self.decoder.is_shared or truth.decode_space == "logits-softmax":
+            return None
+        return self.decoder.error_curve(self.answers, truth)

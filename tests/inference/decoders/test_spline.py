@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from nercc_tune.coding import NerccCode, NodeSet, node_set
-from nercc_tune.inference import SplineDecoder, Truth, measure, spline_decoder
+from nercc_tune.inference import SplineDecoder, Truth, measure
+from nercc_tune.inference.decoders import spline
 from nercc_tune.records import DecodeSpace
 from tests.inference.fakes import exactly
 
@@ -142,7 +143,7 @@ def test_masks_may_be_decoded_a_few_at_a_time(nodes: NodeSet, monkeypatch: pytes
     (together,) = decoder.decode(transformed, 1e-4)
     numbers = GROUPS * 10 * 4
     for room, parts in ((1, 5), (2 * numbers, 3), (4 * numbers, 2)):
-        monkeypatch.setattr(spline_decoder, "_DECODED_NUMBERS", room)
+        monkeypatch.setattr(spline, "_DECODED_NUMBERS", room)
         apart = list(decoder.decode(transformed, 1e-4))
         assert len(apart) == parts
         torch.testing.assert_close(torch.cat(apart), together, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,35 @@
+"""The masks of a cell, as decoders need them: those with equally many answers together."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nercc_tune.coding import worker_positions
+from nercc_tune.straggling import Arrivals
+
+
+class CellMasks:
+    """Who arrived under each mask of a cell; a cell whose number of stragglers is random has several batches.
+
+    Attributes:
+        batches: The numbers of the workers that arrived, [M, F], a tensor for each number F that occurs.
+        waiting: How long is waited on average, in the unit of the latencies; None without a latency model.
+    """
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        counts = arrivals.arrived.sum(1)
+        self.batches = [
+            torch.from_numpy(np.nonzero(arrivals.arrived[counts == count])[1].reshape(-1, count))
+            for count in np.unique(counts)[::-1]
+        ]
+        self.waiting = None if arrivals.waiting is None else float(arrivals.waiting.mean())
+
+    def __len__(self) -> int:
+        return sum(len(batch) for batch in self.batches)
+
+    def positions(self, assignment: str, *, workers: int, rack: int | None) -> list[Tensor]:
+        """Return the positions in β of those who arrived, [M, F] ascending, a tensor for each number F."""
+        positions = worker_positions(assignment, workers=workers, rack=rack)
+        return [positions[batch].sort(-1).values for batch in self.batches]

@@ -1,0 +1,17 @@
+"""Decoders of fixed masks, each ready for every value of its parameter, and the search for the best value."""
+
+from nercc_tune.inference.decoders.best import best_parameter, profile_of
+from nercc_tune.inference.decoders.decoder import Decoder, Decoding
+from nercc_tune.inference.decoders.joined import JoinedDecoder
+from nercc_tune.inference.decoders.matrices import decode_by_matrices
+from nercc_tune.inference.decoders.spline import SplineDecoder
+
+__all__ = [
+    "Decoder",
+    "Decoding",
+    "JoinedDecoder",
+    "SplineDecoder",
+    "best_parameter",
+    "decode_by_matrices",
+    "profile_of",
+]
