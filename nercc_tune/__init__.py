@@ -10,7 +10,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nercc_tune.coding import BerrutCode, LinearCode, NerccCode, ReplicationCode, UncodedCode, node_set
+    from nercc_tune.coding import (
+        BerrutCode,
+        LinearCode,
+        NerccCode,
+        NonFiniteAnswers,
+        ReplicationCode,
+        UncodedCode,
+        node_set,
+    )
     from nercc_tune.errors import NerccTuneError
     from nercc_tune.export.table import TunedTable
     from nercc_tune.notebook import open_home
@@ -24,6 +32,7 @@ __all__ = [
     "LinearCode",
     "NerccCode",
     "NerccTuneError",
+    "NonFiniteAnswers",
     "ReplicationCode",
     "ServedTable",
     "StudySpec",
@@ -41,6 +50,7 @@ _HOMES = {
     "LinearCode": "coding",
     "NerccCode": "coding",
     "NerccTuneError": "errors",
+    "NonFiniteAnswers": "coding",
     "ReplicationCode": "coding",
     "ServedTable": "serving",
     "StudySpec": "spec",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from nercc_tune.coding.assignment import ASSIGNMENTS, worker_positions
 from nercc_tune.coding.berrut import BerrutCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
-from nercc_tune.coding.linear import BASE, LinearCode
+from nercc_tune.coding.linear import BASE, LinearCode, NonFiniteAnswers
 from nercc_tune.coding.nercc import NerccCode
 from nercc_tune.coding.nodes import DOMAIN, FITTED_NODES, NODES, NodeSet, chord_length, node_kinds, node_set
 from nercc_tune.coding.ordering import ORDERINGS, order_queries, query_features
@@ -25,6 +25,7 @@ __all__ = [
     "LinearCode",
     "NerccCode",
     "NodeSet",
+    "NonFiniteAnswers",
     "PlacedCode",
     "Placement",
     "ReplicationCode",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nercc_tune.coding.assignment import ASSIGNMENTS, worker_positions
+from nercc_tune.coding.data import to_tensor
 from nercc_tune.coding.linear import LinearCode
 from nercc_tune.coding.nodes import FITTED_NODES, NodeSet, chord_length, node_kinds, node_set
 from nercc_tune.coding.ordering import ORDERINGS, Features, group_features, order_queries
@@ -136,20 +139,21 @@ class GroupCode:
         # Nodes that are the same for all groups have matrices worth keeping.
         self._shared = None if is_fitted else build(nodes)
 
-    def on(self, queries: Tensor, *, features: Features | None = None) -> PlacedCode:
+    def on(self, queries: Tensor | NDArray[Any], *, features: Features | None = None) -> PlacedCode:
         """Return the code of one group, which encodes and decodes in the order of the queries given.
 
         Args:
-            queries: [K, ...].
+            queries: [K, ...], a tensor or a NumPy array.
             features: As for `order_queries`.
 
         Raises:
             ValueError: If there are not K queries, or as for `order_queries`.
         """
-        if queries.shape[:1] != (self.queries,):
+        group = to_tensor("queries", queries)
+        if group.shape[:1] != (self.queries,):
             raise ValueError(
-                f"`queries` must hold {self.queries} queries along axis 0, but got shape {tuple(queries.shape)}."
+                f"`queries` must hold {self.queries} queries along axis 0, but got shape {tuple(group.shape)}."
             )
-        order, nodes = place(self.placement, queries, workers=self.workers, features=features)
+        order, nodes = place(self.placement, group, workers=self.workers, features=features)
         inner = self._build(nodes) if self._shared is None else self._shared
         return PlacedCode(inner, order=order, position=self.position)

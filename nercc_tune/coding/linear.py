@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any, Literal, overload
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from nercc_tune.coding.data import Data, like, to_tensor
+
+Arrived = Tensor | NDArray[Any] | Sequence[int] | Sequence[bool]
 
 BASE = "base"
 """The network that is served, among those that workers may run."""
+
+
+class NonFiniteAnswers(UserWarning):
+    """Answers hold a NaN or an infinity, and were decoded as if they had not arrived."""
 
 
 class LinearCode(ABC):
@@ -44,7 +55,7 @@ class LinearCode(ABC):
         """The matrix [N, K] float64 that takes the queries to the coded queries."""
         return self._build_encoder()
 
-    def decoder_matrix(self, arrived: Tensor | Sequence[int] | Sequence[bool]) -> Tensor:
+    def decoder_matrix(self, arrived: Arrived) -> Tensor:
         """Return the matrix [K, F] float64 that takes the answers of the arrived workers to the estimates.
 
         Args:
@@ -57,55 +68,80 @@ class LinearCode(ABC):
         ascending, order = self._worker_numbers(arrived).sort(-1)
         return self._build_decoder(ascending).take_along_dim(order.argsort(-1)[..., None, :], dim=-1)
 
-    def on(self, queries: Tensor) -> LinearCode:  # noqa: ARG002 - a code that is fitted to a group looks at them
+    def on(self, queries: Tensor | NDArray[Any]) -> LinearCode:  # noqa: ARG002 - a code that is fitted to a group looks at them
         """Return the code of one group of queries [K, ...], which is this one.
 
         A code that is not fitted to a group is the same for all, so that callers may always write `code.on(queries)`.
         """
         return self
 
-    def encode(self, queries: Tensor, *, dim: int = 0) -> Tensor:
+    def encode(self, queries: Data, *, dim: int = 0) -> Data:
         """Mix K queries into N coded queries.
 
         Args:
-            queries: Floating point, any shape, with the K queries of a group along `dim`.
+            queries: Floating point, any shape, with the K queries of a group along `dim`; a tensor or a NumPy array.
             dim: The axis that holds the queries.
 
         Returns:
-            The same shape, dtype and device, with N in place of K along `dim`.
+            The same kind, shape, dtype and device, with N in place of K along `dim`.
 
         Raises:
             ValueError: If the axis does not hold K queries or the data is not floating point.
         """
-        if queries.shape[dim] != self.queries:
-            raise ValueError(
-                f"`queries` must hold {self.queries} queries along axis {dim}, but got {queries.shape[dim]}."
-            )
-        return _apply(self.encoder_matrix, queries, dim)
+        data = to_tensor("queries", queries)
+        if data.shape[dim] != self.queries:
+            raise ValueError(f"`queries` must hold {self.queries} queries along axis {dim}, but got {data.shape[dim]}.")
+        return like(queries, _apply(self.encoder_matrix, data, dim))
 
-    def decode(self, answers: Tensor, arrived: Tensor | Sequence[int] | Sequence[bool], *, dim: int = 0) -> Tensor:
+    @overload
+    def decode(
+        self, answers: Data, arrived: Arrived, *, dim: int = 0, return_suspects: Literal[False] = False
+    ) -> Data: ...
+
+    @overload
+    def decode(
+        self, answers: Data, arrived: Arrived, *, dim: int = 0, return_suspects: Literal[True]
+    ) -> tuple[Data, tuple[int, ...]]: ...
+
+    def decode(
+        self, answers: Data, arrived: Arrived, *, dim: int = 0, return_suspects: bool = False
+    ) -> Data | tuple[Data, tuple[int, ...]]:
         """Estimate the K outputs from the answers of the workers that arrived.
 
+        An answer that holds a NaN or an infinity counts as not arrived, since it would spoil every estimate. Its worker
+        is named by a `NonFiniteAnswers` warning, or returned.
+
         Args:
-            answers: Floating point, any shape, with the F answers along `dim`.
+            answers: Floating point, any shape, with the F answers along `dim`; a tensor or a NumPy array.
             arrived: As for `decoder_matrix`: which worker gave which answer.
             dim: The axis that holds the answers.
+            return_suspects: Also return the numbers of the workers whose answers were left out, and do not warn.
 
         Returns:
-            The same shape, dtype and device, with K in place of F along `dim`.
+            The same kind, shape, dtype and device, with K in place of F along `dim`.
 
         Raises:
-            ValueError: If the counts differ, the data is not floating point, or as for `decoder_matrix`.
+            ValueError: If the counts differ, the data is not floating point, no answer is finite, or as for
+                `decoder_matrix`.
         """
-        matrix = self.decoder_matrix(arrived)
-        if answers.shape[dim] != matrix.shape[-1]:
+        workers, data = self._worker_numbers(arrived), to_tensor("answers", answers)
+        if data.shape[dim] != workers.shape[-1]:
             raise ValueError(
-                f"`answers` must hold one answer for each of the {matrix.shape[-1]} arrived workers along axis {dim}, "
-                f"but got {answers.shape[dim]}."
+                f"`answers` must hold one answer for each of the {workers.shape[-1]} arrived workers along axis {dim}, "
+                f"but got {data.shape[dim]}."
             )
-        return _apply(matrix, answers, dim)
+        is_sound = data.movedim(dim, 0).reshape(len(workers), -1).isfinite().all(1).cpu()
+        suspects = tuple(workers[~is_sound].tolist())
+        if suspects:
+            if len(suspects) == len(workers):
+                raise ValueError(f"`answers` must hold a finite answer, but all {len(workers)} have a NaN or infinity.")
+            if not return_suspects:
+                warnings.warn(_left_out(suspects), NonFiniteAnswers, stacklevel=2)
+            workers, data = workers[is_sound], data.index_select(dim, is_sound.nonzero()[:, 0].to(data.device))
+        estimates = like(answers, _apply(self.decoder_matrix(workers), data, dim))
+        return (estimates, suspects) if return_suspects else estimates
 
-    def _worker_numbers(self, arrived: Tensor | Sequence[int] | Sequence[bool]) -> Tensor:
+    def _worker_numbers(self, arrived: Arrived) -> Tensor:
         workers = torch.as_tensor(arrived)
         if workers.dtype == torch.bool:
             if workers.shape != (self.workers,):
@@ -125,6 +161,11 @@ class LinearCode(ABC):
         if not bool((workers.sort(-1).values.diff(dim=-1) > 0).all()):
             raise ValueError(f"`arrived` must name each worker once, but got {workers.tolist()}.")
         return workers
+
+
+def _left_out(suspects: tuple[int, ...]) -> str:
+    names = ", ".join(map(str, suspects))
+    return f"the answers of workers {names} hold a NaN or an infinity, and are decoded as if they had not arrived."
 
 
 def _apply(matrix: Tensor, data: Tensor, dim: int) -> Tensor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nercc_tune.coding import FITTED_NODES, GroupCode, LinearCode, NerccCode, NodeSet, PlacedCode, Placement, node_set
@@ -42,11 +44,11 @@ class ServedCode(LinearCode):
         self.lambda_dec = lambda_dec
         self._group_code = GroupCode(self._build, queries=queries, workers=workers, placement=Placement.of(design))
 
-    def on(self, queries: Tensor, *, features: Callable[[Tensor], Tensor] | None = None) -> LinearCode:
+    def on(self, queries: Tensor | NDArray[Any], *, features: Callable[[Tensor], Tensor] | None = None) -> LinearCode:
         """Return the code of one group of queries [K, …].
 
         Args:
-            queries: The group.
+            queries: The group, a tensor or a NumPy array.
             features: As in the launch, if one was given there.
 
         Raises:

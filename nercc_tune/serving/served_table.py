@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
+from typing import SupportsIndex
 
 from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Placement
 from nercc_tune.errors import TableError
 from nercc_tune.export.table import TunedTable, read_table
 from nercc_tune.records import Design
 from nercc_tune.serving.served_code import ServedCode
-from nercc_tune.text.one_line import one_line
+from nercc_tune.text.one_line import one_line, show
 
 _UNKNOWN_DESIGN = "the table needs a design that this version does not have: {}"
 
@@ -40,14 +42,14 @@ class ServedTable:
         Raises:
             TableError: If the table has no entry for the count, fewer workers arrived than it was tuned for, or its
                 nodes are not what this version makes of them.
-            ValueError: If not exactly one of `stragglers` and `arrived` is given.
+            ValueError: If not exactly one of `stragglers` and `arrived` is given, or it is no whole number.
         """
         if (stragglers is None) == (arrived is None):
             raise ValueError("exactly one of `stragglers` and `arrived` must be given.")
         policy = self.table.policy
         if arrived is not None:
-            return self._served(policy.design, policy.lambda_enc, self._lambda_dec(arrived))
-        entry = self.table.entry(stragglers or 0)
+            return self._served(policy.design, policy.lambda_enc, self._lambda_dec(_whole("arrived", arrived)))
+        entry = self.table.entry(_whole("stragglers", stragglers))
         return self._served(entry.design, entry.lambda_enc, entry.lambda_dec)
 
     def policy(self) -> ServedCode:
@@ -97,6 +99,17 @@ class ServedTable:
             )
         except ValueError as error:
             raise TableError(_UNKNOWN_DESIGN.format(one_line(error))) from error
+
+
+def _whole(name: str, count: object) -> int:
+    """Return a count as it comes out of a configuration, an array or a data frame: 8, "8", 8.0."""
+    if isinstance(count, str) and count.strip().isdecimal():
+        return int(count)
+    if isinstance(count, SupportsIndex) and not isinstance(count, bool):
+        return index(count)
+    if isinstance(count, float) and count.is_integer():
+        return int(count)
+    raise ValueError(f"`{name}` must be a whole number, but got {show(count)}.")
 
 
 def load_table(path: str | Path) -> ServedTable:

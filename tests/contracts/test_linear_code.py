@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from nercc_tune.coding import LinearCode
+from nercc_tune.coding import LinearCode, NonFiniteAnswers
 from tests.contracts.codes import arrivals, codes
 
 _CODES = codes()
@@ -146,6 +149,44 @@ class TestDecoder:
             estimates = code.decode(answers, arrived)
             assert estimates.dtype == dtype
             assert torch.equal(estimates, expected)
+
+    def test_arrays_give_arrays(self, code: LinearCode) -> None:
+        queries, answers = _random(code.queries, 3), _random(code.workers, 3)
+        coded, arrived = code.encode(queries.numpy()), np.arange(code.workers)
+        assert isinstance(coded, np.ndarray)
+        np.testing.assert_array_equal(coded, code.encode(queries).numpy())
+        estimates = code.decode(answers.numpy(), arrived)
+        np.testing.assert_array_equal(estimates, code.decode(answers, range(code.workers)).numpy())
+        swapped = answers.numpy().astype(">f8")
+        np.testing.assert_array_equal(code.decode(swapped, arrived), estimates)
+        np.testing.assert_allclose(code.decode(answers.numpy().T, arrived, dim=1).T, estimates, rtol=1e-12, atol=1e-12)
+
+    @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+    def test_an_answer_that_is_not_finite_has_not_arrived(self, code: LinearCode, bad: float) -> None:
+        answers = _random(code.workers, 3)
+        spoilt = answers.clone()
+        spoilt[1, 2] = bad
+        rest = [worker for worker in range(code.workers) if worker != 1]
+        expected = code.decode(answers[rest], rest)
+        with pytest.warns(NonFiniteAnswers, match="the answers of workers 1 hold a NaN or an infinity"):
+            found = code.decode(spoilt, range(code.workers))
+        assert torch.equal(found, expected)
+        # Nothing is warned of where the suspects are asked for, whichever order and axis the answers come in.
+        backwards = list(range(code.workers))[::-1]
+        found, suspects = code.decode(spoilt.flip(0).T, backwards, dim=1, return_suspects=True)
+        torch.testing.assert_close(found.T, expected, rtol=1e-12, atol=1e-12)
+        assert suspects == (1,)
+        assert code.decode(answers, range(code.workers), return_suspects=True)[1] == ()
+
+    def test_nothing_can_be_read_off_answers_of_which_none_is_finite(self, code: LinearCode) -> None:
+        with pytest.raises(ValueError, match="`answers` must hold a finite answer, but all 2 have a NaN or infinity"):
+            code.decode(torch.full((2, 3), math.nan), [0, 1])
+
+    def test_what_is_no_array_is_refused(self, code: LinearCode) -> None:
+        with pytest.raises(TypeError, match="`queries` must be a torch tensor or a NumPy array, but got list"):
+            code.encode([1.0] * code.queries)  # type: ignore[type-var]  # as a caller may
+        with pytest.raises(ValueError, match="`answers` must be an array of floating point numbers, but got object"):
+            code.decode(np.full((1, 1), "a", dtype=object), [0])
 
     def test_another_number_of_answers_is_refused(self, code: LinearCode) -> None:
         message = f"must hold one answer for each of the {code.workers - 1} arrived workers along axis 0, but got 2"

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from nercc_tune import load_table
-from nercc_tune.coding import BASELINE_CODES, GroupCode, NerccCode, Placement, node_set
+from nercc_tune.coding import BASELINE_CODES, GroupCode, NerccCode, NonFiniteAnswers, Placement, node_set
 from nercc_tune.errors import TableError
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import Design
@@ -213,6 +216,42 @@ def test_a_count_that_was_not_tuned_is_an_error(stragglers: int) -> None:
 def test_fewer_arrived_than_were_tuned_for_or_more_than_there_are_is_an_error(arrived: int) -> None:
     with pytest.raises(TableError, match=f"`arrived` must be from 120 to 200 workers, but got {arrived}"):
         ServedTable(TABLE).code(arrived=arrived)
+
+
+@pytest.mark.parametrize("count", ["40", " 40", 40.0, np.int64(40), torch.tensor(40)])
+def test_a_count_may_come_as_configurations_and_data_frames_have_it(count: Any) -> None:
+    served = ServedTable(TABLE)
+    assert served.code(stragglers=count).lambda_dec == served.code(stragglers=40).lambda_dec
+
+
+@pytest.mark.parametrize("count", ["many", "4.5", "-1", 40.5, math.nan, True, [40]])
+def test_a_count_that_is_no_whole_number_is_refused(count: Any) -> None:
+    for name in ("stragglers", "arrived"):
+        with pytest.raises(ValueError, match=f"`{name}` must be a whole number, but got "):
+            ServedTable(TABLE).code(**{name: count})
+
+
+def test_a_group_may_be_an_array() -> None:
+    code = ServedTable(replace(TABLE, policy=replace(TABLE.policy, design=EVERYTHING))).policy()
+    array = QUERIES.numpy()
+    group, expected = code.on(array), code.on(QUERIES)
+    coded = group.encode(array)
+    assert isinstance(coded, np.ndarray)
+    np.testing.assert_array_equal(coded, expected.encode(QUERIES).numpy())
+    answers = coded[40:]
+    estimates = group.decode(answers, np.arange(40, 200))
+    assert isinstance(estimates, np.ndarray)
+    np.testing.assert_array_equal(estimates, expected.decode(torch.from_numpy(answers), range(40, 200)).numpy())
+
+
+def test_the_policy_reads_what_is_left_when_an_answer_is_not_finite() -> None:
+    group = ServedTable(TABLE).policy().on(QUERIES)
+    answers = group.encode(QUERIES)[:180]
+    answers[7, 0] = math.nan
+    kept = [worker for worker in range(180) if worker != 7]
+    with pytest.warns(NonFiniteAnswers, match="the answers of workers 7 hold a NaN"):
+        estimates = group.decode(answers, range(180))
+    assert torch.equal(estimates, group.decode(answers[kept], kept))
 
 
 def test_another_domain_is_an_error() -> None:

@@ -28,6 +28,8 @@ class CodedModel(PythonModel):
       the estimates [K, c]. `queries` are then the same as when they were encoded, whose order and nodes a code may be
       fitted to.
 
+    An answer that holds a NaN or an infinity counts as not arrived, and a warning names its worker.
+
     Arrays keep their dtype; lists become float32. With `decode_space` "logits" the answers are logits, as for
     `nercc_tune.load_table`, which gives the same numbers. A decoder that was given no answers fails: it never encodes.
 
@@ -65,8 +67,8 @@ class CodedModel(PythonModel):
             params: Unused.
 
         Raises:
-            ValueError: If there is not one group, an array has another shape or is not finite, only one of `answers`
-                and `arrived` is there, or a worker is named twice or not one of 0 … N − 1.
+            ValueError: If there is not one group, an array has another shape, queries are not finite, no answer is,
+                only one of `answers` and `arrived` is there, or a worker is named twice or not one of 0 … N − 1.
             TableError: If fewer workers arrived than the code was tuned for.
         """
         if len(model_input) != 1:
@@ -75,6 +77,8 @@ class CodedModel(PythonModel):
         if ("answers" in given) != ("arrived" in given):
             raise ValueError("`answers` and `arrived` must be given together, to decode; leave both out to encode.")
         queries = _tensor("queries", given.get("queries"), (self._code.queries, *self._query_shape))
+        if not bool(queries.isfinite().all()):
+            raise ValueError("`queries` must be finite, but got NaN or an infinity.")
         group = self._code.on(queries)
         if "answers" not in given:
             return group.encode(queries).numpy()
@@ -92,8 +96,6 @@ def _tensor(name: str, value: object, shape: tuple[int, ...]) -> torch.Tensor:
         raise ValueError(
             f"`{name}` must be floating point of shape {shape}, but got {array.dtype} of shape {array.shape}."
         )
-    if not np.isfinite(array).all():
-        raise ValueError(f"`{name}` must be finite, but got NaN or an infinity.")
     return torch.from_numpy(array)
 
 

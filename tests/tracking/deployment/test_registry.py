@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from nercc_tune import load_table
+from nercc_tune import NonFiniteAnswers, load_table
 from nercc_tune.coding import LinearCode
 from nercc_tune.errors import TableError, TrackingError
 from nercc_tune.export.table import TunedTable
@@ -164,6 +164,16 @@ def test_bad_input_is_refused_in_a_line(model: Any, case: str) -> None:
         model.predict(given)
     if case not in ("twice", "unknown"):  # which list the workers
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_answer_that_is_not_finite_has_not_arrived(model: Any) -> None:
+    spoilt = ANSWERS.copy()
+    spoilt[3, 5] = np.nan
+    kept = [at for at in range(len(ARRIVED)) if at != 3]
+    with pytest.warns(NonFiniteAnswers, match=f"the answers of workers {ARRIVED[3]} hold a NaN"):
+        found = model.predict({"queries": QUERIES, "answers": spoilt, "arrived": ARRIVED})
+    left = model.predict({"queries": QUERIES, "answers": ANSWERS[kept], "arrived": ARRIVED[kept]})
+    np.testing.assert_array_equal(found, left)
 
 
 def test_what_is_none_is_not_there(model: Any) -> None:
