@@ -59,7 +59,10 @@ def test_vectors_of_bytes_are_divided_by_255(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "match"),
     [
-        ({"images": np.zeros((2, 3))}, r"must hold the arrays `images` and `labels`, but lacks one of them\.$"),
+        (
+            {"images": np.zeros((2, 3))},
+            r"must hold the arrays `images` and `labels`, but lacks one of them; it holds images",
+        ),
         (
             {"images": np.zeros(2), "labels": _LABELS},
             r"^`images` must be bytes or floats with 2 to 4 axes, but got float64",
@@ -77,8 +80,8 @@ def test_vectors_of_bytes_are_divided_by_255(tmp_path: Path) -> None:
             r"^`images` of bytes must have 1 or 3 channels",
         ),
         (
-            {"images": np.zeros((2, 3)), "labels": np.zeros(2)},
-            r"^`labels` must be 2 whole numbers >= 0, .* but got float64",
+            {"images": np.zeros((2, 0, 3), dtype=np.uint8), "labels": _LABELS},
+            r"^`images` must be bytes or floats .* shape \(2, 0, 3\); save them as such \(`\.astype\(\"uint8\"\)`\)\.$",
         ),
         ({"images": np.zeros((2, 3)), "labels": np.zeros(3, dtype=int)}, r"^`labels` must be 2 .* of shape \(3,\)\.$"),
         ({"images": np.zeros((2, 3)), "labels": np.array([0, -1])}, r"^`labels` must be 2 whole numbers >= 0"),
@@ -88,7 +91,7 @@ def test_vectors_of_bytes_are_divided_by_255(tmp_path: Path) -> None:
         ),
         ({"images": np.zeros((2, 3)), "labels": np.array([None, 1])}, r"must be an \.npz file of plain arrays"),
     ],
-    ids=["missing", "scalars", "type", "nan", "channels", "labels type", "labels count", "negative", "empty", "pickle"],
+    ids=["missing", "scalars", "type", "nan", "channels", "no pixels", "labels count", "negative", "empty", "pickle"],
 )
 def test_other_contents_are_refused(tmp_path: Path, arrays: dict[str, NDArray[np.generic]], match: str) -> None:
     with pytest.raises(WorkloadError, match=match):
