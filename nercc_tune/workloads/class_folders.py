@@ -180,7 +180,9 @@ def _tell(root: Path, left_out: Sequence[str], found: dict[str, _Found]) -> Iter
     if left_out:
         yield f"{told}, since hidden, of the system or a link back, and no class: {_name(left_out)}"
     if bare:
-        yield f"{told}, since without an image, and no class: {_name(bare)}; the classes are numbered without it"
+        by_name = all(name.isdigit() for name, holds in found.items() if holds.images)
+        counted = "" if by_name else "; the classes are numbered without"
+        yield f"{told}, since without an image, and no class: {_name(bare)}{counted}"
     if spoilt:
         yield f"{told}, since hidden or empty: {_name(spoilt)}"
     if unread:

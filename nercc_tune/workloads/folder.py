@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from nercc_tune.errors import DataMissingError, WorkloadError
 from nercc_tune.text.one_line import one_line
@@ -78,7 +78,11 @@ def _check(file: str) -> Depth | None:
 
 
 def _undecodable(file: str, error: Exception) -> WorkloadError:
+    if isinstance(error, UnidentifiedImageError):
+        reason = "it is in no known format"
+    else:
+        reason = getattr(error, "strerror", None) or one_line(error, longest=_LONGEST_REASON)
     return WorkloadError(
-        f"`{one_line(file)}` must be an image, but cannot be decoded ({one_line(error, longest=_LONGEST_REASON)}); "
+        f"`{one_line(file)}` must be an image, but cannot be decoded ({reason}); "
         "mend it, or remove it before the study begins."
     )
