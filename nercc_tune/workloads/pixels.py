@@ -66,7 +66,7 @@ def depth_of(image: Image.Image, *, name: str) -> Depth | None:
     is_short = tags.get(_FORMAT_TAG, (1,))[0] == _SIGNED and tags.get(_BITS_TAG, (32,))[0] == 16
     if image.mode == "I" and not is_short and low >= 0 and (high == 0 or 255 < high <= _WHITE):
         return Depth(kind="16-bit values in 32 bits", white=_WHITE, largest=int(high))
-    what = "floats" if image.mode == "F" else f"signed integers of {16 if is_short else 32} bits"
+    what = "floats" if image.mode == "F" else "signed integers of 16 bits" if is_short else "integers of 32 bits"
     raise WorkloadError(
         f"`{one_line(name)}` must say which of its values is white, but holds {what} from {low:g} to {high:g}; "
         "save it with 8 or 16 bits a pixel."
