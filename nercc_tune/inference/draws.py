@@ -55,6 +55,15 @@ class Inference:
     timings: Timings
     features: Features | None = None
 
+    def check_queries(self) -> tuple[str, ...]:
+        """Look once at every query that a part of the study takes, and return what a reader should know of them.
+
+        Raises:
+            WorkloadError: If one cannot be loaded, which would else be found when its part is drawn.
+        """
+        with self.timings.measure("data"):
+            return self.workload.data.check(self.split.indices)
+
     def draw(self, part: Part) -> Draws:
         """Load the groups of a part, run the plain queries, and draw the masks of every cell.
 

@@ -25,6 +25,11 @@ class Split:
     heldout: Indices
     validation: Indices
 
+    @property
+    def indices(self) -> list[int]:
+        """The indices of all parts, ascending."""
+        return sorted(index for groups in (self.tuning, self.validation, self.heldout) for of in groups for index in of)
+
     def of(self, part: Part) -> Indices:
         """Return the groups of a part."""
         return {"tuning": self.tuning, "heldout": self.heldout, "validation": self.validation}[part]

@@ -87,6 +87,8 @@ def launch(
     check_tracking(tracking_url(spec, home))
     _check_before_writing(spec, home, fresh=fresh)
     inference = preparation.load()
+    for note in inference.check_queries():
+        events.notice(note)
     with home.locked(spec.name), failing_as(storage_url(spec, home)):
         return _Run(preparation=preparation, inference=inference, events=events).launch(fresh=fresh)
 

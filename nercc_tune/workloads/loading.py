@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torch import nn
 from nercc_tune.errors import WorkloadError
 from nercc_tune.spec.settings import WorkloadSettings
 from nercc_tune.text.one_line import one_line
+from nercc_tune.workloads.channels import fit_channels
 from nercc_tune.workloads.data_request import DataRequest
 from nercc_tune.workloads.datasets import DATASETS, state_preprocessing
 from nercc_tune.workloads.digest import digest_parts, digest_weights
@@ -197,14 +198,13 @@ def _load(
 
 
 def _assemble(settings: WorkloadSettings, opened: ImageSet | ArrayQueries, loaded: _LoadedModel) -> Workload:
-    is_image = isinstance(opened, ImageSet)
-    source = ImageQueries(images=opened, preprocessing=loaded.preprocessing) if isinstance(opened, ImageSet) else opened
-    prepared = loaded.preprocessing.description if is_image else "as they are"
     model = loaded.model
     if loaded.weights_source != "exported program":  # an exported program refuses to change its mode
         model = model.float().eval()
     for parameter in model.parameters():
         parameter.requires_grad = False
+    source = _prepare(opened, loaded) if isinstance(opened, ImageSet) else opened
+    prepared = loaded.preprocessing.description if isinstance(opened, ImageSet) else "as they are"
     shape, outputs = measure_outputs(model, source, model_name=loaded.name)
     weights = digest_weights(model.state_dict())
     return Workload(
@@ -217,3 +217,10 @@ def _assemble(settings: WorkloadSettings, opened: ImageSet | ArrayQueries, loade
         fingerprint=digest_parts(part.encode() for part in (weights, loaded.architecture, source.identity, prepared)),
         weights_source=loaded.weights_source,
     )
+
+
+def _prepare(images: ImageSet, loaded: _LoadedModel) -> ImageQueries:
+    if not isinstance(loaded.preprocessing, PlainPixels):
+        return ImageQueries(images=images, preprocessing=loaded.preprocessing)
+    preprocessing, notes = fit_channels(loaded.model, images, model_name=loaded.name)
+    return ImageQueries(images=replace(images, notes=(*images.notes, *notes)), preprocessing=preprocessing)

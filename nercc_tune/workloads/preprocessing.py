@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
+from nercc_tune.workloads.pixels import has_colours, to_mode
+
 __all__ = ["FixedSize", "PlainPixels", "Preprocessing", "TimmPreprocessing", "adapt_channels"]
 
-_MODES = {1: "L", 3: "RGB"}
+_MODES: dict[int, Literal["L", "RGB"]] = {1: "L", 3: "RGB"}
 
 
 class Preprocessing(Protocol):
@@ -23,6 +25,10 @@ class Preprocessing(Protocol):
     @property
     def description(self) -> str:
         """What is done, in one line."""
+
+    @property
+    def is_sized(self) -> bool:
+        """Whether images of all sizes and channels come out in one shape."""
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Prepare one image."""
@@ -57,9 +63,14 @@ class FixedSize:
         """All values."""
         return repr(self)
 
+    @property
+    def is_sized(self) -> bool:
+        """They do."""
+        return True
+
     def resize(self, image: Image.Image) -> Tensor:
         """Bring an image to the model's size and channels, as bytes [channels, size, size]."""
-        image = image.convert(_MODES[self.channels])
+        image = to_mode(image, _MODES[self.channels])
         if self.padding:
             image = ImageOps.expand(image, self.padding)
         if image.size != (self.size, self.size):
@@ -78,17 +89,27 @@ class FixedSize:
 
 @dataclass(frozen=True, kw_only=True)
 class PlainPixels:
-    """For models whose preprocessing is unknown: pixels divided by 255, in the image's own size, grey or RGB."""
+    """For models whose preprocessing is unknown: pixels divided by 255, in the image's own size.
+
+    They are grey or RGB as `channels` say (1 or 3), by default as the image itself is.
+    """
+
+    channels: int | None = None
 
     @property
     def description(self) -> str:
-        """All values."""
-        return repr(self)
+        """What is done; the channels follow from the model and the data."""
+        return "PlainPixels()"
+
+    @property
+    def is_sized(self) -> bool:
+        """They keep their size."""
+        return False
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Prepare one image."""
-        mode = "L" if image.mode in ("1", "L") else "RGB"
-        return _to_bytes(image.convert(mode)).float() / 255
+        channels = self.channels or (3 if has_colours(image) else 1)
+        return _to_bytes(to_mode(image, _MODES[channels])).float() / 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +129,11 @@ class TimmPreprocessing:
         transform = create_transform(**config, is_training=False)
         return cls(description="timm " + json.dumps(config, sort_keys=True, default=str), transform=transform)
 
+    @property
+    def is_sized(self) -> bool:
+        """They do."""
+        return True
+
     def __call__(self, image: Image.Image) -> Tensor:
         """Prepare one image."""
-        return self.transform(image.convert("RGB"))
+        return self.transform(to_mode(image, "RGB"))

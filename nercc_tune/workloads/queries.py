@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,13 +12,18 @@ import torch
 from torch import Tensor
 
 from nercc_tune.errors import WorkloadError
+from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads.digest import digest_parts, tensor_bytes
-from nercc_tune.workloads.image_set import ImageSet
+from nercc_tune.workloads.image_set import ImageSet, sample_indices
+from nercc_tune.workloads.pixels import Depth
 from nercc_tune.workloads.preprocessing import Preprocessing
 
 __all__ = ["ArrayQueries", "ImageQueries"]
 
-_SAMPLE = 16
+_MOST_THREADS = 8  # that decode
+_MOST_NAMED = 3
+
+Shape = tuple[int, ...]
 
 
 def _check_indices(indices: Sequence[int], count: int) -> None:
@@ -26,8 +33,14 @@ def _check_indices(indices: Sequence[int], count: int) -> None:
         raise ValueError(f"`indices` must be one or more numbers of queries, 0 to {count - 1}, but got {got}.")
 
 
-def _sample(count: int) -> list[int]:
-    return sorted({i * (count - 1) // max(_SAMPLE - 1, 1) for i in range(_SAMPLE)})
+@dataclass(frozen=True, kw_only=True)
+class _Looked:
+    """What was seen of one image."""
+
+    index: int
+    depth: Depth | None = None
+    shape: Shape | None = None
+    error: WorkloadError | None = None
 
 
 def _identify(name: str, split: str, labels: Tensor, contents: Iterable[bytes]) -> str:
@@ -54,12 +67,44 @@ class ImageQueries:
     @cached_property
     def identity(self) -> str:
         """A digest of what the queries are, wherever they lie."""
-        opened = (self.images.open(index) for index in _sample(len(self)))
+        opened = (self.images.open(index) for index in sample_indices(len(self)))
         contents = (f"{image.mode}{image.size}".encode() + image.tobytes() for image in opened)
         return _identify(self.name, self.images.split, self.labels, contents)
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def check(self, indices: Sequence[int]) -> tuple[str, ...]:
+        """Decode each of some images once, without preparing it where the shape of the query is certain."""
+        _check_indices(indices, len(self))
+        with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as threads:
+            looked = list(threads.map(self._look, indices))
+        wrong = [each for each in looked if each.error is not None]
+        if wrong:
+            others = ", ".join(f"`{one_line(self.images.tell(each.index))}`" for each in wrong[1:][:_MOST_NAMED])
+            more = f" (so are {len(wrong) - 1} more: {others}{' …' * (len(wrong) - 1 > _MOST_NAMED)})"
+            raise WorkloadError(f"{wrong[0].error}{more * (len(wrong) > 1)}") from wrong[0].error
+        self._check_shapes(looked)
+        return *self.images.notes, *_tell_depths(looked)
+
+    def _look(self, index: int) -> _Looked:
+        try:
+            depth = self.images.check(index)
+            is_certain = self.preprocessing.is_sized
+            shape = None if is_certain else tuple(self.preprocessing(self.images.open(index)).shape)
+        except WorkloadError as error:
+            return _Looked(index=index, error=error)
+        return _Looked(index=index, depth=depth, shape=shape)
+
+    def _check_shapes(self, looked: Sequence[_Looked]) -> None:
+        first = looked[0]
+        for other in looked:
+            if other.shape != first.shape:
+                names = [f"{each.shape} of `{one_line(self.images.tell(each.index))}`" for each in (first, other)]
+                raise WorkloadError(
+                    f"the images of `{self.name}` must have one size, for this model states no preprocessing, "
+                    f"but got {names[0]} and {names[1]}; resize them first."
+                )
 
     def load(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Prepare some queries, float32 [n, *query_shape], with their labels, int64 [n]."""
@@ -76,23 +121,46 @@ class ImageQueries:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArrayQueries:
-    """Queries that are in memory as the model expects them, float32 [n, *query_shape]."""
+    """Queries that are in memory as the model expects them, float32 [n, *query_shape].
+
+    `notes` say what a reader should know of them.
+    """
 
     name: str
     queries: Tensor
     labels: Tensor
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def identity(self) -> str:
         """A digest of what the queries are, wherever they lie."""
-        contents = (tensor_bytes(self.queries[index]) for index in _sample(len(self)))
+        contents = (tensor_bytes(self.queries[index]) for index in sample_indices(len(self)))
         return _identify(self.name, "all", self.labels, contents)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def check(self, indices: Sequence[int]) -> tuple[str, ...]:
+        """Find nothing new: the queries are in memory."""
+        _check_indices(indices, len(self))
+        return self.notes
 
     def load(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Prepare some queries, float32 [n, *query_shape], with their labels, int64 [n]."""
         _check_indices(indices, len(self))
         chosen = torch.tensor(indices)
         return self.queries[chosen], self.labels[chosen]
+
+
+def _tell_depths(looked: Sequence[_Looked]) -> Iterable[str]:
+    """Say once for each kind of deep images what is done with them."""
+    kinds: dict[str, list[Depth]] = {}
+    for each in looked:
+        if each.depth is not None:
+            kinds.setdefault(each.depth.kind, []).append(each.depth)
+    for kind, depths in kinds.items():
+        largest = max(depth.largest for depth in depths)
+        yield (
+            f"{len(depths)} of {len(looked)} images have {kind} a pixel and are scaled to 8, {depths[0].white} being "
+            f"white; their largest value is {largest}"
+        )

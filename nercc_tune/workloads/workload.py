@@ -28,6 +28,14 @@ class QuerySource(Protocol):
 
     def __len__(self) -> int: ...
 
+    def check(self, indices: Sequence[int]) -> tuple[str, ...]:
+        """Look once at some queries, at least cost, and return what a reader should know of them.
+
+        Raises:
+            ValueError: An index is not that of a query.
+            WorkloadError: A query cannot be loaded, or has another shape than the first.
+        """
+
     def load(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Prepare some queries, float32 [n, *query_shape], and their labels, int64 [n].
 

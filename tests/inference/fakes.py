@@ -71,6 +71,10 @@ class NumberedQueries:
     def __len__(self) -> int:
         return self.count
 
+    def check(self, indices: Sequence[int]) -> tuple[str, ...]:
+        assert all(0 <= index < self.count for index in indices)
+        return ()
+
     def load(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         drawn = torch.tensor(indices)
         return drawn[:, None, None, None].expand(-1, 3, 2, 2).to(torch.float32), drawn % 3

@@ -20,6 +20,7 @@ def test_no_query_is_drawn_twice(available: int) -> None:
     assert {len(group) for group in groups} == {5}
     assert len(set(drawn)) == 45
     assert set(drawn) <= set(range(available))
+    assert split.indices == sorted(drawn)
 
 
 def test_the_seed_alone_decides() -> None:

@@ -56,10 +56,42 @@ def test_vectors_of_bytes_are_divided_by_255(tmp_path: Path) -> None:
     assert torch.equal(source.queries, torch.tensor([[0.0, 1.0], [0.2, 0.0]]))
 
 
+def test_images_of_16_bits_are_scaled_to_bytes(tmp_path: Path) -> None:
+    pixels = np.linspace(0, 65535, 40).astype(">u2").reshape(2, 5, 4)
+    images = open_arrays(_save(tmp_path, images=pixels, labels=_LABELS))
+    assert isinstance(images, ImageSet)
+    assert np.abs(np.asarray(images.open(1)) / 255 - pixels[1] / 65535).max() <= 0.5 / 255 + 1e-9
+    assert images.notes == ("the images have 16 bits and are scaled, 65535 being white; their largest value is 65535",)
+
+
+def test_vectors_of_16_bits_are_divided_by_65535(tmp_path: Path) -> None:
+    source = open_arrays(_save(tmp_path, images=np.array([[0, 65535], [13107, 0]], dtype=np.uint16), labels=_LABELS))
+    assert isinstance(source, ArrayQueries)
+    assert torch.equal(source.queries, torch.tensor([[0.0, 1.0], [0.2, 0.0]]))
+
+
+@pytest.mark.parametrize(("largest", "is_said"), [(255.0, True), (65535.0, True), (1.0, False), (3.5, False)])
+def test_floats_that_look_like_bytes_are_said(tmp_path: Path, largest: float, is_said: bool) -> None:
+    values = np.linspace(0, largest, 40).reshape(2, 5, 4)
+    for images, is_image in ((values, True), (values - 0.5, False), (values.reshape(2, 20), False)):
+        source = open_arrays(_save(tmp_path, images=images, labels=_LABELS))
+        assert isinstance(source, ArrayQueries)
+        assert [f"floats up to {largest:g} and are served" in note for note in source.notes] == [True] * (
+            is_image and is_said
+        )
+
+
+def test_labels_may_be_a_column(tmp_path: Path) -> None:
+    assert open_arrays(_save(tmp_path, images=np.zeros((2, 3)), labels=_LABELS[:, None])).labels.tolist() == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("arrays", "match"),
     [
-        ({"images": np.zeros((2, 3))}, r"must hold the arrays `images` and `labels`, but lacks one of them\.$"),
+        (
+            {"images": np.zeros((2, 3))},
+            r"must hold the arrays `images` and `labels`, but lacks one of them; it holds images",
+        ),
         (
             {"images": np.zeros(2), "labels": _LABELS},
             r"^`images` must be bytes or floats with 2 to 4 axes, but got float64",
@@ -67,6 +99,10 @@ def test_vectors_of_bytes_are_divided_by_255(tmp_path: Path) -> None:
         (
             {"images": np.zeros((2, 3), dtype=np.int64), "labels": _LABELS},
             r"^`images` must be bytes or floats .* got int64",
+        ),
+        (
+            {"images": np.full((2, 3), 255, dtype=np.uint16), "labels": _LABELS},
+            r"^`images` of 16 bits must use them, but their largest value is 255, .* as bytes \(`\.astype\(",
         ),
         (
             {"images": np.array([[1.0], [np.nan]]), "labels": _LABELS},
@@ -77,8 +113,8 @@ def test_vectors_of_bytes_are_divided_by_255(tmp_path: Path) -> None:
             r"^`images` of bytes must have 1 or 3 channels",
         ),
         (
-            {"images": np.zeros((2, 3)), "labels": np.zeros(2)},
-            r"^`labels` must be 2 whole numbers >= 0, .* but got float64",
+            {"images": np.zeros((2, 0, 3), dtype=np.uint8), "labels": _LABELS},
+            r"^`images` must be bytes or floats .* shape \(2, 0, 3\); save them as such \(`\.astype\(\"uint8\"\)`\)\.$",
         ),
         ({"images": np.zeros((2, 3)), "labels": np.zeros(3, dtype=int)}, r"^`labels` must be 2 .* of shape \(3,\)\.$"),
         ({"images": np.zeros((2, 3)), "labels": np.array([0, -1])}, r"^`labels` must be 2 whole numbers >= 0"),
@@ -88,7 +124,19 @@ def test_vectors_of_bytes_are_divided_by_255(tmp_path: Path) -> None:
         ),
         ({"images": np.zeros((2, 3)), "labels": np.array([None, 1])}, r"must be an \.npz file of plain arrays"),
     ],
-    ids=["missing", "scalars", "type", "nan", "channels", "labels type", "labels count", "negative", "empty", "pickle"],
+    ids=[
+        "missing",
+        "scalars",
+        "type",
+        "shallow",
+        "nan",
+        "channels",
+        "no pixels",
+        "labels count",
+        "negative",
+        "empty",
+        "pickle",
+    ],
 )
 def test_other_contents_are_refused(tmp_path: Path, arrays: dict[str, NDArray[np.generic]], match: str) -> None:
     with pytest.raises(WorkloadError, match=match):

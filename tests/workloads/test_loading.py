@@ -223,6 +223,22 @@ def test_a_program_of_a_fixed_batch_is_refused(tmp_path: Path) -> None:
         _load(tmp_path, model=program, data="npz", data_dir=data_dir, allow_code=True)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_exported_program_takes_a_folder_of_grey_and_coloured_files(tmp_path: Path, channels: int) -> None:
+    modes = ("L", "RGB", "P", "RGBA", "I;16")
+    for number, mode in enumerate(modes):
+        (tmp_path / "images" / str(number)).mkdir(parents=True)
+        Image.new(mode, (4, 4)).save(tmp_path / "images" / str(number) / "0.png")
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16 * channels, 5)).eval()
+    program = _export(tmp_path / "model.pt2", model, torch.zeros(2, channels, 4, 4))
+    workload = _load(tmp_path, model=program, data="folder", data_dir="images", allow_code=True)
+    assert workload.query_shape == (channels, 4, 4)
+    assert workload.data.load(range(5))[0].shape == (5, channels, 4, 4)
+    assert workload.data.check(range(5))[0].startswith(
+        f"`model.pt2` takes {'one' if channels == 1 else 'three'} channel"
+    )
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:FutureWarning")  # the test writes what users still have
 def test_a_script_is_a_workload(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))

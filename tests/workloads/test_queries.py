@@ -8,7 +8,8 @@ from PIL import Image
 
 from nercc_tune.errors import WorkloadError
 from nercc_tune.workloads.image_set import ImageSet
-from nercc_tune.workloads.preprocessing import PlainPixels
+from nercc_tune.workloads.pixels import Depth
+from nercc_tune.workloads.preprocessing import FixedSize, PlainPixels
 from nercc_tune.workloads.queries import ArrayQueries, ImageQueries
 
 
@@ -61,3 +62,69 @@ def test_the_identity_tells_data_apart() -> None:
     relabelled = replace(_arrays(), labels=torch.tensor([2, 1, 1]))
     assert _arrays().identity != relabelled.identity
     assert _arrays().identity != _arrays(first=0.5).identity
+
+
+def _opens(depths: dict[int, Depth], broken: set[int], sizes: dict[int, int] | None = None) -> ImageSet:
+    """Return 8 images, some of them deep, broken or of another width."""
+
+    def check(index: int) -> Depth | None:
+        if index in broken:
+            raise WorkloadError(f"`{index}.png` must be an image.")
+        return depths.get(index)
+
+    return ImageSet(
+        name="shades",
+        split="all",
+        labels=torch.zeros(8, dtype=torch.int64),
+        open=lambda index: Image.new("L", ((sizes or {}).get(index, 4), 4)),
+        check=check,
+        tell=lambda index: f"{index}.png",
+        notes=("a note",),
+    )
+
+
+_SIZED = FixedSize(channels=1, size=4, mean=(0.5,), std=(0.5,))
+
+
+@pytest.mark.parametrize("preprocessing", [_SIZED, PlainPixels()])
+def test_images_are_checked_and_their_depths_said_once(preprocessing: FixedSize | PlainPixels) -> None:
+    depths = {1: Depth(kind="16 bits", white=65535, largest=7), 2: Depth(kind="16 bits", white=65535, largest=9)}
+    queries = ImageQueries(images=_opens(depths, {5}), preprocessing=preprocessing)
+    assert queries.check([0, 3]) == ("a note",)
+    assert queries.check([0, 1, 2]) == (
+        "a note",
+        "2 of 3 images have 16 bits a pixel and are scaled to 8, 65535 being white; their largest value is 9",
+    )
+
+
+@pytest.mark.parametrize("preprocessing", [_SIZED, PlainPixels()])
+def test_all_broken_images_are_named_at_once(preprocessing: FixedSize | PlainPixels) -> None:
+    queries = ImageQueries(images=_opens({}, {1, 2, 3, 4, 6}), preprocessing=preprocessing)
+    with pytest.raises(WorkloadError, match=r"^`2\.png` must be an image\.$"):
+        queries.check([0, 2])
+    with pytest.raises(
+        WorkloadError, match=r"^`1\.png` must be an image\. \(so are 4 more: `2\.png`, `3\.png`, `4\.png` …\)$"
+    ):
+        queries.check(range(8))
+
+
+def test_images_of_several_sizes_are_found_by_the_check_where_sizes_matter() -> None:
+    images = _opens({}, set(), {6: 5})
+    assert ImageQueries(images=images, preprocessing=_SIZED).check(range(8)) == ("a note",)
+    plain = ImageQueries(images=images, preprocessing=PlainPixels())
+    assert plain.check(range(6)) == ("a note",)
+    with pytest.raises(
+        WorkloadError, match=r"one size, .* got \(1, 4, 4\) of `0\.png` and \(1, 4, 5\) of `6\.png`; res"
+    ):
+        plain.check(range(8))
+
+
+@pytest.mark.parametrize("indices", [[0, 8], [-1], []])
+def test_indices_outside_are_refused_by_the_check_too(indices: list[int]) -> None:
+    for source in (_arrays(), ImageQueries(images=_opens({}, set()), preprocessing=_SIZED)):
+        with pytest.raises(ValueError, match=r"^`indices` must be one or more numbers of queries"):
+            source.check(indices)
+
+
+def test_arrays_have_their_notes_alone() -> None:
+    assert replace(_arrays(), notes=("a note",)).check([0]) == ("a note",)
