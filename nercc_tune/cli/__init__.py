@@ -6,13 +6,14 @@ import sys
 from typing import Annotated, NoReturn, cast
 
 import typer
-from rich.console import Console
 
 from nercc_tune import __version__
 from nercc_tune.cli import launching, looking, promoting, results, upkeep  # noqa: F401 - each adds its commands
 from nercc_tune.cli.app import app
 from nercc_tune.errors import NerccTuneError
+from nercc_tune.text.console import make_console
 from nercc_tune.text.one_line import one_line
+from nercc_tune.text.readable import make_readable
 
 __all__ = ["app", "main"]
 
@@ -40,6 +41,7 @@ def _root(
 
 def main() -> None:
     """Run the command line: an error that has a remedy is one line and exit code 2."""
+    make_readable()
     try:
         code: int | None = app(prog_name=_NAME, standalone_mode=False)
     except NerccTuneError as error:
@@ -48,7 +50,7 @@ def main() -> None:
         where = error.ctx.command_path if error.ctx is not None else _NAME
         _complain(f"{_plain_words(error.format_message())}; see `{where} --help`.")
     if code == _INTERRUPTED:
-        Console(stderr=True).print("interrupted; the same command goes on from here", style="yellow")
+        make_console(stderr=True).print("interrupted; the same command goes on from here", style="yellow")
     sys.exit(code)
 
 
@@ -59,5 +61,5 @@ def _plain_words(message: str) -> str:
 
 
 def _complain(message: str) -> NoReturn:
-    Console(stderr=True).print(f"error: {message}", style="red", highlight=False, soft_wrap=True, markup=False)
+    make_console(stderr=True).print(f"error: {message}", style="red", highlight=False, soft_wrap=True, markup=False)
     sys.exit(_UNUSABLE)

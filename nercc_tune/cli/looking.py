@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from nercc_tune.cli.app import app
 from nercc_tune.cli.options import DEFAULT_HOME, CodeOption, DataOption, HomeOption, StorageOption, TrackingOption
 from nercc_tune.cli.stopping import end_like_ctrl_c
 from nercc_tune.home import Home
+from nercc_tune.text.console import make_console
 
 
 @app.command()
@@ -35,7 +35,7 @@ def dashboard(
     from nercc_tune.dashboard import Dashboard
 
     end_like_ctrl_c()
-    console = Console()
+    console = make_console()
     place = Home(home, data_dir)
     shown = Dashboard(
         home=place,

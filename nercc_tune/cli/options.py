@@ -7,13 +7,28 @@ from typing import Annotated, Literal
 
 import typer
 
+from nercc_tune.home.places import given_path, store_url
+
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a study.")]
 HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="NERCC_TUNE_HOME", help="Directory of everything that studies leave behind.")
+    Path,
+    typer.Option(
+        "--home",
+        envvar="NERCC_TUNE_HOME",
+        parser=given_path,
+        metavar="DIRECTORY",
+        help="Directory of everything that studies leave behind.",
+    ),
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data-dir", envvar="NERCC_TUNE_DATA", help="Directory of data sets; by default `data` in the home."),
+    typer.Option(
+        "--data-dir",
+        envvar="NERCC_TUNE_DATA",
+        parser=given_path,
+        metavar="DIRECTORY",
+        help="Directory of data sets; by default `data` in the home.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field of the study file.")
@@ -21,7 +36,11 @@ SetOption = Annotated[
 StorageOption = Annotated[
     str | None,
     typer.Option(
-        "--storage", envvar="NERCC_TUNE_STORAGE", help="URL of Optuna's storage; by default SQLite in the home."
+        "--storage",
+        envvar="NERCC_TUNE_STORAGE",
+        parser=store_url,
+        metavar="URL",
+        help="URL of Optuna's storage, or an SQLite file; by default SQLite in the home.",
     ),
 ]
 TrackingOption = Annotated[
@@ -29,7 +48,9 @@ TrackingOption = Annotated[
     typer.Option(
         "--tracking",
         envvar="NERCC_TUNE_TRACKING",
-        help="URL of MLflow's tracking store; by default in the home.",
+        parser=store_url,
+        metavar="URL",
+        help="URL of MLflow's tracking store, or an SQLite file; by default in the home.",
     ),
 ]
 ExportFormat = Literal["json", "csv", "parquet", "markdown", "latex"]

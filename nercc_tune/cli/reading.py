@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from nercc_tune.home import Home
+from nercc_tune.home.places import store_url
 from nercc_tune.records import StudyHistory
 
 
@@ -21,7 +22,7 @@ def own_url(study: str, section: Literal["storage", "tracking"]) -> str | None:
     from nercc_tune.spec import load_study
 
     settings = getattr(load_study(study), section) if Path(study).is_file() else None
-    return settings.url if settings else None
+    return store_url(settings.url) if settings and settings.url else None
 
 
 def read(study: str, home: Path, storage: str | None) -> StudyHistory:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from nercc_tune.cli.app import app
 from nercc_tune.cli.options import (
@@ -23,7 +22,9 @@ from nercc_tune.cli.printing import print_json
 from nercc_tune.cli.reading import name_of, read
 from nercc_tune.errors import TableError
 from nercc_tune.home import Home
+from nercc_tune.home.places import given_path
 from nercc_tune.home.shipped import bundled_studies
+from nercc_tune.text.console import make_console
 
 
 @app.command()
@@ -33,7 +34,10 @@ def export(
     home: HomeOption = DEFAULT_HOME,
     storage: StorageOption = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; by default the terminal.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", parser=given_path, metavar="PATH", help="File to write; by default the terminal."
+        ),
     ] = None,
     format_: Annotated[
         ExportFormat | None, typer.Option("--format", "-f", help="By default told by the file's suffix, else json.")
@@ -56,7 +60,7 @@ def export(
             write_table(table, output, format=format_)
         except (ValueError, OSError) as error:
             raise TableError(f"cannot write the table: {error}") from error
-        Console(stderr=True).print(f"wrote {output}", highlight=False)
+        make_console(stderr=True).print(f"wrote {output}", highlight=False)
         return
     content = export_table(table, format=format_ or "json")
     sys.stdout.buffer.write(content)
@@ -70,7 +74,7 @@ def advise(study: StudyArgument, *, home: HomeOption = DEFAULT_HOME, storage: St
     """
     from nercc_tune.export.advice import advise as advise_on
     from nercc_tune.export.table import TunedTable
-    from nercc_tune.terminal import make_console, table_of_advice
+    from nercc_tune.terminal import table_of_advice
 
     table = TunedTable.from_history(read(study, home, storage))
     make_console().print(table_of_advice(advise_on(table)))
@@ -83,7 +87,10 @@ def report(
     home: HomeOption = DEFAULT_HOME,
     storage: StorageOption = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder; by default the study's, in the home.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", parser=given_path, metavar="PATH", help="Folder; by default the study's, in the home."
+        ),
     ] = None,
     format_: Annotated[FigureFormat, typer.Option("--format", "-f")] = "png",
 ) -> None:
@@ -95,7 +102,7 @@ def report(
 
     folder = output or Home(home).study(name_of(study))
     for path in write_report(read(study, home, storage), folder, formats=[format_]):
-        Console().print(f"wrote {path}", highlight=False, soft_wrap=True)
+        make_console().print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -106,7 +113,7 @@ def studies(*, home: HomeOption = DEFAULT_HOME, storage: StorageOption = None, a
 
     Example: `nercc-tune studies`, or `nercc-tune studies --json | jq '.studies[].cells[].tuned'`
     """
-    from nercc_tune.terminal import describe_studies, make_console, table_of_studies
+    from nercc_tune.terminal import describe_studies, table_of_studies
     from nercc_tune.tuning import closing_storage, open_existing, read_all
 
     console = make_console()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from nercc_tune.cli.app import app
 from nercc_tune.cli.options import (
@@ -20,6 +19,7 @@ from nercc_tune.cli.options import (
 from nercc_tune.cli.printing import print_json
 from nercc_tune.cli.reading import name_of, own_url, storage_of
 from nercc_tune.home import Home
+from nercc_tune.text.console import make_console
 from nercc_tune.text.redaction import redact
 
 
@@ -39,7 +39,7 @@ def train(
     from nercc_tune.terminal import training_progress
     from nercc_tune.workloads import train as train_workload
 
-    console = Console()
+    console = make_console()
     place = Home(home)
     with training_progress(console) as progress:
         result = train_workload(
@@ -72,7 +72,7 @@ def sync(
     from nercc_tune.tuning import Ledger, closing_storage, hush, open_existing, read_history
 
     hush()
-    console = Console()
+    console = make_console()
     place = Home(home)
     with closing_storage(open_existing(storage_of(study, home, storage))) as opened:
         history = read_history(opened, name_of(study))
@@ -107,7 +107,6 @@ def doctor(
     Example: `nercc-tune doctor --data-dir data`
     """
     from nercc_tune.doctor import examine
-    from nercc_tune.terminal import make_console
     from nercc_tune.terminal.findings import describe_findings, is_usable, table_of_findings
 
     place = Home(home)

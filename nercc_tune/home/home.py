@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nercc_tune.errors import HomeError
+from nercc_tune.home.places import given_path, sqlite_url
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,25 @@ class Home:
     ```
 
     Attributes:
+        root: The home directory; `~` stands for the user's own.
         data_dir: The data sets where they do not lie in the home.
+
+    Raises:
+        HomeError: If `~` stands for nobody.
     """
 
     root: Path
     data_dir: Path | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", given_path(self.root))
+        if self.data_dir is not None:
+            object.__setattr__(self, "data_dir", given_path(self.data_dir))
+
     @property
     def storage_url(self) -> str:
         """URL of Optuna's default storage."""
-        return f"sqlite:///{self.root.absolute() / 'optuna.db'}"
+        return sqlite_url(self.root.absolute() / "optuna.db")
 
     @property
     def has_storage(self) -> bool:
@@ -47,7 +57,7 @@ class Home:
     @property
     def tracking_url(self) -> str:
         """URL of MLflow's default tracking store."""
-        return f"sqlite:///{self.root.absolute() / 'mlflow.db'}"
+        return sqlite_url(self.root.absolute() / "mlflow.db")
 
     @property
     def artifacts(self) -> Path:

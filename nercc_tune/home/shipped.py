@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nercc_tune.errors import DashboardError, SpecError
+from nercc_tune.home.places import given_path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # In a wheel they lie inside the package, in a checkout beside it.
@@ -25,7 +26,7 @@ def find_study(study: str) -> Path:
     Raises:
         SpecError: If there is neither such a file nor such a name.
     """
-    path = Path(study)
+    path = given_path(study)
     if path.is_file():
         return path
     bundled = bundled_studies()

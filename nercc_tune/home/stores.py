@@ -9,18 +9,19 @@ from sqlalchemy.exc import ArgumentError
 
 from nercc_tune.errors import StorageError
 from nercc_tune.home import Home
+from nercc_tune.home.places import store_url
 from nercc_tune.spec import StudySpec
 from nercc_tune.text.redaction import masked
 
 
 def storage_url(spec: StudySpec, home: Home) -> str:
     """Return the URL of the study's Optuna storage."""
-    return spec.storage.url or home.storage_url
+    return store_url(spec.storage.url) if spec.storage.url else home.storage_url
 
 
 def tracking_url(spec: StudySpec, home: Home) -> str:
     """Return the URL of the study's MLflow tracking store."""
-    return spec.tracking.url or home.tracking_url
+    return store_url(spec.tracking.url) if spec.tracking.url else home.tracking_url
 
 
 def check_apart(spec: StudySpec, home: Home) -> None:

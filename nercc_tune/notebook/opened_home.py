@@ -15,6 +15,7 @@ from nercc_tune.export.blocks import write_count
 from nercc_tune.export.frame import table_frame
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home
+from nercc_tune.home.places import given_path, store_url
 from nercc_tune.notebook.frames import cells_frame, trials_frame
 from nercc_tune.records import CellHistory, Measure, StudyHistory
 from nercc_tune.reporting.interactive import plot_history, plot_landscape, plot_stragglers, recorded_surface
@@ -36,8 +37,8 @@ class OpenedHome:
     """
 
     def __init__(self, path: str | Path, *, storage: str | None = None) -> None:
-        self.path = Path(path).expanduser()
-        self._url = storage or Home(self.path).storage_url
+        self.path = given_path(path)
+        self._url = store_url(storage) if storage else Home(self.path).storage_url
         if not self.studies:
             raise HomeError(f"no study was launched in {self._place} yet; run `nercc-tune launch` first.")
 

@@ -2,7 +2,6 @@
 
 from nercc_tune.terminal.adding import adding_progress
 from nercc_tune.terminal.advice import table_of_advice
-from nercc_tune.terminal.console import make_console
 from nercc_tune.terminal.figures import show_smoothing
 from nercc_tune.terminal.progress import LaunchProgress
 from nercc_tune.terminal.results import closing_lines, policy_lines, table_of_results
@@ -10,6 +9,7 @@ from nercc_tune.terminal.studies import describe_studies, table_of_studies
 from nercc_tune.terminal.times import table_of_times
 from nercc_tune.terminal.training import LaunchTraining, training_progress
 from nercc_tune.terminal.warnings import warnings_of
+from nercc_tune.text.console import make_console
 
 __all__ = [
     "LaunchProgress",

@@ -8,6 +8,7 @@ in the environment stands. The rest of `nercc_tune.tracking` takes MLflow from h
   the environment is left alone.
 - One deprecation warning of SQLAlchemy 2.1 about MLflow's own tables is ignored, by its text; and while MLflow is
   imported, its warnings about its own type hints.
+- Nor does it make the folder of an SQLite file, which is there already: it reads the URL as if nothing were escaped.
 - Its loggers are silenced unless `MLFLOW_LOGGING_LEVEL` is set: what goes wrong is raised as a `TrackingError` anyway.
 """
 
@@ -29,6 +30,7 @@ try:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.exceptions import MlflowException
     from mlflow.models import ModelSignature
+    from mlflow.store.db import utils as _database
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
 
@@ -66,6 +68,10 @@ _DEFAULTS: dict[str, bool | int] = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": 15,  # seconds; MLflow's 120 outlast anybody's patience at the end of a study
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": 0,  # MLflow repeats blindly what may have been done, for minutes; we look first
 }
+
+
+if hasattr(_database, "_make_parent_dirs_if_sqlite"):
+    _database._make_parent_dirs_if_sqlite = lambda _url: None  # type: ignore[assignment] # noqa: SLF001 - its own parameter's name
 
 for _name, _value in _DEFAULTS.items():
     getattr(environment_variables, _name).default = _value

@@ -9,21 +9,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import sqlalchemy
 from alembic.util import CommandError
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from nercc_tune.errors import TrackingError
+from nercc_tune.home.places import sqlite_url
 from nercc_tune.text.redaction import redact
-from nercc_tune.tracking.reachability import (
-    check_tracking,
-    is_server,
-    is_sqlite,
-    refuse_foreign,
-    sqlite_path,
-)
+from nercc_tune.tracking.reachability import check_tracking, is_sqlite, sqlite_path
+from nercc_tune.tracking.relocation import relocate
 from nercc_tune.tracking.silent import MlflowClient, MlflowException, SqlAlchemyStore
 
 _PATIENCE_S = 15.0
@@ -56,6 +50,8 @@ def translated(url: str) -> Iterator[None]:
 def open_client(url: str, artifacts: Path | None) -> MlflowClient:
     """Return a client of the store, which is made if it is an SQLite file that does not exist.
 
+    An SQLite store that was moved or copied finds its artifacts where it stands now.
+
     Raises:
         TrackingError: If the store cannot be reached or read; within seconds, unless a server is silent.
     """
@@ -63,10 +59,10 @@ def open_client(url: str, artifacts: Path | None) -> MlflowClient:
     with translated(url):
         if is_sqlite(url):
             path = sqlite_path(url)
-            if not path.exists():
+            if path.exists():
+                relocate(path)
+            else:
                 _create_database(path, artifacts or path.parent / "mlartifacts")
-        elif not is_server(url):
-            _check_login(url)
         return MlflowClient(tracking_uri=url)
 
 
@@ -75,12 +71,6 @@ def fold_log(url: str) -> None:
     if is_sqlite(url):
         with translated(url), closing(sqlite3.connect(sqlite_path(url))) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _check_login(url: str) -> None:
-    """Connect once; MLflow itself would try again for a hundred seconds where, for example, the password is wrong."""
-    engine = sqlalchemy.create_engine(url, poolclass=NullPool)
-    refuse_foreign(url, set(sqlalchemy.inspect(engine).get_table_names()))
 
 
 def _create_database(path: Path, artifacts: Path) -> None:
@@ -95,7 +85,7 @@ def _create_database(path: Path, artifacts: Path) -> None:
         draft = Path(folder).absolute() / "draft.db"
         with closing(sqlite3.connect(draft)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-        store = SqlAlchemyStore(f"sqlite:///{draft}", artifacts.absolute().as_uri())  # type: ignore[no-untyped-call]  # MLflow leaves it untyped
+        store = SqlAlchemyStore(sqlite_url(draft), artifacts.absolute().as_uri())  # type: ignore[no-untyped-call]  # MLflow leaves it untyped
         store.engine.dispose()
         try:
             os.link(draft, path)

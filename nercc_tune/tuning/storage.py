@@ -15,9 +15,10 @@ import sqlalchemy
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from sqlalchemy import URL, Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from nercc_tune.errors import StorageError
+from nercc_tune.home.places import sqlite_file
 from nercc_tune.text.redaction import masked, without_password
 
 __all__ = ["connected", "hush", "is_absent", "masked", "open_existing", "open_storage", "optuna_tables"]
@@ -100,7 +101,8 @@ def open_existing(url: str, *, heartbeat_s: int = 10, grace_s: int = 60) -> RDBS
 
 def is_absent(url: str) -> bool:
     """Whether a URL names an SQLite file that is not there."""
-    return url.startswith("sqlite:") and not Path(url.partition(":///")[2].partition("?")[0]).is_file()
+    file = sqlite_file(url)
+    return file is not None and not file.is_file()
 
 
 @contextmanager
@@ -155,6 +157,11 @@ def _parsed(url: str) -> URL:
     """
     try:
         target = sqlalchemy.make_url(url)
+    except ArgumentError:
+        raise StorageError(
+            f"cannot use the Optuna storage {masked(url)}: it is no URL; write "
+            "`sqlite:///FILE`, the path of a file that ends in `.db`, or `postgresql+psycopg://USER@HOST/DATABASE`."
+        ) from None
     except ValueError:  # it quotes what it takes for a port, which may be a part of the password
         raise StorageError(f"cannot use the Optuna storage {masked(url)}: its port is not a number.") from None
     if target.drivername in ("postgres", "postgresql"):

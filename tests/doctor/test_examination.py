@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy
 from psycopg import sql
 
-from nercc_tune.doctor import Finding, examination, examine
+from nercc_tune.doctor import Finding, examination, examine, postgresql
 from nercc_tune.home import Home
 from nercc_tune.tuning import open_storage
 from nercc_tune.tuning.storage import connected
@@ -181,7 +181,7 @@ def test_what_is_beyond_a_limit_of_postgresql_is_told(
     postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for limit, value in {"_OLDEST_POSTGRESQL": 99, "_SLOW_MS": 0, "_CONNECTIONS": 1000, "_CLOCK_SECONDS": 0}.items():
-        monkeypatch.setattr(examination, limit, value)
+        monkeypatch.setattr(postgresql, limit, value)
     found = _findings(Home(tmp_path), storage=postgres.admin_url)
     for what, text in {
         "version": "versions before 99 are not supported",

@@ -78,7 +78,9 @@ def test_a_storage_that_is_not_there_is_not_made_by_a_reader(tmp_path: Path) -> 
 
 
 def test_a_malformed_url_is_refused_by_a_reader() -> None:
-    with pytest.raises(StorageError, match="there is no storage <malformed URL>"):
+    with pytest.raises(
+        StorageError, match="cannot use the Optuna storage <malformed URL>: it is no URL; write `sqlite:///FILE`"
+    ):
         open_existing("sqlite:")
 
 
