@@ -29,7 +29,8 @@ def relocate(database: Path) -> None:
     """
     here = database.absolute().parent / _FOLDER
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        former = _former(connection)
+        recorded = _recorded(connection)
+        former = _folder(recorded)
         if former is None or former == here or _is_same(former, here):
             return
         if not here.is_dir() and former.exists():
@@ -38,7 +39,7 @@ def relocate(database: Path) -> None:
         present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table, column in _LOCATIONS:
             if table in present:
-                for old, new in ((former.as_uri(), here.as_uri()), (str(former), str(here))):
+                for old, new in ((recorded, here.as_uri()), (str(former), str(here))):
                     connection.execute(
                         f"UPDATE {table} SET {column} = :new || substr({column}, :length + 1) "  # noqa: S608 - names of ours
                         f"WHERE substr({column}, 1, :length + 1) = :old || '/'",
@@ -47,16 +48,21 @@ def relocate(database: Path) -> None:
         connection.execute("COMMIT")
 
 
-def _former(connection: sqlite3.Connection) -> Path | None:
-    """Return the folder that the store was made with: above that of its first experiment, which MLflow makes itself."""
+def _recorded(connection: sqlite3.Connection) -> str:
+    """Return where the store was made, as it says: the folder above that of the experiment that MLflow makes itself."""
     try:
         row = connection.execute("SELECT artifact_location FROM experiments WHERE experiment_id = 0").fetchone()
     except sqlite3.OperationalError:  # no tables yet
+        return ""
+    return str(row[0] or "").rpartition("/")[0] if row else ""
+
+
+def _folder(recorded: str) -> Path | None:
+    """Return the folder of artifacts that a location names; None where it is none of a home."""
+    parts = urlsplit(recorded)
+    if parts.scheme not in ("file", ""):
         return None
-    parts = urlsplit(str(row[0])) if row and row[0] else None
-    if parts is None or parts.scheme not in ("file", ""):
-        return None
-    folder = Path(unquote(parts.path) if parts.scheme else str(row[0])).parent
+    folder = Path(unquote(parts.path) if parts.scheme else recorded)
     return folder if folder.is_absolute() and folder.name == _FOLDER else None
 
 

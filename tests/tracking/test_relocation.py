@@ -120,6 +120,14 @@ def test_locations_of_a_store_that_was_moved_are_rewritten(tmp_path: Path) -> No
     assert _locations(path) == [f"{here}/0", f"{here}/x"]
 
 
+def test_the_former_name_need_not_be_one_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where files have names in ASCII only, and the home was made elsewhere."""
+    path = _store(tmp_path / "mlflow.db", "file:///caf%C3%A9/mlartifacts")
+    monkeypatch.setattr("os.fsencode", lambda name: str(name).encode("ascii"))
+    relocate(path)
+    assert _locations(path) == [f"file://{tmp_path}/mlartifacts/0", f"file://{tmp_path}/mlartifacts/x"]
+
+
 @pytest.mark.parametrize("root", ["mlflow-artifacts:", "s3://bucket/mlartifacts", "mlruns", "file:///there/mlruns"])
 def test_locations_that_are_not_of_a_home_stay(root: str, tmp_path: Path) -> None:
     path = _store(tmp_path / "mlflow.db", root)
