@@ -13,7 +13,8 @@ from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.groups import Split, load_groups
 from nercc_tune.inference.layout import Features
-from nercc_tune.inference.masks import MaskSource, masks_of
+from nercc_tune.inference.mask_checks import masks_of
+from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.outputs import WorkerOutputs
 from nercc_tune.inference.store import OutputStore, tensor_key
 from nercc_tune.records import Design, WorkloadInfo

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from nercc_tune.errors import SpecError, TraceError
+from nercc_tune.errors import SpecError
+from nercc_tune.inference.mask_checks import PART_NAMES, check_counts, feasible_strata, seed_of
 from nercc_tune.records import Cell
 from nercc_tune.spec import StudySpec
 from nercc_tune.straggling import (
@@ -27,19 +25,11 @@ from nercc_tune.straggling import (
     RandomCountModel,
     Strata,
     Trace,
+    TraceLatencies,
     WorstOf,
-    make_strata,
-    merge,
-    occurring,
-    reach,
     read_trace,
     stratified,
 )
-
-_PARTS: tuple[Part, ...] = ("tuning", "validation", "heldout")
-_PART_NAMES: dict[Part, str] = {"tuning": "tuning", "validation": "validation", "heldout": "held-out"}
-_STREAMS: dict[Part | Literal["law"], int] = {"law": 0, "tuning": 1, "heldout": 2, "validation": 3}
-_LAW_DRAWS = 4096  # from which the ranges of a random count are made
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,13 +64,14 @@ class MaskSource:
         if settings.model == "trace" and settings.path is not None:
             trace = read_trace((data_dir or Path()) / settings.path, unit=settings.unit)
         try:
-            models = {part: _model(spec, trace, part) for part in _PARTS}
+            models = {part: _model(spec, trace, part) for part in PART_NAMES}
             strata, notices = None, list(trace.remarks(workers=spec.code.workers)) if trace else []
             if settings.has_random_count:
-                strata, more = _strata(spec, models)
+                random = {part: of for part, of in models.items() if not isinstance(of, CountedByStragglers)}
+                strata, more = feasible_strata(spec, random)
                 notices += more
-            else:
-                notices += _check_counts(spec, trace)
+            elif trace:
+                notices += check_counts(spec, {part: _replayed(spec, trace, part) for part in PART_NAMES})
         except ValueError as error:
             raise SpecError(f"in `straggling`: {error}") from error
         return cls(spec=spec, cells=_cells(spec, strata), notices=tuple(notices), _strata=strata, _trace=trace)
@@ -93,7 +84,7 @@ class MaskSource:
         Raises:
             TraceError: If a trace has too few iterations.
         """
-        seed = _seed(self.spec, part)
+        seed = seed_of(self.spec, part)
         model = self._model(part)
         if isinstance(model, CountedByStragglers):
             return {cell.stragglers: model.model.draw(cell.stragglers, masks=masks, seed=seed) for cell in self.cells}
@@ -133,7 +124,7 @@ def _law(spec: StudySpec) -> LatencyModel:
     return law(**{**given, "workers": spec.code.workers})
 
 
-def _replayed(spec: StudySpec, trace: Trace | None, part: Part) -> LatencyModel:
+def _replayed(spec: StudySpec, trace: Trace | None, part: Part) -> TraceLatencies:
     if trace is None:
         raise ValueError("a trace must have been read, but there is none.")
     return trace.model(workers=spec.code.workers, part=part)
@@ -150,89 +141,6 @@ STRAGGLER_MODELS: dict[str, Callable[[StudySpec, Trace | None, Part], CountedMod
     "trace": lambda spec, trace, part: _waiting(spec, _replayed(spec, trace, part)),
 }
 """Straggler models by name: each takes the study, its trace if it has one, and the part that is drawn."""
-
-
-def masks_of(spec: StudySpec, part: Part) -> int:
-    """Return how many masks a part of a study has."""
-    evaluation = spec.evaluation
-    return {
-        "tuning": evaluation.tuning_masks,
-        "validation": evaluation.validation_masks,
-        "heldout": evaluation.heldout_masks,
-    }[part]
-
-
-def _strata(spec: StudySpec, models: Mapping[Part, CountedByStragglers | RandomCountModel]) -> tuple[Strata, list[str]]:
-    """Return ranges that occur in every part, and what was done so that they do."""
-    notices: list[str] = []
-    random = {part: model for part, model in models.items() if not isinstance(model, CountedByStragglers)}
-    model = random["tuning"]
-    law = model.draw(masks=min(_LAW_DRAWS, model.limit or _LAW_DRAWS), seed=_seed(spec, "law"))
-    strata = make_strata(law.stragglers, most=spec.straggling.strata)
-    if isinstance(model, Deadline):
-        notices += _check_deadline(spec, law)
-    for part, model in random.items():
-        occurs = occurring(model, strata, seed=_seed(spec, part))
-        if not occurs.all():
-            absent = ", ".join(_span(strata, at) for at in np.flatnonzero(~occurs))
-            strata = merge(strata, occurs)
-            left = ", ".join(_span(strata, at) for at in range(len(strata.edges)))
-            notices.append(
-                f"no draw of the {_PART_NAMES[part]} part has {absent} stragglers, so that these ranges are merged with "
-                f"their neighbours: {left} are left"
-            )
-        most = int(model.draw(masks=model.limit, seed=0).stragglers.max()) if model.limit else 0
-        if most > strata.edges[-1]:
-            notices.append(
-                f"up to {most} workers straggle in the {_PART_NAMES[part]} part, and at most {strata.edges[-1]} before: "
-                f"they belong to the last range; the load of the trace changes in time"
-            )
-            strata = reach(strata, most)
-    return strata, notices
-
-
-def _span(strata: Strata, at: int) -> str:
-    least, most = (strata.edges[at - 1] + 1 if at else 0), strata.edges[at]
-    return str(most) if least == most else f"{least}–{most}"
-
-
-def _check_deadline(spec: StudySpec, law: Arrivals) -> list[str]:
-    """Warn of a deadline that decides nothing, as one in another unit than the latencies."""
-    deadline = f"the deadline {spec.straggling.deadline:g}{f' {spec.straggling.unit}' if spec.straggling.unit else ''}"
-    if not law.stragglers.any():
-        return [
-            f"{deadline} catches nobody: every tuning draw has all answers by then; is it in the unit of the latencies?"
-        ]
-    if law.waiting is not None and (law.waiting > (spec.straggling.deadline or 0.0)).all():
-        return [
-            f"{deadline} catches everybody: no tuning draw has an answer by then; is it in the unit of the latencies?"
-        ]
-    return []
-
-
-def _check_counts(spec: StudySpec, trace: Trace | None) -> list[str]:
-    """Check that a trace has the masks of every part, and say where too few answers ever come.
-
-    Raises:
-        TraceError: If a part of it has too few iterations.
-    """
-    notices = []
-    for part in _PARTS if trace else ():
-        latency, masks = _replayed(spec, trace, part), masks_of(spec, part)
-        if latency.limit is not None and masks > latency.limit:
-            raise TraceError(
-                f"The {_PART_NAMES[part]} part of the trace has {latency.limit} iterations, but "
-                f"`evaluation.{part}_masks` asks for {masks}; ask for fewer masks, or record a longer trace."
-            )
-        answers = np.isfinite(latency.sample(masks, seed=_seed(spec, part))).sum(axis=1)
-        for stragglers in spec.code.stragglers:
-            few = int((answers < spec.code.workers - stragglers).sum())
-            if few:
-                notices.append(
-                    f"in {few} of the {masks} {_PART_NAMES[part]} masks fewer than {spec.code.workers - stragglers} "
-                    f"answers ever come: S = {stragglers} is judged there on those that do, and has no waiting time"
-                )
-    return notices
 
 
 def _cells(spec: StudySpec, strata: Strata | None) -> tuple[Cell, ...]:
@@ -254,8 +162,3 @@ def _cells(spec: StudySpec, strata: Strata | None) -> tuple[Cell, ...]:
         )
         for least, most, weight in spans
     )
-
-
-def _seed(spec: StudySpec, stream: Part | Literal["law"]) -> int:
-    seeds = np.random.SeedSequence([spec.evaluation.seed, _STREAMS[stream]])
-    return int(seeds.generate_state(1)[0])

@@ -39,8 +39,8 @@ def check_latencies(
         return
     row, column = np.argwhere(is_wrong)[0]
     raise TraceError(
-        f"latencies must be positive, but worker {first_worker + int(column)} has {latencies[row, column]} in iteration "
-        f"{int(iterations[row])}; correct it (for an answer that never came, write `inf` or leave it empty)."
+        f"latencies must be positive, but worker {first_worker + int(column)} has {latencies[row, column]} in "
+        f"iteration {int(iterations[row])}; correct it (for an answer that never came, write `inf` or leave it empty)."
     )
 
 
@@ -166,8 +166,7 @@ class Trace:
         return tuple(remarks)
 
     def _is_answered(self, workers: int) -> NDArray[np.bool_]:
-        answered: NDArray[np.bool_] = np.isfinite(self.latencies[:, :workers]).any(axis=1)
-        return answered
+        return np.asarray(np.isfinite(self.latencies[:, :workers]).any(axis=1), dtype=np.bool_)
 
     def _in_time(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         """Order iterations by how much of their job lies before them, so that each part has its share of every job."""

@@ -106,7 +106,7 @@ def _has_decimal_commas(texts: Iterable[pa.ChunkedArray]) -> bool:
         has_comma = compute.match_substring(text, ",")
         with_comma = text.filter(has_comma)
         commas += len(with_comma)
-        points += compute.sum(compute.match_substring_regex(text, r"^[+-]?\d*\.\d")).as_py() or 0
+        points += compute.sum(compute.match_substring_regex(text, r"^\+?\d*\.\d")).as_py() or 0
         thousands += compute.sum(compute.match_substring_regex(with_comma, _THOUSANDS)).as_py() or 0
     if commas and points:
         raise TraceError(

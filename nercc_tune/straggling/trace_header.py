@@ -12,16 +12,34 @@ from nercc_tune.errors import TraceError
 from nercc_tune.text.units import UNIT_NAMES
 
 # Each begins with the name that goes before all others.
-_ITERATION = ["iteration", "iterations", "iter", "itr", "it", "step", "global_step", "round", "batch", "tick", "schritt", "runde", "durchlauf", "durchgang", "etape", "tour", "pas", "iteracion", "paso", "ronda", "iterazione"]
-_WORKER = ["worker", "workers", "rank", "node", "host", "hostname", "machine", "server", "instance", "executor", "arbeiter", "knoten", "rechner", "maschine", "travailleur", "ouvrier", "noeud", "hote", "serveur", "trabajador", "nodo", "maquina"]
-_LATENCY = ["latency", "latencies", "time", "duration", "elapsed", "elapsed_time", "runtime", "response_time", "latenz", "dauer", "zeit", "laufzeit", "antwortzeit", "latence", "duree", "temps", "latencia", "duracion", "tiempo", "latenza", "durata", "tempo"]
-_JOB = ["job", "run", "trial", "experiment", "session", "lauf", "auftrag"]
+# fmt: off
+_ITERATION = (
+    "iteration", "iterations", "iter", "itr", "it", "step", "global_step", "round", "batch", "tick",
+    "schritt", "runde", "durchlauf", "durchgang", "etape", "tour", "pas", "iteracion", "paso", "ronda",
+    "iterazione",
+)
+_WORKER = (
+    "worker", "workers", "rank", "node", "host", "hostname", "machine", "server", "instance", "executor",
+    "arbeiter", "knoten", "rechner", "maschine", "travailleur", "ouvrier", "noeud", "hote", "serveur",
+    "trabajador", "nodo", "maquina",
+)
+_LATENCY = (
+    "latency", "latencies", "time", "duration", "elapsed", "elapsed_time", "runtime", "response_time",
+    "latenz", "dauer", "zeit", "laufzeit", "antwortzeit", "latence", "duree", "temps", "latencia",
+    "duracion", "tiempo", "latenza", "durata", "tempo",
+)
+_JOB = (
+    "job", "run", "trial", "experiment", "session", "lauf", "auftrag",
+)
+# fmt: on
 _ROLES = {"iteration": _ITERATION, "worker": _WORKER, "latency": _LATENCY}
-_UNITS = "|".join(sorted((re.escape(name) for name in UNIT_NAMES), key=len, reverse=True))
+# `latency_min` is the least latency rather than one in minutes.
+_UNITS = "|".join(sorted((re.escape(name) for name in UNIT_NAMES if name not in ("min", "h")), key=len, reverse=True))
 _WITH_UNIT = re.compile(rf"(?P<base>.+?)(?:_in)?_(?P<unit>{_UNITS})")
 _NUMBERED = re.compile(r"(?P<base>.+)_(?:id|ids|no|nr|num|number|nummer|index|idx|name)")
 _WIDE = re.compile(
-    rf"(?:(?P<latency>{'|'.join(_LATENCY)})_(?:(?P<unit>{_UNITS})_)?)?(?:(?P<of>{'|'.join(_WORKER)})_?)?(?P<worker>\d{{1,9}})"
+    rf"(?:(?P<latency>{'|'.join(_LATENCY)})_(?:(?P<unit>{_UNITS})_)?)?"
+    rf"(?:(?P<of>{'|'.join(_WORKER)})_?)?(?P<worker>\d{{1,9}})"
 )
 _LETTERS = str.maketrans({"μ": "u", "µ": "u", "œ": "oe", "æ": "ae"})
 FORMS = "`iteration`, `worker` and `latency`, or `latency_worker_0`, `latency_worker_1`, …"

@@ -144,6 +144,12 @@ def _iteration(key: NDArray[np.int64], jobs: int) -> str:
     return f"iteration {key[1]}" + (f" of job {key[0] + 1} of {jobs}" if jobs > 1 else "")
 
 
+def _read_table(table: pa.Table, columns: TraceColumns) -> Trace:
+    if table.num_rows == 0:
+        raise TraceError("there are no iterations in it; record some.")
+    return _read_wide(table, columns) if columns.workers else _read_tall(table, columns)
+
+
 def _read_tall(table: pa.Table, columns: TraceColumns) -> Trace:
     jobs, count = _read_jobs(table, columns)
     numbers = read_numbering(table.column("iteration"), columns.names["iteration"])
@@ -236,12 +242,13 @@ def _without_empty_rows(table: pa.Table) -> pa.Table:
 
 
 def read_trace(path: Path, *, unit: str | None = None) -> Trace:
-    """Read latencies from a text file (`.csv`, `.tsv`, `.txt`, packed or not) or a Parquet file, told apart by its name.
+    """Read latencies from a text file (`.csv`, `.tsv`, `.txt`, packed or not) or a Parquet file, as its name says.
 
     There is either a row for each answer, with the columns `iteration`, `worker` and `latency`, or a row for each
     iteration, with the columns `latency_worker_<i>` and, if rows are not in the order of time, `iteration`. Iterations
-    are numbered in the order of time, with gaps or without; workers from 0 or 1, without, or named. A column `job` tells
-    several runs apart. Other columns are ignored; usual synonyms of these names are understood, with a unit or without.
+    are numbered in the order of time, with gaps or without; workers from 0 or 1, without, or named. A column `job`
+    tells several runs apart. Other columns are ignored; usual synonyms of these names are understood, with a unit or
+    without.
 
     An answer that never came is `inf`, −1, empty, a word such as `timeout`, or a row that is not there.
 
@@ -255,10 +262,7 @@ def read_trace(path: Path, *, unit: str | None = None) -> Trace:
     """
     table, columns = _load(path)
     try:
-        table = _without_empty_rows(table)
-        if table.num_rows == 0:
-            raise TraceError("there are no iterations in it; record some.")
-        trace = _read_wide(table, columns) if columns.workers else _read_tall(table, columns)
+        trace = _read_table(_without_empty_rows(table), columns)
     except TraceError as error:
         raise TraceError(f"Cannot use the trace {one_line(path)}: {error}") from error
     notes = [*([columns.translated] if columns.translated else []), *trace.notes]

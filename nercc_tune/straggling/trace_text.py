@@ -12,15 +12,15 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 
 from nercc_tune.errors import TraceError
 from nercc_tune.straggling.trace_header import TraceColumns, find_columns
 
-PACKED: dict[str, tuple[bytes, Callable[[IO[bytes]], IO[bytes]]]] = {
-    ".gz": (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
-    ".bz2": (b"BZh", bz2.BZ2File),
-    ".xz": (b"\xfd7zXZ\x00", lzma.LZMAFile),
+PACKED: dict[str, tuple[bytes, Callable[[BinaryIO], BinaryIO]]] = {
+    ".gz": (b"\x1f\x8b", lambda file: cast("BinaryIO", gzip.open(file))),
+    ".bz2": (b"BZh", lambda file: cast("BinaryIO", bz2.BZ2File(file))),
+    ".xz": (b"\xfd7zXZ\x00", lambda file: cast("BinaryIO", lzma.LZMAFile(file))),
 }
 """Packed files by their suffix: how they begin, and what unpacks them."""
 

@@ -190,7 +190,9 @@ def test_ranges_that_a_part_lacks_are_merged_and_said(seed: int, tmp_path: Path)
     _write(tmp_path / "latencies.csv", _loads([0, 1, 2, 3] * 6 + [3, 4] * 6 + [6, 7, 8] * 8))
     spec = _spec("trace", COUNTLESS, "straggling.strata=8", f"evaluation.seed={seed}")
     source = MaskSource.of(spec, tmp_path)
-    assert [(cell.fewest, cell.stragglers, cell.weight) for cell in source.cells] == [(0, 8, pytest.approx(1))]
+    (cell,) = source.cells
+    assert (cell.fewest, cell.stragglers) == (0, 8)
+    assert cell.weight == pytest.approx(1)
     for part, largest in zip(PARTS, (3, 4, 8), strict=True):
         counts = source.draw(part, masks=100)[8].stragglers
         assert counts.max() == largest
