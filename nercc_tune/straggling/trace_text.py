@@ -12,15 +12,15 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO
 
 from nercc_tune.errors import TraceError
 from nercc_tune.straggling.trace_header import TraceColumns, find_columns
 
-PACKED: dict[str, tuple[bytes, Callable[[BinaryIO], BinaryIO]]] = {
-    ".gz": (b"\x1f\x8b", lambda file: cast("BinaryIO", gzip.open(file))),
-    ".bz2": (b"BZh", lambda file: cast("BinaryIO", bz2.BZ2File(file))),
-    ".xz": (b"\xfd7zXZ\x00", lambda file: cast("BinaryIO", lzma.LZMAFile(file))),
+PACKED: dict[str, tuple[bytes, Callable[[BinaryIO], IO[bytes]]]] = {
+    ".gz": (b"\x1f\x8b", gzip.open),
+    ".bz2": (b"BZh", bz2.open),
+    ".xz": (b"\xfd7zXZ\x00", lzma.open),
 }
 """Packed files by their suffix: how they begin, and what unpacks them."""
 
