@@ -18,9 +18,9 @@ from nercc_tune.errors import TraceError
 from nercc_tune.straggling.trace_header import TraceColumns, find_columns
 
 PACKED: dict[str, tuple[bytes, Callable[[BinaryIO], IO[bytes]]]] = {
-    ".gz": (b"\x1f\x8b", gzip.open),
-    ".bz2": (b"BZh", bz2.open),
-    ".xz": (b"\xfd7zXZ\x00", lzma.open),
+    ".gz": (b"\x1f\x8b", lambda file: gzip.open(file, "rb")),  # noqa: SIM115 - it ends with its file
+    ".bz2": (b"BZh", lambda file: bz2.open(file, "rb")),  # noqa: SIM115 - it ends with its file
+    ".xz": (b"\xfd7zXZ\x00", lambda file: lzma.open(file, "rb")),  # noqa: SIM115 - it ends with its file
 }
 """Packed files by their suffix: how they begin, and what unpacks them."""
 

@@ -304,8 +304,10 @@ def test_the_same_file_gives_the_same_table_whatever_is_kept(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("late", "iterations"),
-    [(lambda at: at // 10, 100), (lambda at: at % 7, 60)],
-    ids=["a growing load", "a short trace"],
+    [
+        pytest.param(lambda at: at // 10, 100, id="a growing load"),
+        pytest.param(lambda at: at % 7, 60, id="a short trace", marks=pytest.mark.slow),
+    ],
 )
 def test_a_trace_whose_parts_differ_is_judged_and_that_said_before_the_search(
     late: Callable[[int], int], iterations: int, tmp_path: Path

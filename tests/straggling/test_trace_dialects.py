@@ -65,11 +65,11 @@ def _written(draw: st.DrawFn) -> tuple[NDArray[np.float64], bytes, str]:
         [never if math.isinf(value) else _number(value, comma=comma, is_quoted=is_quoted) for value in row]
         for row in latencies.tolist()
     ]
-    number: Callable[[int], str] = draw(st.sampled_from([str, lambda value: f"{value}.0", lambda value: f'"{value}"']))
+    numbers: list[Callable[[int], str]] = [str, lambda value: f"{value}.0", lambda value: f'"{value}"']
+    number = draw(st.sampled_from(numbers))
     if draw(st.booleans()):
-        name: Callable[[int], str] = draw(
-            st.sampled_from([number, lambda at: f"node{at}", lambda at: f"Rechner-{at}.ümlaut.example"])
-        )
+        names: list[Callable[[int], str]] = [lambda at: f"node{at}", lambda at: f"Rechner-{at}.ümlaut.example"]
+        name = draw(st.sampled_from([number, *names]))
         header = list(draw(st.sampled_from(_HEADERS)))
         rows = [[number(i), name(w), cell] for i, row in enumerate(cells) for w, cell in enumerate(row)]
         if draw(st.booleans()):  # rows that are not there
