@@ -12,12 +12,17 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO, Protocol
 
 from nercc_tune.errors import TraceError
 from nercc_tune.straggling.trace_header import TraceColumns, find_columns
 
-PACKED: dict[str, tuple[bytes, Callable[[BinaryIO], IO[bytes]]]] = {
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+PACKED: dict[str, tuple[bytes, Callable[[BinaryIO], _Readable]]] = {
     ".gz": (b"\x1f\x8b", lambda file: gzip.open(file, "rb")),  # noqa: SIM115 - it ends with its file
     ".bz2": (b"BZh", lambda file: bz2.open(file, "rb")),  # noqa: SIM115 - it ends with its file
     ".xz": (b"\xfd7zXZ\x00", lambda file: lzma.open(file, "rb")),  # noqa: SIM115 - it ends with its file
