@@ -10,7 +10,7 @@ import pytest
 from tests.services.mlflow_server import mlflow_server
 from tests.services.postgres import postgres
 
-__all__ = ["data_root", "mlflow_server", "postgres"]
+__all__ = ["data_root", "mlflow_server", "postgres", "trace_root"]
 
 
 @pytest.fixture(scope="session")
@@ -22,4 +22,14 @@ def data_root() -> Path:
     root = Path(named)
     if not (root / "MNIST" / "raw").is_dir():
         pytest.skip(f"no real data under {root}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def trace_root() -> Path:
+    """Return the folder of the real traces: `NERCC_TUNE_TRACES`, or `shared/data/traces` beside the checkout."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "traces"
+    root = Path(os.environ.get("NERCC_TUNE_TRACES") or beside)
+    if not (root / "alibaba_pai_job4.csv").is_file():
+        pytest.skip(f"no real traces under {root}")
     return root

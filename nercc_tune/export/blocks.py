@@ -76,7 +76,7 @@ def _pairs(table: TunedTable) -> Block:
     error = table.goal.error
     has_designs = any(entry.design != table.reference for entry in table.entries)
     has_waiting = any(entry.waiting is not None for entry in table.entries)
-    head = [*_PAIR_HEAD, *(["wait"] if has_waiting else []), *([CODE] if has_designs else []), _ERRORS[error]]
+    head = [*_PAIR_HEAD, *([table.wait] if has_waiting else []), *([CODE] if has_designs else []), _ERRORS[error]]
     rows = []
     for entry in table.entries:
         pair = _pair(entry, lambdas=(entry.lambda_enc, entry.lambda_dec), dfs=(entry.df_enc, entry.df_dec))

@@ -28,6 +28,7 @@ from nercc_tune.records import (
 )
 from nercc_tune.spec import StudySpec
 from nercc_tune.text.one_line import one_line, show
+from nercc_tune.text.units import NANOSECONDS
 
 _MOST_WORKERS = 10**6  # a code of more would not fit in memory
 
@@ -89,6 +90,12 @@ class TunedTable(Strict):
     def digest(self) -> str:
         """SHA-256 over the content, times and commit aside: equal for equal results."""
         return _digest(_content(self))
+
+    @property
+    def wait(self) -> str:
+        """What a column of waiting times is called, with their unit where the study names it."""
+        unit = self.straggling.get("unit")
+        return f"wait, {unit}" if isinstance(unit, str) and unit in NANOSECONDS else "wait"
 
     def entry(self, stragglers: int) -> TunedEntry:
         """Return the entry for a straggler count, which may lie within a range.

@@ -13,6 +13,7 @@ from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.groups import Split, load_groups
 from nercc_tune.inference.layout import Features
+from nercc_tune.inference.mask_checks import masks_of
 from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.outputs import WorkerOutputs
 from nercc_tune.inference.store import OutputStore, tensor_key
@@ -72,12 +73,7 @@ class Inference:
             TraceError: If a trace has too few iterations.
         """
         spec, timings = self.spec, self.timings
-        counts = {
-            "tuning": spec.evaluation.tuning_masks,
-            "heldout": spec.evaluation.heldout_masks,
-            "validation": spec.evaluation.validation_masks,
-        }
-        arrivals = self.masks.draw(part, masks=counts[part])
+        arrivals = self.masks.draw(part, masks=masks_of(spec, part))
         with timings.measure("data"):
             groups = load_groups(self.workload, self.split.of(part), precision=spec.workload.precision)
         is_pruned = part == "tuning" and spec.search.pruner != "none"

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
 
 from nercc_tune.errors import SpecError
+from nercc_tune.inference.mask_checks import PART_NAMES, check_counts, feasible_strata, seed_of
 from nercc_tune.records import Cell
 from nercc_tune.spec import StudySpec
 from nercc_tune.straggling import (
@@ -27,15 +25,11 @@ from nercc_tune.straggling import (
     RandomCountModel,
     Strata,
     Trace,
+    TraceLatencies,
     WorstOf,
-    make_strata,
     read_trace,
     stratified,
 )
-
-_PARTS: tuple[Part, ...] = ("tuning", "validation", "heldout")
-_STREAMS: dict[Part | Literal["law"], int] = {"law": 0, "tuning": 1, "heldout": 2, "validation": 3}
-_LAW_DRAWS = 4096  # from which the ranges of a random count are made
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,10 +38,12 @@ class MaskSource:
 
     Attributes:
         cells: One for each listed straggler count, or for each range of a random one; ascending.
+        notices: What a user should know of the trace, the deadline and the ranges, a line each.
     """
 
     spec: StudySpec
     cells: tuple[Cell, ...]
+    notices: tuple[str, ...] = ()
     _strata: Strata | None
     _trace: Trace | None
 
@@ -66,15 +62,19 @@ class MaskSource:
         settings = spec.straggling
         trace = None
         if settings.model == "trace" and settings.path is not None:
-            trace = read_trace((data_dir or Path()) / settings.path)
+            trace = read_trace((data_dir or Path()) / settings.path, unit=settings.unit)
         try:
-            strata = _strata(spec, trace) if settings.has_random_count else None
-            source = cls(spec=spec, cells=_cells(spec, strata), _strata=strata, _trace=trace)
-            for part in _PARTS:
-                source._model(part)
+            models = {part: _model(spec, trace, part) for part in PART_NAMES}
+            strata, notices = None, list(trace.remarks(workers=spec.code.workers)) if trace else []
+            if settings.has_random_count:
+                random = {part: of for part, of in models.items() if not isinstance(of, CountedByStragglers)}
+                strata, more = feasible_strata(spec, random)
+                notices += more
+            elif trace:
+                notices += check_counts(spec, {part: _replayed(spec, trace, part) for part in PART_NAMES})
         except ValueError as error:
             raise SpecError(f"in `straggling`: {error}") from error
-        return source
+        return cls(spec=spec, cells=_cells(spec, strata), notices=tuple(notices), _strata=strata, _trace=trace)
 
     def draw(self, part: Part, *, masks: int) -> dict[int, Arrivals]:
         """Draw the masks of a part for every cell, by straggler count; different parts have different draws.
@@ -84,7 +84,7 @@ class MaskSource:
         Raises:
             TraceError: If a trace has too few iterations.
         """
-        seed = _seed(self.spec, part)
+        seed = seed_of(self.spec, part)
         model = self._model(part)
         if isinstance(model, CountedByStragglers):
             return {cell.stragglers: model.model.draw(cell.stragglers, masks=masks, seed=seed) for cell in self.cells}
@@ -124,7 +124,7 @@ def _law(spec: StudySpec) -> LatencyModel:
     return law(**{**given, "workers": spec.code.workers})
 
 
-def _replayed(spec: StudySpec, trace: Trace | None, part: Part) -> LatencyModel:
+def _replayed(spec: StudySpec, trace: Trace | None, part: Part) -> TraceLatencies:
     if trace is None:
         raise ValueError("a trace must have been read, but there is none.")
     return trace.model(workers=spec.code.workers, part=part)
@@ -141,15 +141,6 @@ STRAGGLER_MODELS: dict[str, Callable[[StudySpec, Trace | None, Part], CountedMod
     "trace": lambda spec, trace, part: _waiting(spec, _replayed(spec, trace, part)),
 }
 """Straggler models by name: each takes the study, its trace if it has one, and the part that is drawn."""
-
-
-def _strata(spec: StudySpec, trace: Trace | None) -> Strata:
-    model = _model(spec, trace, "tuning")
-    if isinstance(model, CountedByStragglers):
-        raise TypeError("only a random number of stragglers has strata.")
-    masks = min(_LAW_DRAWS, model.limit or _LAW_DRAWS)
-    counts = model.draw(masks=masks, seed=_seed(spec, "law")).stragglers
-    return make_strata(counts, most=spec.straggling.strata)
 
 
 def _cells(spec: StudySpec, strata: Strata | None) -> tuple[Cell, ...]:
@@ -171,8 +162,3 @@ def _cells(spec: StudySpec, strata: Strata | None) -> tuple[Cell, ...]:
         )
         for least, most, weight in spans
     )
-
-
-def _seed(spec: StudySpec, stream: Part | Literal["law"]) -> int:
-    seeds = np.random.SeedSequence([spec.evaluation.seed, _STREAMS[stream]])
-    return int(seeds.generate_state(1)[0])

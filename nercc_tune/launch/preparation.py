@@ -48,7 +48,8 @@ class Preparation:
         """
         self.home.check_writable()
         check_designs(self.spec)
-        MaskSource.of(self.spec, self.home.data)
+        for notice in MaskSource.of(self.spec, self.home.data).notices:
+            self.notify(notice)
         resolve_device(self.spec.workload.device)
 
     def load(self) -> Inference:

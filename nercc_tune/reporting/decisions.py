@@ -11,6 +11,7 @@ from nercc_tune.export.blocks import UNDEFINED, write_count, write_error
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import CODE_NAMES, Candidate, CellHistory, Design, Goal, StudyHistory, TunedEntry
 from nercc_tune.reporting.markdown import plain, table_of, verbatim
+from nercc_tune.text.units import NANOSECONDS
 
 __all__ = ["candidates_section", "deployment_section", "describe_designs", "describe_goal", "describe_straggling"]
 
@@ -74,7 +75,8 @@ def describe_straggling(spec: Mapping[str, Any]) -> str:
         values = ", ".join(f"{name} {settings[name]:g}" for name in _LAWS[law] if name in settings)
         source = f"{law} latencies" + (f" ({values})" if values else "")
     if settings.get("rule", "first") == "deadline":
-        return f"{source}, waiting until {settings.get('deadline'):g}"
+        unit = f" {settings['unit']}" if settings.get("unit") in NANOSECONDS else ""
+        return f"{source}, waiting until {settings.get('deadline'):g}{unit}"
     return f"{source}, waiting for the first N − S answers"
 
 

@@ -39,7 +39,11 @@ def figure_waiting(table: TunedTable) -> Figure:
     figure = new_figure(3.2)
     row = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axes, metric in zip(row, metrics, strict=True):
-        dress(axes, x="mean waiting time", y="RelAcc" if metric == "rel_acc" else error_label(table.goal))
+        dress(
+            axes,
+            x=f"mean {table.wait.replace('wait', 'waiting time')}",
+            y="RelAcc" if metric == "rel_acc" else error_label(table.goal),
+        )
         for code, heldouts in series.items():
             draw_series(axes, series_points(heldouts, metric), code=code)
         set_mse_scale(axes, series["tuned"], which="x")

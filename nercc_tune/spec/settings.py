@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nercc_tune.records import DecodeSpace, Goal, Metric
+from nercc_tune.text.units import UNIT_NAMES, Unit
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
@@ -175,7 +176,9 @@ class StragglingSettings(Section):
     `law`: of `latency`; `shift` and `rate` of the shifted exponential; `scale` and `shape` of Pareto's; `shape`,
     `scale`, `spread` (of the workers' speeds, log-normal) and `correlation` (within an iteration) of `gamma`.
     `path`: of `trace`, a CSV or Parquet file, relative to the data directory.
-    `rule`: wait for the `first` N − S answers, or until the `deadline`, in the unit of the latencies.
+    `rule`: wait for the `first` N − S answers, or until the `deadline`, in `unit`.
+    `unit`: of the latencies, the deadline and the waiting time that is shown: `ns`, `us`, `ms`, `s`, `min` or `h`; a
+    trace whose header names another one is converted.
     """
 
     model: Literal["exactly", "bursts", "worst", "independent", "latency", "trace"] = "exactly"
@@ -192,6 +195,12 @@ class StragglingSettings(Section):
     rule: Literal["first", "deadline"] = "first"
     deadline: Annotated[float, Field(gt=0)] | None = None
     strata: Count = 8
+    unit: Unit | None = None
+
+    @field_validator("unit", mode="before")
+    @classmethod
+    def _name_of_unit(cls, unit: object) -> object:
+        return UNIT_NAMES.get(unit.strip(), unit) if isinstance(unit, str) else unit
 
     @property
     def has_random_count(self) -> bool:

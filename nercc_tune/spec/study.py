@@ -60,6 +60,8 @@ class StudySpec(Section):
         values = self.model_dump(mode="json", exclude={**_OUTSIDE_DIGEST})
         if self.search.sampler == "grid":
             values["search"]["trials"] = self.search.trials  # they place the grid's points
+        if self.straggling.unit is None:
+            del values["straggling"]["unit"]  # which earlier study files could not have
         return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def placed(

@@ -4,7 +4,7 @@ from nercc_tune.straggling.arrivals import Arrivals
 from nercc_tune.straggling.counted import Bursts, CountedModel, Exactly, FirstArrivals, WorstOf
 from nercc_tune.straggling.latency import LAWS, LatencyModel, Law, Pareto, ShiftedExponential, WorkerGamma
 from nercc_tune.straggling.random_count import Deadline, Independent, RandomCountModel
-from nercc_tune.straggling.strata import Strata, make_strata, stratified
+from nercc_tune.straggling.strata import Strata, make_strata, merge, occurring, reach, stratified
 from nercc_tune.straggling.trace import Part, Trace, TraceLatencies
 from nercc_tune.straggling.trace_reading import read_trace
 
@@ -29,6 +29,9 @@ __all__ = [
     "WorkerGamma",
     "WorstOf",
     "make_strata",
+    "merge",
+    "occurring",
+    "reach",
     "read_trace",
     "stratified",
 ]

@@ -130,8 +130,9 @@ class WorstOf:
 class FirstArrivals:
     """The service waits for the first N − S answers; the waiting time is the latency of the last of them.
 
-    Of equal latencies the smaller worker number counts as the earlier one. A latency model with finitely many
-    iterations raises its own error where more masks are asked for.
+    Of equal latencies the smaller worker number counts as the earlier one. Where fewer answers ever come, all of them
+    are waited for and the others have not arrived; how long the service waits is then unknown, and so is the mean. A
+    latency model with finitely many iterations raises its own error where more masks are asked for.
     """
 
     latency: LatencyModel
@@ -147,4 +148,5 @@ class FirstArrivals:
         order = latencies.argsort(axis=1, kind="stable")
         arrivals = self.workers - stragglers
         waiting = np.take_along_axis(latencies, order[:, arrivals - 1 : arrivals], axis=1)[:, 0]
-        return Arrivals(arrived=_lose(order[:, arrivals:], workers=self.workers), waiting=waiting)
+        arrived = _lose(order[:, arrivals:], workers=self.workers) & np.isfinite(latencies)
+        return Arrivals(arrived=arrived, waiting=waiting if np.isfinite(waiting).all() else None)

@@ -29,7 +29,9 @@ class LatencyModel(Protocol):
         """The number of iterations that there are, or None where any number can be sampled."""
 
     def sample(self, iterations: int, *, seed: int) -> NDArray[np.float64]:
-        """Sample latencies [iterations, N], positive and finite; fewer iterations are the first of more.
+        """Sample latencies [iterations, N]; fewer iterations are the first of more.
+
+        They are positive, and infinite where an answer never comes; in each iteration one comes.
 
         Raises:
             ValueError: If not iterations ≥ 1.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -88,6 +88,42 @@ def make_strata(counts: NDArray[np.int64], *, most: int) -> Strata:
     edges = _choose_edges(values, tally, most=most)
     inside = np.bincount(np.searchsorted(edges, counts), minlength=len(edges))
     return Strata(edges=tuple(edges), weights=tuple((inside / counts.size).tolist()))
+
+
+def reach(strata: Strata, largest: int) -> Strata:
+    """Let the last stratum reach up to a count that is larger than those the strata were made from."""
+    return replace(strata, edges=(*strata.edges[:-1], max(strata.edges[-1], largest)))
+
+
+def merge(strata: Strata, occurs: NDArray[np.bool_]) -> Strata:
+    """Merge each stratum that does not occur with a neighbour, until all that are left do.
+
+    It goes to the lighter one of its neighbours, so that weights stay as even as they can be.
+
+    Args:
+        strata: The strata.
+        occurs: [strata] whether there are masks of each; of one at least.
+    """
+    parts = [
+        [edge, weight, bool(here)] for edge, weight, here in zip(strata.edges, strata.weights, occurs, strict=True)
+    ]
+    while len(parts) > 1 and not all(here for _, _, here in parts):
+        at = next(at for at, (_, _, here) in enumerate(parts) if not here)
+        neighbours = [near for near in (at - 1, at + 1) if 0 <= near < len(parts)]
+        low, high = sorted((at, min(neighbours, key=lambda near: parts[near][1])))
+        both = [parts[high][0], parts[low][1] + parts[high][1], parts[low][2] or parts[high][2]]
+        parts[low : high + 1] = [both]
+    return Strata(edges=tuple(int(edge) for edge, _, _ in parts), weights=tuple(weight for _, weight, _ in parts))
+
+
+def occurring(model: RandomCountModel, strata: Strata, *, seed: int) -> NDArray[np.bool_]:
+    """Return [strata] which strata have a mask among the draws from which `stratified` takes its masks."""
+    occurs = np.zeros(len(strata.edges), dtype=np.bool_)
+    for batch in _draw_batches(model, seed=seed):
+        occurs[strata.of(batch.stragglers)] = True
+        if occurs.all():
+            break
+    return occurs
 
 
 def _draw_batches(model: RandomCountModel, *, seed: int) -> Iterator[Arrivals]:

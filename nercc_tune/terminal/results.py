@@ -26,7 +26,7 @@ def table_of_results(table: TunedTable) -> Table:
     has_designs = any(entry.design != table.reference for entry in table.entries)
     has_waiting = any(entry.waiting is not None for entry in table.entries)
     shown = Table(title=f"{table.study}: tuned codes on held-out queries (95 % intervals)", title_justify="left")
-    code, wait = (["code"] if has_designs else []), (["wait"] if has_waiting else [])
+    code, wait = (["code"] if has_designs else []), ([table.wait] if has_waiting else [])
     for name in ("S", *wait, *code, "λ_enc", "λ_dec", _ERRORS[error], "to BACC", "to (0, 0)", "RelAcc", "agreement"):
         is_wide = name in ("code", _ERRORS[error], "to BACC", "to (0, 0)")  # they give way in a narrow terminal
         shown.add_column(name, justify="left" if name == "code" else "right", no_wrap=not is_wide)

@@ -86,6 +86,12 @@ def test_markdown_names_designs_waiting_times_and_ranges() -> None:
     assert _markdown_row(table, "81–120", block=2)[1] == "4.00e-07"
 
 
+def test_markdown_names_the_unit_of_waiting_times() -> None:
+    table = random_table()
+    assert _markdown_row(replace(table, straggling={**table.straggling, "unit": "ms"}), "S")[5] == "wait, ms"
+    assert _markdown_row(replace(table, straggling={"unit": "no unit"}), "S")[5] == "wait"
+
+
 def test_markdown_leaves_out_what_the_study_has_not() -> None:
     head = _markdown_row(tuned_table(), "S")
     assert "wait" not in head

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nercc_tune.errors import SpecError, TraceError
 from nercc_tune.inference import MaskSource
@@ -161,11 +162,103 @@ def test_a_trace_gives_each_part_iterations_of_its_own(part: Part, data_dir: Pat
         assert not set(mine.tolist()) & set(others.tolist())
 
 
-def test_a_trace_with_too_few_iterations_is_refused_when_drawn(tmp_path: Path) -> None:
-    write_trace(tmp_path / "latencies.csv", workers=12, iterations=10)
+@pytest.mark.parametrize(("iterations", "part"), [(8, "tuning"), (10, "validation"), (12, "validation")])
+def test_a_trace_with_too_few_iterations_is_refused_before_anything_is_drawn(
+    iterations: int, part: str, tmp_path: Path
+) -> None:
+    write_trace(tmp_path / "latencies.csv", workers=12, iterations=iterations)
+    masks = ("evaluation.tuning_masks=4", "evaluation.validation_masks=4", "evaluation.heldout_masks=4")
+    with pytest.raises(
+        TraceError, match=rf"The {part} part of the trace has \d iterations, but `evaluation\.{part}_mask"
+    ):
+        MaskSource.of(_spec("trace", COUNTED, *masks), tmp_path)
+
+
+def _write(path: Path, latencies: NDArray[np.float64]) -> None:
+    header = ",".join(f"latency_worker_{worker}" for worker in range(latencies.shape[1]))
+    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in latencies.tolist())]))
+
+
+def _loads(late: list[int]) -> NDArray[np.float64]:
+    """Return latencies of 12 workers of which so many in each iteration come after 2.5."""
+    return np.array([[9.0] * count + [1.0] * (12 - count) for count in late])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ranges_that_a_part_lacks_are_merged_and_said(seed: int, tmp_path: Path) -> None:
+    """A load that grows: no later part has what the earlier one had."""
+    _write(tmp_path / "latencies.csv", _loads([0, 1, 2, 3] * 6 + [3, 4] * 6 + [6, 7, 8] * 8))
+    spec = _spec("trace", COUNTLESS, "straggling.strata=8", f"evaluation.seed={seed}")
+    source = MaskSource.of(spec, tmp_path)
+    (cell,) = source.cells
+    assert (cell.fewest, cell.stragglers) == (0, 8)
+    assert cell.weight == pytest.approx(1)
+    for part, largest in zip(PARTS, (3, 4, 8), strict=True):
+        counts = source.draw(part, masks=100)[8].stragglers
+        assert counts.max() == largest
+    assert [notice.split(" stragglers, so that")[0].split(": they")[0] for notice in source.notices] == [
+        "no draw of the validation part has 0, 1, 2",
+        "up to 4 workers straggle in the validation part, and at most 3 before",
+        "up to 8 workers straggle in the held-out part, and at most 4 before",
+    ]
+
+
+def test_only_the_ranges_that_are_lacking_are_merged(tmp_path: Path) -> None:
+    _write(tmp_path / "latencies.csv", _loads([0, 1, 2, 3] * 5 + [0, 2, 3, 3] * 2 + [2, 2] + [0, 1, 3, 3] * 5))
+    source = MaskSource.of(_spec("trace", COUNTLESS, "straggling.strata=8"), tmp_path)
+    assert [(cell.fewest, cell.stragglers) for cell in source.cells] == [(0, 1), (2, 3)]
+    assert sum(cell.weight for cell in source.cells) == pytest.approx(1)
+    for part in PARTS:
+        assert all(len(arrivals.arrived) for arrivals in source.draw(part, masks=3).values())
+
+
+@pytest.mark.parametrize("name", [*COUNTED, *(f"random {name}" for name in COUNTLESS)])
+def test_where_nothing_is_wrong_nothing_is_said(name: str, data_dir: Path) -> None:
+    cases = COUNTLESS if name.startswith("random ") else COUNTED
+    assert MaskSource.of(tiny_spec(*cases[name.removeprefix("random ")]), data_dir).notices == ()
+
+
+@pytest.mark.parametrize("model", ["latency", "trace"])
+@pytest.mark.parametrize(("deadline", "whom"), [(1000.0, "nobody"), (0.001, "everybody")])
+def test_a_deadline_that_decides_nothing_is_said(model: str, deadline: float, whom: str, data_dir: Path) -> None:
+    spec = _spec(model, COUNTLESS, f"straggling.deadline={deadline}", "straggling.unit=ms")
+    source = MaskSource.of(spec, data_dir)
+    (notice,) = source.notices
+    assert notice.startswith(f"the deadline {deadline:g} ms catches {whom}:")
+    (cell,) = source.cells
+    assert cell.stragglers == (0 if whom == "nobody" else 11)
+
+
+def test_answers_that_never_come_are_late_under_a_deadline(tmp_path: Path) -> None:
+    latencies = _loads([0, 2] * 25)
+    latencies[1::2, 0] = np.inf
+    _write(tmp_path / "latencies.csv", latencies)
+    source = MaskSource.of(_spec("trace", COUNTLESS), tmp_path)
+    assert [cell.stragglers for cell in source.cells] == [0, 2]
+    drawn = source.draw("heldout", masks=5)
+    assert drawn[2].waiting is not None
+    assert drawn[2].waiting.tolist() == [2.5] * 5
+    assert (drawn[2].arrived == [False] * 2 + [True] * 10).all()
+    assert source.notices == ("25 of the trace's 600 answers (4.2%) never came; they arrive last or not at all",)
+
+
+def test_answers_that_never_come_arrive_last_or_not_at_all_under_first(tmp_path: Path) -> None:
+    latencies = np.tile(np.arange(1.0, 13.0), (50, 1))
+    latencies[:, :3] = np.inf
+    _write(tmp_path / "latencies.csv", latencies)
     source = MaskSource.of(_spec("trace", COUNTED), tmp_path)
-    with pytest.raises(TraceError, match="has 4 iterations, but 5 are asked for"):
-        source.draw("tuning", masks=5)
+    for part in PARTS:
+        few, many = source.draw(part, masks=3)[2], source.draw(part, masks=3)[4]
+        assert (many.arrived == [False] * 3 + [True] * 8 + [False]).all()
+        assert many.waiting is not None
+        assert many.waiting.tolist() == [11.0] * 3
+        assert (few.arrived == [False] * 3 + [True] * 9).all()  # ten answers never come
+        assert few.waiting is None
+    assert source.notices[1:] == tuple(
+        f"in {masks} of the {masks} {part} masks fewer than 10 answers ever come: S = 2 is judged there on those that "
+        f"do, and has no waiting time"
+        for part, masks in (("tuning", 4), ("validation", 3), ("held-out", 5))
+    )
 
 
 def test_a_trace_of_too_few_workers_is_refused(tmp_path: Path) -> None:

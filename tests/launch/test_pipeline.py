@@ -15,6 +15,7 @@ from nercc_tune.errors import (
     OutputError,
     SpecError,
     StorageError,
+    TraceError,
     TrackingError,
     WorkloadError,
 )
@@ -299,3 +300,41 @@ def test_the_same_file_gives_the_same_table_whatever_is_kept(tmp_path: Path) -> 
     """With nothing on disk and next to nothing in memory forwards are repeated, and their results are equal."""
     again = launch(tiny_spec("cache.disk=false", "cache.memory_mb=0"), tiny_home(tmp_path))
     assert again.table.digest == finished_result().table.digest
+
+
+@pytest.mark.parametrize(
+    ("late", "iterations"),
+    [
+        pytest.param(lambda at: at // 10, 100, id="a growing load"),
+        pytest.param(lambda at: at % 7, 60, id="a short trace", marks=pytest.mark.slow),
+    ],
+)
+def test_a_trace_whose_parts_differ_is_judged_and_that_said_before_the_search(
+    late: Callable[[int], int], iterations: int, tmp_path: Path
+) -> None:
+    home = tiny_home(tmp_path)
+    home.data.mkdir()
+    rows = [",".join(["inf"] * late(at) + [str(1 + at % 3)] * (12 - late(at))) for at in range(iterations)]
+    header = ",".join(f"latency_worker_{worker}" for worker in range(12))
+    (home.data / "t.csv").write_text("\n".join([header, *rows]))
+    spec = tiny_spec(
+        "code={ queries = 5, workers = 12 }",
+        "straggling={ model = 'trace', path = 't.csv', rule = 'deadline', deadline = 5.0, unit = 'ms' }",
+    )
+    stages: list[str] = []
+    result = launch(spec, home, events=LaunchEvents(stage=stages.append))
+    assert sum(entry.weight for entry in result.table.entries) == pytest.approx(1)
+    assert any("answers" in line and "never came" in line for line in stages[: stages.index("loading")])
+
+
+def test_a_trace_that_is_too_short_for_judging_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home", data_dir=tmp_path)
+    (tmp_path / "t.csv").write_text(
+        "\n".join([",".join(f"latency_worker_{w}" for w in range(12)), *[",".join("1" * 12)] * 12])
+    )
+    spec = tiny_spec("straggling={ model = 'trace', path = 't.csv' }", "evaluation.heldout_masks=6")
+    with pytest.raises(
+        TraceError, match=r"held-out part of the trace has 5 iterations, but `evaluation.heldout_masks`"
+    ):
+        launch(spec, home)
+    assert not home.root.exists()

@@ -68,6 +68,10 @@ def test_what_is_searched_is_told_apart_from_the_baselines_design() -> None:
             {"model": "trace", "path": "somewhere/azure.csv", "rule": "deadline", "deadline": 1.5},
             "measured latencies (`azure.csv`), waiting until 1.5",
         ),
+        (
+            {"model": "trace", "path": "azure.csv", "rule": "deadline", "deadline": 1.5, "unit": "ms"},
+            "measured latencies (`azure.csv`), waiting until 1.5 ms",
+        ),
     ],
 )
 def test_the_straggler_model_is_told_in_words(settings: dict[str, Any], text: str) -> None:

@@ -56,6 +56,11 @@ def test_the_error_is_that_of_the_goal_and_logarithmic_over_decades() -> None:
     assert error.get_xlabel() == "mean waiting time"
 
 
+def test_the_axis_names_the_unit() -> None:
+    error, _ = panels(figure_waiting(replace(with_waiting(tuned_table()), straggling={"unit": "us"})))
+    assert error.get_xlabel() == "mean waiting time, us"
+
+
 def test_waiting_times_over_decades_are_logarithmic() -> None:
     table = with_waiting(tuned_table())
     entries = tuple(replace(entry, waiting=10.0 ** (4 - at)) for at, entry in enumerate(table.entries))

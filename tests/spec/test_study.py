@@ -5,6 +5,7 @@ import itertools
 import pytest
 from pydantic import ValidationError
 
+from nercc_tune.errors import SpecError
 from nercc_tune.records import Design, Encoding
 from nercc_tune.spec import build_study
 from tests.fakes import tiny_spec
@@ -164,3 +165,20 @@ def test_the_decoder_grid_goes_from_zero_to_the_high_end(low: float, high: float
     steps = [after / before for before, after in itertools.pairwise(grid[1:])]
     assert max(steps) == pytest.approx(min(steps), rel=1e-9)
     assert max(steps) <= 10**0.25 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("name", ["ms", " ms ", "milliseconds", "msec"])
+def test_units_have_many_names_and_one_meaning(name: str) -> None:
+    spec = tiny_spec("straggling.model=latency", f"straggling.unit={name}")
+    assert spec.straggling.unit == "ms"
+    assert spec.digest == tiny_spec("straggling.model=latency", "straggling.unit=ms").digest
+    assert spec.digest != tiny_spec("straggling.model=latency").digest
+
+
+def test_units_that_there_are_not_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"`straggling\.unit`: it must be 'ns', 'us', .* but got 'fortnight'"):
+        tiny_spec("straggling.unit=fortnight")
+
+
+def test_a_study_without_a_unit_keeps_the_digest_that_it_had_before_there_were_units() -> None:
+    assert tiny_spec().digest == "1c5f1569143f7b0a534691cb6225b9049a48298ddb8bcdc0e104842cd7fe0609"

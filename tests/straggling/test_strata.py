@@ -16,6 +16,9 @@ from nercc_tune.straggling import (
     Trace,
     WorkerGamma,
     make_strata,
+    merge,
+    occurring,
+    reach,
     stratified,
 )
 
@@ -176,3 +179,34 @@ def test_drawing_stops_when_every_stratum_is_full_and_seeds_are_derived() -> Non
     model = _Recording(seeds=[])
     stratified(model, Strata(edges=(3,), weights=(1.0,)), masks=2500, seed=4)
     assert model.seeds == [int(np.random.SeedSequence([4, batch]).generate_state(1)[0]) for batch in range(3)]
+
+
+def test_strata_that_do_not_occur_go_to_the_lighter_neighbour() -> None:
+    strata = Strata(edges=(0, 2, 5, 9), weights=(0.2, 0.1, 0.4, 0.3))
+    cases = {
+        (True, True, True, True): ((0, 2, 5, 9), (0.2, 0.1, 0.4, 0.3)),
+        (False, True, True, True): ((2, 5, 9), (0.3, 0.4, 0.3)),
+        (True, True, False, True): ((0, 5, 9), (0.2, 0.5, 0.3)),
+        (True, True, True, False): ((0, 2, 9), (0.2, 0.1, 0.7)),
+        (False, False, False, True): ((9,), (1.0,)),
+        (False, True, False, False): ((9,), (1.0,)),
+    }
+    for occurs, (edges, weights) in cases.items():
+        merged = merge(strata, np.array(occurs))
+        assert merged.edges == edges
+        assert merged.weights == pytest.approx(weights)
+
+
+def test_what_occurs_is_what_masks_are_drawn_of() -> None:
+    model = Deadline(latency=Trace(latencies=_GAMMA.sample(60, seed=1)).model(workers=12, part="heldout"), deadline=2.0)
+    strata = Strata(edges=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), weights=(1 / 12,) * 12)
+    occurs = occurring(model, strata, seed=0)
+    assert 1 < occurs.sum() < 12
+    assert all(len(arrivals.arrived) for arrivals in stratified(model, merge(strata, occurs), masks=3, seed=0))
+    with pytest.raises(ValueError, match=r"`strata` must each occur"):
+        stratified(model, strata, masks=3, seed=0)
+
+
+def test_the_last_stratum_reaches_as_far_as_is_asked() -> None:
+    assert reach(_STRATA, _STRATA.edges[-1] + 3).edges == (*_STRATA.edges[:-1], _STRATA.edges[-1] + 3)
+    assert reach(_STRATA, 0) == _STRATA

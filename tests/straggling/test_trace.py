@@ -11,11 +11,11 @@ from nercc_tune.straggling import Part, Trace, TraceLatencies
 
 _LATENCIES = np.arange(1.0, 41.0).reshape(10, 4)
 _TRACE = Trace(latencies=_LATENCIES)
+_PARTS: tuple[Part, ...] = ("tuning", "validation", "heldout")
 
 
 def test_the_parts_follow_each_other_in_time() -> None:
-    parts: tuple[Part, ...] = ("tuning", "validation", "heldout")
-    models = [_TRACE.model(workers=4, part=part) for part in parts]
+    models = [_TRACE.model(workers=4, part=part) for part in _PARTS]
     assert [model.limit for model in models] == [4, 2, 4]
     assert np.array_equal(np.concatenate([model.latencies for model in models]), _LATENCIES)
 
@@ -27,8 +27,8 @@ def test_the_first_workers_are_used() -> None:
 
 
 def test_five_iterations_are_enough() -> None:
-    trace, parts = Trace(latencies=_LATENCIES[:5]), ("tuning", "validation", "heldout")
-    assert [trace.model(workers=4, part=part).limit for part in parts] == [2, 1, 2]  # type: ignore[arg-type]  # names
+    trace = Trace(latencies=_LATENCIES[:5])
+    assert [trace.model(workers=4, part=part).limit for part in _PARTS] == [2, 1, 2]
     with pytest.raises(TraceError, match=r"must have at least 5 iterations, .* but has 4; record more"):
         Trace(latencies=_LATENCIES[:4]).model(workers=4, part="tuning")
 
@@ -86,20 +86,55 @@ def test_what_is_no_matrix_of_latencies_is_refused(latencies: NDArray[np.float64
         TraceLatencies(latencies=latencies)
 
 
-@pytest.mark.parametrize("bad", [0.0, -1.5, math.inf, -math.inf])
+@pytest.mark.parametrize("bad", [0.0, -1.5, -math.inf, math.nan])
 def test_latencies_that_cannot_be_are_refused(bad: float) -> None:
     latencies = _LATENCIES.copy()
     latencies[[3, 2, 3], [0, 1, 1]] = bad
-    message = rf"latencies must be positive and finite, but worker 1 has {bad} in iteration 2; correct it"
+    message = rf"latencies must be positive, but worker 1 has {bad} in iteration 2; correct it \(.*write `inf`"
     with pytest.raises(TraceError, match=message):
         Trace(latencies=latencies)
     with pytest.raises(TraceError, match=message):
         TraceLatencies(latencies=latencies)
 
 
-def test_missing_latencies_are_refused() -> None:
+def test_iterations_that_nobody_answers_are_in_no_part() -> None:
     latencies = _LATENCIES.copy()
-    latencies[0, 0] = -1.0
-    latencies[5, 2] = math.nan
-    with pytest.raises(TraceError, match=r"iteration 5 lacks a latency of worker 2; record it"):
-        Trace(latencies=latencies)
+    latencies[[1, 6], :3] = math.inf  # where worker 3 still answers
+    latencies[4] = math.inf
+    trace = Trace(latencies=latencies)
+    for workers, left in ((4, [0, 1, 2, 3, 5, 6, 7, 8, 9]), (3, [0, 2, 3, 5, 7, 8, 9])):
+        drawn = np.concatenate([trace.model(workers=workers, part=part).latencies for part in _PARTS])
+        assert np.array_equal(drawn, latencies[left, :workers])
+    assert trace.remarks(workers=3) == (
+        "of the trace's 4 workers the first 3 are used",
+        "9 of the trace's 30 answers (30.0%) never came; they arrive last or not at all",
+        "in 3 iterations of the trace no worker ever answers; no mask is drawn from them",
+    )
+    with pytest.raises(TraceError, match=r"at least 5 iterations, .* but has 4 with an answer; record more"):
+        Trace(latencies=latencies[:5]).model(workers=4, part="tuning")
+
+
+def test_a_trace_of_which_most_is_missing_asks_whether_it_is_meant() -> None:
+    latencies = _LATENCIES.copy()
+    latencies[:, 1:] = math.inf
+    (remark,) = Trace(latencies=latencies).remarks(workers=4)
+    assert remark.startswith("30 of the trace's 40 answers (75.0%) never came")
+    assert remark.endswith("is the trace read as it is meant?")
+
+
+def test_each_part_has_its_share_of_every_job() -> None:
+    latencies = np.arange(1.0, 16.0)[:, None]
+    trace = Trace(latencies=latencies, jobs=np.repeat([0, 1], [10, 5]))
+    found = {part: trace.model(workers=1, part=part).latencies[:, 0].tolist() for part in _PARTS}
+    assert found == {
+        "tuning": [1.0, 2.0, 3.0, 4.0, 11.0, 12.0],
+        "validation": [5.0, 6.0, 13.0],
+        "heldout": [7.0, 8.0, 9.0, 10.0, 14.0, 15.0],
+    }
+
+
+def test_jobs_of_one_iteration_follow_each_other() -> None:
+    trace = Trace(latencies=_LATENCIES, jobs=np.arange(10))
+    assert np.array_equal(np.concatenate([trace.model(workers=4, part=p).latencies for p in _PARTS]), _LATENCIES)
+    with pytest.raises(ValueError, match=r"`jobs` must be one for each iteration, but got \(9,\)"):
+        Trace(latencies=_LATENCIES, jobs=np.arange(9))

@@ -44,6 +44,11 @@ def test_the_table_names_designs_waiting_times_and_ranges_where_there_are_any() 
     assert " code " not in plain
 
 
+def test_the_unit_of_waiting_times_is_shown() -> None:
+    text = shown(terminal.table_of_results(replace(random_table(), straggling={"unit": "ms"})))
+    assert "wait, ms" in text
+
+
 def test_a_gain_is_shown_as_a_change() -> None:
     entry = replace(tuned_table().entries[0], gains={"bacc": Interval(mean=0.25, low=-0.05, high=0.3)})
     text = shown(terminal.table_of_results(replace(tuned_table(), entries=(entry,))))
