@@ -126,7 +126,10 @@ class _Run:
 
     def _conduct(self, tuning: Draws, storage: BaseStorage, ledger: Ledger) -> LaunchResult:
         spec = self.inference.spec
-        studies = open_cells(storage, spec, self.inference.masks.cells, self.inference.workload_info(tuning))
+        workload = self.inference.workload_info(tuning)
+        if workload.warning is not None:
+            self.events.notice(f"warning: {workload.warning}")
+        studies = open_cells(storage, spec, self.inference.masks.cells, workload)
         tracker = BackgroundTracker(tracking_url(spec, self.home), self.home.artifacts, notify=self.events.notice)
         progress = Progress(
             proposals=Proposals(spec=spec, studies=studies),

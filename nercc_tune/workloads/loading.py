@@ -205,7 +205,7 @@ def _assemble(settings: WorkloadSettings, opened: ImageSet | ArrayQueries, loade
         model = model.float().eval()
     for parameter in model.parameters():
         parameter.requires_grad = False
-    shape, outputs = measure_outputs(model, source, model_name=loaded.name)
+    shape, outputs = measure_outputs(model, source, model_name=loaded.name, output_kind=settings.outputs)
     weights = digest_weights(model.state_dict())
     return Workload(
         model_name=loaded.name,
@@ -216,4 +216,5 @@ def _assemble(settings: WorkloadSettings, opened: ImageSet | ArrayQueries, loade
         outputs=outputs,
         fingerprint=digest_parts(part.encode() for part in (weights, loaded.architecture, source.identity, prepared)),
         weights_source=loaded.weights_source,
+        output_kind=settings.outputs,
     )

@@ -62,7 +62,7 @@ def test_a_failing_model_is_told_in_one_line() -> None:
     with pytest.raises(
         WorkloadError,
         match=r"^`m` must answer any number of queries of shape \(2, 5\), but fails on 1 \(size mismatch\); "
-        r"export a program with a dynamic batch axis\.$",
+        r"check which channels, size and type of queries it expects\.$",
     ):
         measure_outputs(_Model(_fail), _DATA, model_name="m")
 
