@@ -26,7 +26,7 @@ from nercc_tune.workloads.preprocessing import PlainPixels, Preprocessing, TimmP
 from nercc_tune.workloads.program import is_program, load_program
 from nercc_tune.workloads.queries import ArrayQueries, ImageQueries
 from nercc_tune.workloads.timm_model import build_timm_model, check_timm_name
-from nercc_tune.workloads.weights import apply_weights, read_weights
+from nercc_tune.workloads.weights import apply_checkpoint, read_checkpoint
 from nercc_tune.workloads.workload import Workload
 
 __all__ = ["load_workload"]
@@ -72,17 +72,14 @@ def _load_own(
     return _LoadedModel(name=name, model=model, architecture=name, preprocessing=prepare, weights_source=source)
 
 
-def _load_timm(settings: WorkloadSettings, data_dir: Path) -> _LoadedModel:
+def _load_timm(settings: WorkloadSettings, data_dir: Path, notify: _Notify) -> _LoadedModel:
     name = settings.model
     check_timm_name(name, others=list(MODELS))
-    if settings.checkpoint is not None:
-        weights = read_weights(Path(settings.checkpoint).expanduser())
-        model, source = build_timm_model(name, weights=weights), "checkpoint"
-        apply_weights(model, weights, source=settings.checkpoint)
-    elif settings.pretrained and (local := _find_weights_of(name, data_dir)):
-        weights = read_weights(local)
-        model, source = build_timm_model(name, weights=weights), "pretrained"
-        apply_weights(model, weights, source=str(local))
+    local = _find_weights_of(name, data_dir) if settings.pretrained else None
+    if settings.checkpoint is not None or local is not None:
+        checkpoint = read_checkpoint(local or Path(settings.checkpoint or "").expanduser())
+        model, source = build_timm_model(name, checkpoint=checkpoint), "pretrained" if local else "checkpoint"
+        apply_checkpoint(model, checkpoint, notify)
     elif settings.pretrained:
         model, source = build_timm_model(name, pretrained=True), "pretrained"
     elif settings.random_weights:
@@ -114,7 +111,7 @@ def _load_program(settings: WorkloadSettings) -> _LoadedModel:
     )
 
 
-def _load_code(settings: WorkloadSettings) -> _LoadedModel:
+def _load_code(settings: WorkloadSettings, notify: _Notify) -> _LoadedModel:
     name = settings.model
     if settings.pretrained or settings.random_weights:
         raise WorkloadError(
@@ -122,7 +119,7 @@ def _load_code(settings: WorkloadSettings) -> _LoadedModel:
         )
     model, source = build_from_code(name, seed=settings.seed), "own code"
     if settings.checkpoint is not None:
-        apply_weights(model, read_weights(Path(settings.checkpoint)), source=one_line(settings.checkpoint))
+        apply_checkpoint(model, read_checkpoint(Path(settings.checkpoint)), notify)
         source = "checkpoint"
     prepare = find_preprocessing(model)
     return _LoadedModel(
@@ -190,9 +187,9 @@ def _load(
     elif is_program(settings.model):
         loaded = _load_program(settings)
     elif is_code(settings.model):
-        loaded = _load_code(settings)
+        loaded = _load_code(settings, notify)
     else:
-        loaded = _load_timm(settings, data_dir)
+        loaded = _load_timm(settings, data_dir, notify)
     return _assemble(settings, opened, loaded)
 
 
