@@ -80,7 +80,9 @@ def launch(
         KeyboardInterrupt: If the user stops it; launching again goes on from there.
     """
     events = events or LaunchEvents()
-    preparation = Preparation(spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage)
+    preparation = Preparation(
+        spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage, notice=events.notice
+    )
     preparation.check()
     check_crew(spec.resources)
     check_apart(spec, home)
