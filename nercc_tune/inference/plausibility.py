@@ -83,9 +83,9 @@ def _look_at_accuracy(workload: Workload, outputs: Tensor, labels: Tensor) -> st
     if workload.weights_source == "random" or outputs.shape[1] < 2:
         return None
     hits, count = int((outputs.argmax(-1) == labels).sum()), len(labels)
-    shares = torch.bincount(workload.data.labels) / len(workload.data.labels)
+    commonest = int(torch.bincount(workload.data.labels).max()) / len(workload.data)
     chance, what = 1 / outputs.shape[1], f"of guessing among {outputs.shape[1]} outputs"
-    if chance < (commonest := float(shares.max())) < 1:
+    if chance < commonest < 1:
         chance, what = commonest, "of always naming the commonest label"
     low, high = _interval(hits, count)
     if low > chance or high >= (1 + chance) / 2:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nercc_tune.errors import OutputError
 from nercc_tune.records import OutputKind
@@ -70,22 +73,24 @@ def are_probabilities(outputs: Tensor) -> bool:
 def _ask_in_all_ways(model: nn.Module, queries: Tensor, model_name: str) -> Tensor:
     answer = partial(ask, model, model_name=model_name)
     must = f"`{model_name}` must be a function of one query"
-    alone, again = answer(queries[:1]), answer(queries[:1])
-    if told := _difference(alone, again, _REPEATED):
+    alone = answer(queries[:1])
+    pair = answer(queries[:2] if len(queries) > 1 else queries[[0, 0]])
+    together, again = answer(queries), answer(queries)
+    if told := _difference(together, again, _REPEATED):  # several queries, of which some are changed by little dropout
         raise OutputError(
             f"{must}, but the same query asked twice gives {told}: dropout or noise is left on, or the model changes "
             f"from call to call; {_IN_TRAINING}."
         )
-    tolerance = _BATCHED_LOW if _is_low(model, alone) else _BATCHED
-    pair = answer(queries[:2] if len(queries) > 1 else queries[[0, 0]])
-    together, turned = answer(queries), answer(queries.flip(0)).flip(0)
+    tolerance = _BATCHED
+    if _difference(alone, together[:1], _BATCHED) and _is_low(model, queries[:1]):
+        tolerance = _BATCHED_LOW
     for first, second, count in ((alone, pair[:1], 2), (alone, together[:1], len(queries))):
         if told := _difference(first, second, tolerance):
             raise OutputError(
                 f"{must}, but a query alone and the same query in a batch of {count} give {told}: statistics or scales "
                 f"are taken over the batch, as by batch normalisation in training mode; {_IN_TRAINING}."
             )
-    if told := _difference(together, turned, tolerance):
+    if told := _difference(together, answer(queries.flip(0)).flip(0), tolerance):
         raise OutputError(
             f"{must}, but the same query first and last in a batch of {len(queries)} gives {told}: its `forward` mixes "
             f"the queries of a batch, or treats them by their places; {_IN_TRAINING}."
@@ -98,7 +103,7 @@ def _difference(first: Tensor, second: Tensor, tolerance: float) -> str | None:
     if first.shape != second.shape:
         return f"{first.shape[-1]} and {second.shape[-1]} outputs"
     first, second = first.double(), second.double()
-    far, size = float((first - second).abs().max()), float(first.abs().max())
+    far, size = float((first - second).abs().max()), float(torch.cat([first, second]).abs().max())
     if are_probabilities(first) and are_probabilities(second):
         least = torch.finfo(torch.float32).tiny
         logs, others = first.clamp_min(least).log(), second.clamp_min(least).log()
@@ -108,11 +113,27 @@ def _difference(first: Tensor, second: Tensor, tolerance: float) -> str | None:
     return f"answers that differ by up to {far:.2g}, of {size:.2g} at most" if is_far else None
 
 
-def _is_low(model: nn.Module, answer: Tensor) -> bool:
-    """Whether a model computes in half precision somewhere: by its weights, or by answers that are whole there."""
-    if answer.dtype in _LOW or any(value.dtype in _LOW for value in model.state_dict().values()):
-        return True
-    return any(torch.equal(answer, answer.to(dtype).to(answer.dtype)) for dtype in _LOW)
+class _DtypeWatch(TorchDispatchMode):
+    """Notes whether anything is computed in half precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_low = False
+
+    def __torch_dispatch__(
+        self, function: Callable[..., Any], _: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = function(*args, **(kwargs or {}))
+        several = given if isinstance(given, tuple | list) else (given,)
+        self.is_low |= any(isinstance(value, Tensor) and value.dtype in _LOW for value in several)
+        return given
+
+
+def _is_low(model: nn.Module, queries: Tensor) -> bool:
+    """Whether a model computes in half precision somewhere, as under autocast."""
+    with torch.no_grad(), _DtypeWatch() as watch:
+        model(queries)
+    return watch.is_low
 
 
 def _describe(answers: Tensor) -> str:

@@ -164,3 +164,9 @@ def test_the_decoder_grid_goes_from_zero_to_the_high_end(low: float, high: float
     steps = [after / before for before, after in itertools.pairwise(grid[1:])]
     assert max(steps) == pytest.approx(min(steps), rel=1e-9)
     assert max(steps) <= 10**0.25 * (1 + 1e-9)
+
+
+def test_studies_of_versions_without_a_key_keep_their_digests() -> None:
+    assert tiny_spec().digest == "1c5f1569143f7b0a534691cb6225b9049a48298ddb8bcdc0e104842cd7fe0609"
+    assert tiny_spec("workload.outputs=logits").digest == tiny_spec().digest
+    assert tiny_spec("workload.outputs=probabilities").digest != tiny_spec().digest
