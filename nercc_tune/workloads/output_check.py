@@ -116,8 +116,10 @@ def _difference(first: Tensor, second: Tensor, tolerance: float) -> str | None:
 class _DtypeWatch(TorchDispatchMode):
     """Notes whether anything is computed in half precision."""
 
+    is_low: bool
+
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch annotates a part
         self.is_low = False
 
     def __torch_dispatch__(
@@ -131,7 +133,8 @@ class _DtypeWatch(TorchDispatchMode):
 
 def _is_low(model: nn.Module, queries: Tensor) -> bool:
     """Whether a model computes in half precision somewhere, as under autocast."""
-    with torch.no_grad(), _DtypeWatch() as watch:
+    watch = _DtypeWatch()
+    with torch.no_grad(), watch:
         model(queries)
     return watch.is_low
 
