@@ -185,7 +185,7 @@ class Exploration:
             inference.engine.run(groups.queries, encoder, inference.timings)
             for encoder in (plain, fitted.encoder_matrix)
         )
-        truth = Truth.of(uncoded, groups.labels, decode_space=code.design.decode_space)
+        truth = Truth.of(uncoded, groups.labels, decode_space=code.design.decode_space, output_kind=groups.output_kind)
         return LiveGroup(
             queries=queries,
             code=fitted,

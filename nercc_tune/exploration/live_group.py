@@ -36,7 +36,8 @@ class LiveGroup:
         queries: [K, …], in the order of arrival.
         code: The code of this group.
         coded: [N, …], what each worker got.
-        answers: [N, c], each worker's answer as the decoder reads it: probabilities or logits.
+        answers: [N, c], each worker's answer as the decoder reads it: probabilities or logits, which are the logarithms
+            of its outputs for a model that gives probabilities.
         truth: The uncoded outputs, [1, K, c].
     """
 

@@ -48,12 +48,17 @@ class DrawnGroups:
         key = (design.ordering, design.nodes, decode_space)
         if key not in self._truths:
             layout = self.layout(design)
-            logits, labels = self.outputs.uncoded(), self.outputs.groups.labels
-            self._truths[key] = Truth.of(layout.ordered(logits), layout.ordered(labels), decode_space=decode_space)
+            groups = self.outputs.groups
+            self._truths[key] = Truth.of(
+                layout.ordered(self.outputs.uncoded()),
+                layout.ordered(groups.labels),
+                decode_space=decode_space,
+                output_kind=groups.output_kind,
+            )
         return self._truths[key]
 
     def answers(self, encoding: Encoding, *, block: int | None = None) -> Tensor:
-        """Return the workers' logits [G, N, c] at an encoding, of all groups or of one block.
+        """Return the workers' outputs [G, N, c] at an encoding, of all groups or of one block.
 
         Raises:
             OutputError: If an answer is not finite.

@@ -16,6 +16,7 @@ from nercc_tune.inference.layout import Features
 from nercc_tune.inference.mask_checks import masks_of
 from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.outputs import WorkerOutputs
+from nercc_tune.inference.plausibility import describe_implausible
 from nercc_tune.inference.store import OutputStore, tensor_key
 from nercc_tune.records import Design, WorkloadInfo
 from nercc_tune.records.timings import Timings
@@ -117,6 +118,7 @@ class Inference:
         The fingerprint covers the features that order the queries too, by their name, where some are given.
         """
         workload, fingerprint = self.workload, self.workload.fingerprint
+        groups, plain = tuning.outputs.groups, tuning.outputs.uncoded()
         if self.features is not None:
             names = (getattr(self.features, name, "") for name in ("__module__", "__qualname__"))
             fingerprint = tensor_key(fingerprint, *names)
@@ -128,4 +130,8 @@ class Inference:
             query_shape=workload.query_shape,
             outputs=workload.outputs,
             uncoded_accuracy=tuning.uncoded_accuracy,
+            output_kind=workload.output_kind,
+            warning=describe_implausible(
+                workload, groups.queries.flatten(0, 1), plain.flatten(0, 1), groups.labels.flatten()
+            ),
         )

@@ -75,4 +75,5 @@ def load_groups(workload: Workload, indices: Indices, *, precision: str) -> Grou
         queries=queries.reshape(*shape, *queries.shape[1:]),
         labels=labels.reshape(shape),
         key=tensor_key(workload.fingerprint, precision, drawn),
+        output_kind=workload.output_kind,
     )

@@ -9,7 +9,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nercc_tune.records import DecodeSpace, Score
+from nercc_tune.records import DecodeSpace, OutputKind, Score
+
+# Below the smallest normal float32 a probability has lost its digits, or was rounded to 0 by the softmax: the logarithm
+# of that, -87, is the least that can be told of it. A larger floor would bend logits that are known exactly.
+LEAST_PROBABILITY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,24 +25,38 @@ class Truth:
         probabilities: [G, K, c] the uncoded outputs as probabilities.
         labels: [G, K].
         decode_space: Where the decoder works.
+        output_kind: What the model gives.
     """
 
     outputs: Tensor
     probabilities: Tensor
     labels: Tensor
     decode_space: DecodeSpace
+    output_kind: OutputKind = "logits"
 
     @classmethod
-    def of(cls, logits: Tensor, labels: Tensor, *, decode_space: DecodeSpace) -> Truth:
-        """Build the truth from uncoded logits [G, K, c] and labels [G, K]."""
-        logits = logits.mT.contiguous().mT
-        probabilities = _softmax(logits)
-        outputs = logits if decode_space == "logits" else probabilities
-        return cls(outputs=outputs, probabilities=probabilities, labels=labels, decode_space=decode_space)
+    def of(
+        cls, given: Tensor, labels: Tensor, *, decode_space: DecodeSpace, output_kind: OutputKind = "logits"
+    ) -> Truth:
+        """Build the truth from the model's uncoded outputs [G, K, c] and labels [G, K].
 
-    def answers(self, logits: Tensor) -> Tensor:
-        """Take workers' logits to what the decoder reads."""
-        return _softmax(logits) if self.decode_space == "probabilities" else logits
+        The logits of a model that gives probabilities are their logarithms, of at least `LEAST_PROBABILITY`.
+        """
+        given = given.mT.contiguous().mT
+        probabilities = _to_probabilities(given, output_kind)
+        outputs = _to_logits(given, output_kind) if decode_space == "logits" else probabilities
+        return cls(
+            outputs=outputs,
+            probabilities=probabilities,
+            labels=labels,
+            decode_space=decode_space,
+            output_kind=output_kind,
+        )
+
+    def answers(self, given: Tensor) -> Tensor:
+        """Take workers' outputs to what the decoder reads."""
+        convert = _to_probabilities if self.decode_space == "probabilities" else _to_logits
+        return convert(given, self.output_kind)
 
     def estimates(self, decoded: Tensor) -> Tensor:
         """Take what the decoder gives to where the MSE is measured."""
@@ -129,6 +147,14 @@ def _compare(estimates: Tensor, truth: Truth) -> tuple[Tensor, Tensor, Tensor, T
     prob_mse = _distance(_softmax(estimates), truth.probabilities) if in_logits else mse
     chosen = estimates.argmax(-1)
     return mse, prob_mse, _share(chosen == truth.labels), _share(chosen == truth.outputs.argmax(-1))
+
+
+def _to_probabilities(given: Tensor, kind: OutputKind) -> Tensor:
+    return given if kind == "probabilities" else _softmax(given)
+
+
+def _to_logits(given: Tensor, kind: OutputKind) -> Tensor:
+    return given.clamp_min(LEAST_PROBABILITY).log() if kind == "probabilities" else given
 
 
 def _softmax(logits: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from nercc_tune.coding import BASE
 from nercc_tune.errors import OutputError
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.store import OutputStore, tensor_key
+from nercc_tune.records import OutputKind
 from nercc_tune.records.timings import Timings
 
 
@@ -24,11 +25,13 @@ class Groups:
         queries: [G, K, …] float32.
         labels: [G, K] int64.
         key: Identifies the workload and the drawn queries; outputs are kept under it.
+        output_kind: What the model answers with.
     """
 
     queries: Tensor
     labels: Tensor
     key: str
+    output_kind: OutputKind = "logits"
 
 
 class WorkerOutputs:

@@ -80,7 +80,9 @@ def launch(
         KeyboardInterrupt: If the user stops it; launching again goes on from there.
     """
     events = events or LaunchEvents()
-    preparation = Preparation(spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage)
+    preparation = Preparation(
+        spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage, notice=events.notice
+    )
     preparation.check()
     check_crew(spec.resources)
     check_apart(spec, home)
@@ -128,7 +130,10 @@ class _Run:
 
     def _conduct(self, tuning: Draws, storage: BaseStorage, ledger: Ledger) -> LaunchResult:
         spec = self.inference.spec
-        studies = open_cells(storage, spec, self.inference.masks.cells, self.inference.workload_info(tuning))
+        workload = self.inference.workload_info(tuning)
+        if workload.warning is not None:
+            self.events.notice(f"warning: {workload.warning}")
+        studies = open_cells(storage, spec, self.inference.masks.cells, workload)
         tracker = BackgroundTracker(tracking_url(spec, self.home), self.home.artifacts, notify=self.events.notice)
         progress = Progress(
             proposals=Proposals(spec=spec, studies=studies),

@@ -32,6 +32,7 @@ class Preparation:
             spaced; by default the queries themselves, pooled.
         allow_code: Whether the study file may name Python code.
         notify: Called with a line when a step begins that takes time.
+        notice: Called with a line about what was found in the files; by default as `notify`.
     """
 
     spec: StudySpec
@@ -39,6 +40,7 @@ class Preparation:
     features: Features | None = None
     allow_code: bool = False
     notify: Callable[[str], None] = lambda _: None
+    notice: Callable[[str], None] | None = None
 
     def check(self) -> None:
         """Check what can be checked without loading or writing anything.
@@ -65,7 +67,7 @@ class Preparation:
                 spec.workload,
                 home=home.root,
                 data_dir=home.data,
-                notify=self.notify,
+                notify=self.notice or self.notify,
                 check_size=partial(check_size, spec),
                 allow_code=self.allow_code,
             )

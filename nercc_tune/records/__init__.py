@@ -13,7 +13,7 @@ StudyHistory                 all that is known of a study, read from Optuna's st
 What is chosen beside λ is a `Design`, what is optimised a `Goal`.
 """
 
-from nercc_tune.records.choices import DECODE_SPACES, DecodeSpace, Design, Encoding, Reading
+from nercc_tune.records.choices import DECODE_SPACES, DecodeSpace, Design, Encoding, OutputKind, Reading
 from nercc_tune.records.goals import Goal, Metric
 from nercc_tune.records.histories import CellHistory, Provenance, StudyHistory, WorkloadInfo
 from nercc_tune.records.results import (
@@ -53,6 +53,7 @@ __all__ = [
     "Measure",
     "Metric",
     "Option",
+    "OutputKind",
     "Policy",
     "PolicyEntry",
     "Profile",

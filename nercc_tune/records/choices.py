@@ -7,11 +7,14 @@ from typing import Literal
 
 from nercc_tune.records.strict_json import Strict
 
-__all__ = ["DECODE_SPACES", "DecodeSpace", "Design", "Encoding", "Reading"]
+__all__ = ["DECODE_SPACES", "DecodeSpace", "Design", "Encoding", "OutputKind", "Reading"]
 
 DecodeSpace = Literal["probabilities", "logits", "logits-softmax"]
 DECODE_SPACES: tuple[DecodeSpace, ...] = ("probabilities", "logits", "logits-softmax")
 """Where the decoder works: on probabilities; on logits, with the MSE in logits; on logits with a softmax after it."""
+
+OutputKind = Literal["logits", "probabilities"]
+"""What a model's outputs are; log-probabilities are logits."""
 
 Reading = tuple[str, DecodeSpace]
 """An assignment and a decode space: what may be chosen once the answers are there."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from nercc_tune.records.choices import OutputKind
 from nercc_tune.records.goals import Goal
 from nercc_tune.records.results import Policy, TunedEntry
 from nercc_tune.records.strict_json import Strict
@@ -15,7 +18,15 @@ __all__ = ["CellHistory", "Provenance", "StudyHistory", "WorkloadInfo"]
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadInfo(Strict):
-    """What was served, as far as a reader needs it: `fingerprint` covers weights, data and preprocessing."""
+    """What was served, as far as a reader needs it.
+
+    Attributes:
+        fingerprint: Covers weights, data and preprocessing.
+        outputs: How many the model has.
+        uncoded_accuracy: On the tuning queries.
+        output_kind: What the model's outputs are.
+        warning: What is implausible about the plain outputs and queries, if anything.
+    """
 
     model: str
     data: str
@@ -24,6 +35,15 @@ class WorkloadInfo(Strict):
     query_shape: tuple[int, ...]
     outputs: int
     uncoded_accuracy: float
+    output_kind: OutputKind = "logits"
+    warning: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions lack where it says nothing, so that their tables keep their digests."""
+        values: dict[str, Any] = serialise(self)
+        unsaid = {"output_kind": "logits", "warning": None}
+        return {name: value for name, value in values.items() if name not in unsaid or value != unsaid[name]}
 
 
 @dataclass(frozen=True, kw_only=True)

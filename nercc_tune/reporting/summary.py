@@ -42,6 +42,7 @@ def summarise(history: StudyHistory, table: TunedTable | None, *, figures: Seque
     parts = [
         f"# Study `{history.name}`",
         _opening(history),
+        *([f"**Warning**: {plain(history.workload.warning)}"] if history.workload.warning is not None else []),
         _in_brief(history),
         to_markdown(table).strip().replace("## ", "## Results: ", 1) if table else _so_far(history),
         *(deployment_section(table) if table else []),
@@ -169,7 +170,7 @@ def _workload(history: StudyHistory) -> str:
         [
             f"- model: {plain(workload.model)}, weights {plain(workload.weights_source)}",
             f"- data: {plain(workload.data)}, a query is {' × '.join(map(str, workload.query_shape))}",
-            f"- outputs: {workload.outputs}, uncoded accuracy {workload.uncoded_accuracy:.4f}",
+            f"- outputs: {workload.outputs} {workload.output_kind}, uncoded accuracy {workload.uncoded_accuracy:.4f}",
             f"- fingerprint of weights, data and preprocessing: {verbatim(workload.fingerprint)}",
         ]
     )

@@ -26,7 +26,9 @@ class ServedCode(LinearCode):
 
     Attributes:
         design: The same. With `decode_space` "probabilities" the workers' softmax outputs are decoded, otherwise their
-            logits; the estimates of "logits-softmax" still need the softmax.
+            logits; the estimates of "logits-softmax" still need the softmax. Where `table.workload.output_kind` is
+            "probabilities", the workers' outputs are decoded as they are, or in place of logits their logarithms,
+            `outputs.clamp_min(torch.finfo(torch.float32).tiny).log()`.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nercc_tune.records import DecodeSpace, Goal, Metric
+from nercc_tune.records import DecodeSpace, Goal, Metric, OutputKind
 from nercc_tune.text.units import UNIT_NAMES, Unit
 
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -22,7 +22,7 @@ class Section(BaseModel):
 class WorkloadSettings(Section):
     """What is served: a model, its weights, and the queries it answers.
 
-    `model` is a registered model, a timm name, or the path of a TorchScript (`.pt`) or `torch.export` (`.pt2`)
+    `model` is a registered model, a timm name, or the path of a `torch.export` (`.pt2`) or TorchScript (`.pt`)
     file.
     `data` is a bundled set, a torchvision data set, `folder` (one sub-folder a class) or `npz` (arrays `images` and
     `labels`).
@@ -30,6 +30,8 @@ class WorkloadSettings(Section):
     `checkpoint` is a weights file (safetensors, or a pickle that loads with `weights_only=True`).
     `pretrained` lets timm fetch the published weights; `random_weights` runs without any (for speed figures).
     `seed` draws the weights of a training or of `random_weights`.
+    `outputs` is what the model gives: `logits` (log-probabilities are such), or `probabilities` where it ends in a
+    softmax.
     """
 
     model: str = Field(min_length=1)
@@ -42,6 +44,7 @@ class WorkloadSettings(Section):
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     chunk: Count | None = None
     seed: Seed = 0
+    outputs: OutputKind = "logits"
 
     @model_validator(mode="after")
     def _one_source_of_weights(self) -> WorkloadSettings:

@@ -58,6 +58,8 @@ class StudySpec(Section):
     def digest(self) -> str:
         """SHA-256 over all that decides the results, as 64 hexadecimal digits."""
         values = self.model_dump(mode="json", exclude={**_OUTSIDE_DIGEST})
+        if self.workload.outputs == "logits":
+            del values["workload"]["outputs"]  # studies of versions without this key keep their digests
         if self.search.sampler == "grid":
             values["search"]["trials"] = self.search.trials  # they place the grid's points
         if self.straggling.unit is None:

@@ -10,8 +10,8 @@ __all__ = ["warnings_of"]
 
 
 def warnings_of(table: TunedTable) -> list[str]:
-    """Return a line for each baseline that does better somewhere, or may, and for floors that are not kept."""
-    lines = []
+    """Return a line on implausible outputs, for floors that are not kept, and for each baseline that does better."""
+    lines = [f"warning: {table.workload.warning}"] if table.workload.warning is not None else []
     missed = [write_count(entry) for entry in table.entries if not entry.is_feasible]
     if missed:
         floors = table.goal.floors

@@ -42,6 +42,7 @@ def experiment_note(history: StudyHistory, experiment_id: str) -> str:
         [
             f"{served}, of which S = {stragglers} straggle. {view_links(experiment_id)}",
             "",
+            *_warning(history),
             "One run for each straggler count S, with its trials below it; the run's description says what was found.",
             "",
             "| name | what it is |",
@@ -57,7 +58,15 @@ def cell_note(history: StudyHistory, cell: Cell, entry: TunedEntry | None, best:
     heading, _, body = text.partition("\n\n")
     # The link comes early: MLflow's page shows the first lines of a description and folds the rest away.
     link = explorer_link(history.name, cell.name)
-    return "\n\n".join([heading, link, body, _origin(history, is_judged=entry is not None)])
+    return "\n\n".join(
+        [heading, link, *filter(None, _warning(history)), body, _origin(history, is_judged=entry is not None)]
+    )
+
+
+def _warning(history: StudyHistory) -> list[str]:
+    """Return what is implausible about the plain outputs as a paragraph, if anything."""
+    warning = history.workload.warning
+    return [] if warning is None else [f"**Warning**: {warning}", ""]
 
 
 def _search_note(goal: Goal, cell: Cell, best: TrialRecord | None) -> str:

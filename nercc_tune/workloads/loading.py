@@ -27,7 +27,7 @@ from nercc_tune.workloads.preprocessing import PlainPixels, Preprocessing, TimmP
 from nercc_tune.workloads.program import is_program, load_program
 from nercc_tune.workloads.queries import ArrayQueries, ImageQueries
 from nercc_tune.workloads.timm_model import build_timm_model, check_timm_name
-from nercc_tune.workloads.weights import apply_weights, read_weights
+from nercc_tune.workloads.weights import apply_checkpoint, read_checkpoint
 from nercc_tune.workloads.workload import Workload
 
 __all__ = ["load_workload"]
@@ -73,17 +73,14 @@ def _load_own(
     return _LoadedModel(name=name, model=model, architecture=name, preprocessing=prepare, weights_source=source)
 
 
-def _load_timm(settings: WorkloadSettings, data_dir: Path) -> _LoadedModel:
+def _load_timm(settings: WorkloadSettings, data_dir: Path, notify: _Notify) -> _LoadedModel:
     name = settings.model
     check_timm_name(name, others=list(MODELS))
-    if settings.checkpoint is not None:
-        weights = read_weights(Path(settings.checkpoint).expanduser())
-        model, source = build_timm_model(name, weights=weights), "checkpoint"
-        apply_weights(model, weights, source=settings.checkpoint)
-    elif settings.pretrained and (local := _find_weights_of(name, data_dir)):
-        weights = read_weights(local)
-        model, source = build_timm_model(name, weights=weights), "pretrained"
-        apply_weights(model, weights, source=str(local))
+    local = _find_weights_of(name, data_dir) if settings.pretrained else None
+    if settings.checkpoint is not None or local is not None:
+        checkpoint = read_checkpoint(local or Path(settings.checkpoint or "").expanduser())
+        model, source = build_timm_model(name, checkpoint=checkpoint), "pretrained" if local else "checkpoint"
+        apply_checkpoint(model, checkpoint, notify)
     elif settings.pretrained:
         model, source = build_timm_model(name, pretrained=True), "pretrained"
     elif settings.random_weights:
@@ -115,7 +112,7 @@ def _load_program(settings: WorkloadSettings) -> _LoadedModel:
     )
 
 
-def _load_code(settings: WorkloadSettings) -> _LoadedModel:
+def _load_code(settings: WorkloadSettings, notify: _Notify) -> _LoadedModel:
     name = settings.model
     if settings.pretrained or settings.random_weights:
         raise WorkloadError(
@@ -123,7 +120,7 @@ def _load_code(settings: WorkloadSettings) -> _LoadedModel:
         )
     model, source = build_from_code(name, seed=settings.seed), "own code"
     if settings.checkpoint is not None:
-        apply_weights(model, read_weights(Path(settings.checkpoint)), source=one_line(settings.checkpoint))
+        apply_checkpoint(model, read_checkpoint(Path(settings.checkpoint)), notify)
         source = "checkpoint"
     prepare = find_preprocessing(model)
     return _LoadedModel(
@@ -191,9 +188,9 @@ def _load(
     elif is_program(settings.model):
         loaded = _load_program(settings)
     elif is_code(settings.model):
-        loaded = _load_code(settings)
+        loaded = _load_code(settings, notify)
     else:
-        loaded = _load_timm(settings, data_dir)
+        loaded = _load_timm(settings, data_dir, notify)
     return _assemble(settings, opened, loaded)
 
 
@@ -205,7 +202,7 @@ def _assemble(settings: WorkloadSettings, opened: ImageSet | ArrayQueries, loade
         parameter.requires_grad = False
     source = _prepare(opened, loaded) if isinstance(opened, ImageSet) else opened
     prepared = loaded.preprocessing.description if isinstance(opened, ImageSet) else "as they are"
-    shape, outputs = measure_outputs(model, source, model_name=loaded.name)
+    shape, outputs = measure_outputs(model, source, model_name=loaded.name, output_kind=settings.outputs)
     weights = digest_weights(model.state_dict())
     return Workload(
         model_name=loaded.name,
@@ -216,6 +213,7 @@ def _assemble(settings: WorkloadSettings, opened: ImageSet | ArrayQueries, loade
         outputs=outputs,
         fingerprint=digest_parts(part.encode() for part in (weights, loaded.architecture, source.identity, prepared)),
         weights_source=loaded.weights_source,
+        output_kind=settings.outputs,
     )
 
 

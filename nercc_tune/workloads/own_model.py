@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nercc_tune.errors import WorkloadError
 from nercc_tune.spec.settings import WorkloadSettings
+from nercc_tune.workloads.checkpoint import Checkpoint
 from nercc_tune.workloads.models import MODELS, OwnModel
 from nercc_tune.workloads.recipes import RECIPES, Recipe
 from nercc_tune.workloads.training import checkpoint_path, train
-from nercc_tune.workloads.weights import apply_weights, read_weights
+from nercc_tune.workloads.weights import apply_checkpoint, read_checkpoint
 
 __all__ = ["build_own_model"]
 
 
-def _count_outputs(own: OwnModel, weights: Mapping[str, Tensor]) -> int:
+def _count_outputs(own: OwnModel, checkpoint: Checkpoint) -> int:
     """Read the number of classes off the last matrix of a checkpoint, or 1 where it lacks that."""
-    last = [name for name, value in own.build(1).state_dict().items() if value.ndim > 1][-1]
+    names = own.build(1).state_dict()
+    last = [name for name, value in names.items() if value.ndim > 1][-1]
+    weights = checkpoint.fitted(names).weights
     return len(weights[last]) if last in weights and weights[last].ndim else 1
 
 
@@ -36,22 +39,22 @@ def _find_recipe(settings: WorkloadSettings) -> Recipe:
     )
 
 
-def _read_shipped(recipe: str) -> dict[str, Tensor] | None:
+def _read_shipped(recipe: str) -> Checkpoint | None:
     shipped = files("nercc_tune.workloads") / "weights" / f"{recipe}.safetensors"
     if not shipped.is_file():
         return None
     with as_file(shipped) as path:
-        return read_weights(path)
+        return read_checkpoint(path)
 
 
 def _find_weights(
     settings: WorkloadSettings, *, home: Path, data_dir: Path, notify: Callable[[str], None]
-) -> tuple[dict[str, Tensor], str]:
+) -> tuple[Checkpoint, str]:
     """Return the weights in the home directory, else those of the package, else train where that takes seconds."""
     recipe = _find_recipe(settings)
     kept = checkpoint_path(recipe.name, home)
     if kept.is_file():
-        return read_weights(kept), "home"
+        return read_checkpoint(kept), "home"
     shipped = _read_shipped(recipe.name)
     if shipped is not None:
         return shipped, "shipped"
@@ -62,7 +65,7 @@ def _find_weights(
         )
     notify(f"training {recipe.name}, which takes seconds")
     result = train(recipe.name, home=home, data_dir=data_dir, seed=settings.seed, device="cpu")
-    return read_weights(result.checkpoint), "home"
+    return read_checkpoint(result.checkpoint), "home"
 
 
 def build_own_model(
@@ -84,9 +87,9 @@ def build_own_model(
             torch.manual_seed(settings.seed)
             return own.build(outputs), "random"
     if settings.checkpoint is not None:
-        weights, source = read_weights(Path(settings.checkpoint).expanduser()), "checkpoint"
+        checkpoint, source = read_checkpoint(Path(settings.checkpoint).expanduser()), "checkpoint"
     else:
-        weights, source = _find_weights(settings, home=home, data_dir=data_dir, notify=notify)
-    model = own.build(_count_outputs(own, weights))
-    apply_weights(model, weights, source=settings.checkpoint or f"`{settings.model}` on `{settings.data}`")
+        checkpoint, source = _find_weights(settings, home=home, data_dir=data_dir, notify=notify)
+    model = own.build(_count_outputs(own, checkpoint))
+    apply_checkpoint(model, checkpoint, notify)
     return model, source

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from nercc_tune.errors import WorkloadError
 from nercc_tune.text.one_line import one_line
+from nercc_tune.workloads.checkpoint import Checkpoint
 
 __all__ = ["build_timm_model", "check_timm_name"]
 
@@ -36,27 +37,34 @@ def check_timm_name(name: str, others: Sequence[str] = ()) -> None:
     )
 
 
-def _count_outputs(name: str, weights: Mapping[str, Tensor]) -> dict[str, int]:
-    """Read the number of classes off the classifier of a checkpoint, where timm says which that is."""
-    from timm.models import get_pretrained_cfg  # noqa: PLC0415 - the same
-
-    config = get_pretrained_cfg(name)
-    classifier = config.classifier if config is not None else None
-    weight = weights.get(f"{classifier}.weight")
-    return {} if weight is None else {"num_classes": len(weight)}
-
-
-def build_timm_model(name: str, *, weights: Mapping[str, Tensor] | None = None, pretrained: bool = False) -> nn.Module:
-    """Build a model of timm, with as many outputs as the classifier in `weights` has.
+def build_timm_model(name: str, *, checkpoint: Checkpoint | None = None, pretrained: bool = False) -> nn.Module:
+    """Build a model of timm, with as many outputs as the classifier in a checkpoint has.
 
     `pretrained` fetches the published weights; otherwise the model has random ones.
 
     Raises:
         WorkloadError: There are no published weights, or they cannot be fetched.
     """
+    model = _create(name, pretrained=pretrained)
+    if checkpoint is None:
+        return model
+    own, weights = model.state_dict(), checkpoint.fitted(model.state_dict()).weights
+    head = _classifier(model)
+    is_other = head in own and head in weights and weights[head].ndim > 0 and len(weights[head]) != len(own[head])
+    return _create(name, outputs=len(weights[head])) if is_other else model
+
+
+def _classifier(model: nn.Module) -> str:
+    """Return the name of the classifier's matrix, the first where there are several heads."""
+    config = getattr(model, "pretrained_cfg", None) or {}
+    classifier = config.get("classifier") or ""
+    return f"{classifier if isinstance(classifier, str) else classifier[0]}.weight"
+
+
+def _create(name: str, *, pretrained: bool = False, outputs: int | None = None) -> nn.Module:
     import timm  # noqa: PLC0415 - the same
 
-    sizes: dict[str, Any] = {} if weights is None else _count_outputs(name, weights)
+    sizes: dict[str, Any] = {} if outputs is None else {"num_classes": outputs}
     try:
         model: nn.Module = timm.create_model(name, pretrained=pretrained, **sizes)
     except (RuntimeError, OSError, ValueError) as error:

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from nercc_tune.records import OutputKind
+
 __all__ = ["QuerySource", "Workload"]
 
 
@@ -48,7 +50,8 @@ class QuerySource(Protocol):
 class Workload:
     """A model with the queries that it answers.
 
-    `model` is in evaluation mode, in float32, on the CPU, and gives logits [B, outputs] for queries [B, *query_shape].
+    `model` is in evaluation mode, in float32, on the CPU, and gives [B, outputs] for queries [B, *query_shape]: logits,
+    or probabilities where `output_kind` says so.
     `fingerprint` is a SHA-256 over the weights, the architecture, the identity of the data and the preprocessing; it
     does not depend on where files lie. `weights_source` is one of `shipped`, `home`, `checkpoint`, `pretrained`,
     `random`, `exported program` and `own code`.
@@ -62,3 +65,4 @@ class Workload:
     outputs: int
     fingerprint: str
     weights_source: str
+    output_kind: OutputKind = "logits"

@@ -268,3 +268,17 @@ def test_any_count_within_a_range_has_its_entry() -> None:
     assert table.entry(second.fewest) == second
     with pytest.raises(TableError, match=rf"`stragglers` must be one of the table's counts {first.fewest} to"):
         table.entry(table.entries[-1].stragglers + 1)
+
+
+def test_tables_of_versions_without_a_field_keep_their_digests() -> None:
+    table = tuned_table()
+    assert table.digest == "46cda67845ae5aaaf491d31a62bef76b7f396843de8784c870585020b8531e42"
+    assert not {"warning", "output_kind"} & set(json.loads(table.to_json())["workload"])
+
+
+@pytest.mark.parametrize("change", [{"warning": "chance"}, {"output_kind": "probabilities"}])
+def test_what_is_special_about_a_workload_read_back_is_equal(change: dict[str, Any]) -> None:
+    table = tuned_table()
+    special = replace(table, workload=replace(table.workload, **change))
+    assert parse_table(special.to_json()) == special
+    assert special.digest != table.digest

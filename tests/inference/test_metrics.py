@@ -55,6 +55,31 @@ def case() -> Case:
     )
 
 
+@pytest.mark.parametrize("space", DECODE_SPACES)
+def test_a_model_that_ends_in_a_softmax_gives_the_same_figures(case: Case, space: DecodeSpace) -> None:
+    """Logarithms of probabilities are logits up to a shift of each answer, which the softmax after decoding removes."""
+    truth = Truth.of(case.logits.softmax(-1), case.labels, decode_space=space, output_kind="probabilities")
+    decoded = _decode(truth.answers(case.answers.softmax(-1)), case.decoders, case.arrived)
+    found, expected = measure([decoded], truth), case.measure(space)
+    for name in ("prob_mse", "accuracy", "agreement", *(["mse"] if space != "logits" else [])):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("space", DECODE_SPACES)
+def test_log_probabilities_are_logits(case: Case, space: DecodeSpace) -> None:
+    truth = Truth.of(case.logits.log_softmax(-1), case.labels, decode_space=space)
+    decoded = _decode(truth.answers(case.answers.log_softmax(-1)), case.decoders, case.arrived)
+    torch.testing.assert_close(measure([decoded], truth).prob_mse, case.measure(space).prob_mse, rtol=1e-9, atol=1e-12)
+
+
+def test_a_probability_of_zero_has_a_logarithm() -> None:
+    given = torch.tensor([[[1.0, 0.0], [0.5, 0.5]]])
+    truth = Truth.of(given, torch.zeros(1, 2, dtype=torch.int64), decode_space="logits", output_kind="probabilities")
+    assert truth.outputs[0, 0].tolist() == [0.0, pytest.approx(math.log(1.1754943508222875e-38))]
+    assert torch.equal(truth.probabilities, given)
+    assert torch.equal(truth.answers(given), truth.outputs)
+
+
 def _softmax(row: list[float]) -> list[float]:
     total = sum(math.exp(value) for value in row)
     return [math.exp(value) / total for value in row]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,40 @@ def test_a_trial_that_fails_does_not_end_the_study(tmp_path: Path, monkeypatch: 
         assert [trial.is_complete for trial in cell.trials] == [True] * 6 + [False] * 2
     assert {entry.trials for entry in result.table.entries} == {6}
     assert result.tracking_error is None
+
+
+def test_implausible_outputs_are_said_once_before_the_search_and_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload = tiny_workload(nn.Sequential(tiny_model(), nn.Softmax(dim=-1)))
+    monkeypatch.setattr("nercc_tune.launch.preparation.load_workload", loader(workload))
+    told: list[str] = []
+    home = tiny_home(tmp_path)
+    events = LaunchEvents(notice=told.append, trial=lambda _: told.append("trial"))
+    result = launch(tiny_spec("search.trials=1"), home, events=events)
+    warning = result.table.workload.warning
+    assert warning is not None
+    assert "the outputs already are probabilities, and get a second softmax" in warning
+    assert told.index(f"warning: {warning}") < told.index("trial")
+    assert told.count(f"warning: {warning}") == 1
+    assert read_table(result.folder / "table.json").workload.warning == warning
+    assert (result.folder / "report.md").read_text(encoding="utf-8").count("**Warning**: the plain outputs") == 1
+    assert "the plain outputs are implausible" in (result.folder / "report.html").read_text(encoding="utf-8")
+    experiment = MlflowClient(tracking_uri=home.tracking_url).get_experiment_by_name("tiny")
+    assert experiment is not None
+    assert warning in experiment.tags["mlflow.note.content"]
+
+
+def test_a_model_that_says_it_gives_probabilities_has_the_figures_of_its_logits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = replace(tiny_workload(nn.Sequential(tiny_model(), nn.Softmax(dim=-1))), output_kind="probabilities")
+    monkeypatch.setattr("nercc_tune.launch.preparation.load_workload", loader(ending))
+    result = launch(tiny_spec("workload.outputs=probabilities"), tiny_home(tmp_path))
+    assert (result.table.workload.output_kind, result.table.workload.warning) == ("probabilities", None)
+    for entry, expected in zip(result.table.entries, finished_result().table.entries, strict=True):
+        assert entry.lambda_enc == pytest.approx(expected.lambda_enc, rel=1e-3)
+        assert entry.heldout.prob_mse.mean == pytest.approx(expected.heldout.prob_mse.mean, rel=1e-4)
 
 
 class _Wide(nn.Module):

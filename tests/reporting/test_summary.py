@@ -155,3 +155,13 @@ def test_what_a_study_file_names_stays_text() -> None:
     report = summarise(replace(history, workload=workload), tuned_table())
     assert "\\!\\[x\\](https://host/x.png) on mnist" in report
     assert "weights \\<b\\>\\`\\*\\_" in report
+
+
+def test_implausible_outputs_are_told_once_at_the_top() -> None:
+    history = study_history()
+    workload = replace(history.workload, warning="the plain outputs are implausible.", output_kind="probabilities")
+    report = summarise(replace(history, workload=workload), tuned_table())
+    assert report.count("**Warning**: the plain outputs are implausible.") == 1
+    assert report.index("**Warning**") < report.index("## ")
+    assert "- outputs: 10 probabilities, uncoded accuracy 0.9890" in report
+    assert "**Warning**" not in summarise(history, tuned_table())

@@ -180,5 +180,7 @@ def test_units_that_there_are_not_are_refused() -> None:
         tiny_spec("straggling.unit=fortnight")
 
 
-def test_a_study_without_a_unit_keeps_the_digest_that_it_had_before_there_were_units() -> None:
+def test_studies_of_versions_without_a_key_keep_their_digests() -> None:
     assert tiny_spec().digest == "1c5f1569143f7b0a534691cb6225b9049a48298ddb8bcdc0e104842cd7fe0609"
+    assert tiny_spec("workload.outputs=logits").digest == tiny_spec().digest
+    assert tiny_spec("workload.outputs=probabilities").digest != tiny_spec().digest

@@ -93,3 +93,9 @@ def test_a_floor_that_no_candidate_keeps_is_told() -> None:
     table = replace(_with(replace(_better(), is_feasible=False)), goal=Goal(min_rel_acc=0.95, min_agreement=0.9))
     (line,) = terminal.warnings_of(table)
     assert line == "S = 20: no candidate keeps RelAcc ≥ 0.95 and agreement ≥ 0.9; the nearest to it was chosen."
+
+
+def test_implausible_outputs_come_first() -> None:
+    table = _with(_better())
+    warned = replace(table, workload=replace(table.workload, warning="the plain outputs are implausible."))
+    assert terminal.warnings_of(warned) == ["warning: the plain outputs are implausible."]

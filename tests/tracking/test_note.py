@@ -73,3 +73,13 @@ def test_the_note_follows_the_search(store: Store) -> None:
     assert judged.startswith("### λ_enc")
     projection.log_trial(place, trial(place, 9, 0.001))
     assert store.runs()["S=40"].data.tags[NOTE] == judged
+
+
+def test_implausible_outputs_are_told_in_every_note() -> None:
+    history = study(searched(40))
+    warned = replace(history, workload=replace(history.workload, warning="the plain outputs are implausible."))
+    paragraph = "\n\n**Warning**: the plain outputs are implausible.\n\n"
+    assert experiment_note(warned, "1").count(paragraph) == 1
+    assert cell_note(warned, cell(40), None, None).count(paragraph) == 1
+    assert cell_note(finished(warned), cell(40), finished(warned).cells[0].entry, None).count(paragraph) == 1
+    assert "Warning" not in experiment_note(history, "1") + cell_note(history, cell(40), None, None)

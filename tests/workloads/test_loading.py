@@ -14,7 +14,9 @@ from torch import nn
 from nercc_tune.errors import OutputError, WorkloadError
 from nercc_tune.spec.settings import WorkloadSettings
 from nercc_tune.workloads import MODELS, Workload, load_workload
+from nercc_tune.workloads.checkpoint import Checkpoint
 from nercc_tune.workloads.loading import _find_weights_of
+from nercc_tune.workloads.timm_model import build_timm_model
 
 _SMALL_TIMM = "resnet10t"
 _LENET: dict[str, Any] = {"model": "lenet5", "data": "digits"}
@@ -197,6 +199,33 @@ def test_a_timm_checkpoint_gives_the_number_of_classes(tmp_path: Path) -> None:
     assert (workload.outputs, workload.weights_source) == (10, "checkpoint")
     assert workload.query_shape == (3, 176, 176)
     assert next(workload.model.parameters()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", ["deit_tiny_distilled_patch16_224", "levit_conv_128s"])
+def test_a_timm_checkpoint_whose_classifier_is_several_heads_gives_the_number_of_classes(name: str) -> None:
+    import timm  # noqa: PLC0415 - the same
+
+    model = timm.create_model(name, num_classes=7)
+    weights = {f"module.{key}": value for key, value in model.state_dict().items()}
+    built = build_timm_model(name, checkpoint=Checkpoint(source="x", weights=weights))
+    assert {key: value.shape for key, value in built.state_dict().items()} == {
+        key: value.shape for key, value in model.state_dict().items()
+    }
+
+
+def test_what_was_done_to_a_checkpoint_is_said(tmp_path: Path) -> None:
+    weights = MODELS["lenet5"].build(10).state_dict()
+    torch.save({"net": {f"module.{name}": value for name, value in weights.items()}, "acc": 99.1}, tmp_path / "w.pth")
+    told: list[str] = []
+    settings = WorkloadSettings(**_LENET, checkpoint=str(tmp_path / "w.pth"))
+    load_workload(settings, home=tmp_path, data_dir=tmp_path, notify=told.append)
+    assert told == [f"checkpoint {tmp_path}/w.pth: took `net`; took the names without `module.`"]
+
+
+def test_probabilities_that_are_none_are_refused_before_a_search(tmp_path: Path) -> None:
+    path = _save_lenet(tmp_path / "weights.safetensors")
+    with pytest.raises(OutputError, match=r"^`lenet5` must give probabilities, as `workload\.outputs` says, but gives"):
+        _load(tmp_path, **_LENET, checkpoint=str(path), outputs="probabilities")
 
 
 def test_an_exported_program_is_a_workload(tmp_path: Path) -> None:

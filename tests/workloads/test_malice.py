@@ -4,6 +4,7 @@ import io
 import json
 import re
 import tarfile
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,16 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path, suffix: str
         weights = {"a": torch.ones(1), "b": Payload(tmp_path / "witness")}
         torch.save(weights, path, _use_new_zipfile_serialization=form == "torch")
     _refused(tmp_path, r"^`checkpoint` must be", model="lenet5", data="digits", checkpoint=str(path))
+
+
+@pytest.mark.parametrize("place", ["args", "state_dict", "model_ema"])
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_what_would_run_code_beside_good_weights_is_refused(tmp_path: Path, place: str, is_zip: bool) -> None:
+    path = tmp_path / "weights.pth"
+    held = {"net": {"a": torch.ones(1)}, place: Namespace(hidden=Payload(tmp_path / "witness"))}
+    torch.save(held, path, _use_new_zipfile_serialization=is_zip)
+    match = r"^`checkpoint` must be .* is neither: it calls `getattr`, which could run anything; save the weights alone"
+    _refused(tmp_path, match, model="lenet5", data="digits", checkpoint=str(path))
 
 
 @pytest.mark.parametrize("name", ["images", "labels", "other"])

@@ -70,9 +70,7 @@ def test_a_broken_safetensors_file_is_refused(tmp_path: Path) -> None:
 def test_a_pickle_without_named_tensors_is_refused(tmp_path: Path, contents: object) -> None:
     path = tmp_path / "weights.pth"
     torch.save(contents, path)
-    with pytest.raises(
-        WorkloadError, match=r"^`checkpoint` must hold named tensors and nothing else, but .*pth does not\.$"
-    ):
+    with pytest.raises(WorkloadError, match=r"^`checkpoint` must hold named tensors, but .*pth does not\.$"):
         read_weights(path)
 
 
@@ -89,6 +87,6 @@ def test_weights_that_do_not_fit_are_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(
         WorkloadError,
         match=r"^the weights of x must fit the model, but got 1 missing \(`bias`\), 1 unknown \(`extra`\), "
-        r"1 of another shape \(`weight`\)\.$",
+        r"1 of another shape \(`weight`, \(3, 2\) and not \(2, 2\)\)\.$",
     ):
         apply_weights(nn.Linear(2, 2), read_weights(path), source="x")

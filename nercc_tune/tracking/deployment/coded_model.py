@@ -31,7 +31,9 @@ class CodedModel(PythonModel):
     An answer that holds a NaN or an infinity counts as not arrived, and a warning names its worker.
 
     Arrays keep their dtype; lists become float32. With `decode_space` "logits" the answers are logits, as for
-    `nercc_tune.load_table`, which gives the same numbers. A decoder that was given no answers fails: it never encodes.
+    `nercc_tune.load_table`, which gives the same numbers; of a model that gives probabilities (`output_kind` of the
+    table's workload) they are the outputs as they are, or their logarithms in place of logits. A decoder that was given
+    no answers fails: it never encodes.
 
     Example:
         ```python

@@ -33,14 +33,16 @@ def deployment_note(table: TunedTable, code: DeployedCode, *, name: str) -> str:
         shape=", ".join(map(str, table.workload.query_shape)),
         outputs=table.workload.outputs,
     )
-    given = "logits" if judged.design.is_in_logits else "softmax outputs"
+    given = _answers(table, is_in_logits=judged.design.is_in_logits)
     setting = (
         f"For K = {code.queries} queries on N = {code.workers} workers, {_whom(code)}: {code.model} on {code.data}; "
         f"code: {code.design}; the workers answer with {given}."
     )
+    warning = table.workload.warning
     parts = [
         f"### λ_enc = {code.lambda_enc:.6g}, λ_dec = {write_decoding(code)}",
         setting,
+        *([] if warning is None else [f"**Warning**: {warning}"]),
         loading,
         "On queries and straggler masks that the tuning did not see, with 95 % intervals:",
         "\n".join(["| code | MSE in probabilities | RelAcc | agreement |", "|---|---|---|---|", *rows]),
@@ -69,6 +71,13 @@ def write_decoding(code: DeployedCode, *, most: int = 20) -> str:
         return f"{code.lambda_dec[code.stragglers]:.6g}"
     each = [f"{value:.3g} at S = {stragglers}" for stragglers, value in sorted(code.lambda_dec.items())]
     return ", ".join(each if len(each) <= most else [*each[: most // 2], "…", *each[-most // 2 :]])
+
+
+def _answers(table: TunedTable, *, is_in_logits: bool) -> str:
+    """Return what the decoder takes from the workers; `logits` of a model that gives probabilities are logarithms."""
+    if table.workload.output_kind == "probabilities":
+        return "the logarithms of the model's probabilities" if is_in_logits else "the model's outputs, as they are"
+    return "logits" if is_in_logits else "softmax outputs"
 
 
 def _whom(code: DeployedCode) -> str:
