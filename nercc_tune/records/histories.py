@@ -83,7 +83,7 @@ class CellHistory(Strict):
     @property
     def profiles(self) -> dict[float, tuple[float, ...]]:
         """The profiles of all encoders with the design of the chosen code, or of the best trial so far, by λ_enc."""
-        chosen = self.entry or self.best
+        chosen = self.chosen
         if chosen is None:
             return {}
         design = chosen.design
@@ -99,6 +99,11 @@ class CellHistory(Strict):
     def best(self) -> TrialRecord | None:
         """The first of `ranked`."""
         return next(iter(self.ranked), None)
+
+    @property
+    def chosen(self) -> TunedEntry | TrialRecord | None:
+        """What was chosen, and until then the best trial so far."""
+        return self.entry or self.best
 
 
 @dataclass(frozen=True, kw_only=True)

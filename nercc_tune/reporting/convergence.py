@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from nercc_tune.export.blocks import write_count
-from nercc_tune.records import CellHistory, StudyHistory
-from nercc_tune.reporting.mse_scale import set_mse_scale
+from nercc_tune.records import StudyHistory
+from nercc_tune.reporting.pictures.descent import Descent
+from nercc_tune.reporting.scales import set_mse_scale
 from nercc_tune.reporting.style import CODES, INK, cell_colours, dress, legend_above, new_figure
 
 __all__ = ["figure_history"]
@@ -28,50 +26,20 @@ def figure_history(history: StudyHistory) -> Figure:
     ag = CODES["nercc_ag"]
     axes.axhline(1.0, color=ag.colour, linestyle="--", linewidth=1.4)
     handles = [Line2D([], [], color=ag.colour, linestyle="--", label=ag.label)]
-    shown = [1.0]
-    has_failed = False
-    for cell, colour in zip(history.cells, cell_colours(len(history.cells)), strict=True):
-        proposals, ratios = _best_so_far(cell)
-        label = f"S = {write_count(cell.cell)}"
-        axes.plot(proposals, ratios, color=colour, drawstyle="steps-post", marker=".", markersize=4, linewidth=1.2)
-        failed = _failed_at(cell, proposals, ratios)
-        axes.plot(list(failed), list(failed.values()), color=colour, marker="x", markersize=5, linestyle="none")
-        has_failed = has_failed or bool(failed)
-        shown += ratios
-        handles.append(Line2D([], [], color=colour, marker=".", label=label))
-    set_mse_scale(axes, shown)
+    descents = [Descent.of(cell) for cell in history.cells]
+    for descent, colour in zip(descents, cell_colours(len(descents)), strict=True):
+        line, crosses = (
+            ([step.trial.proposal for step in steps], [step.ratio for step in steps])
+            for steps in (descent.steps, descent.failed)
+        )
+        axes.plot(*line, color=colour, drawstyle="steps-post", marker=".", markersize=4, linewidth=1.2)
+        axes.plot(*crosses, color=colour, marker="x", markersize=5, linestyle="none")
+        handles.append(Line2D([], [], color=colour, marker=".", label=descent.name))
+    set_mse_scale(axes, [1.0, *(step.ratio for descent in descents for step in descent.steps)])
     last = max((trial.proposal for cell in history.cells for trial in cell.trials), default=0)
     axes.set_xlim(-0.5, last + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    if has_failed:
+    if any(descent.failed for descent in descents):
         handles.append(Line2D([], [], color=INK, marker="x", linestyle="none", label="failed"))
     legend_above(figure, handles, columns=min(len(handles), 6))
     return figure
-
-
-def _best_so_far(cell: CellHistory) -> tuple[list[int], list[float]]:
-    scored = sorted(
-        (trial.proposal, cell.goal.error_of(trial.score), trial.lambda_enc == trial.lambda_dec == 0)
-        for trial in cell.trials
-        if trial.score is not None
-    )
-    origins = [mse for _, mse, is_origin in scored if is_origin]
-    baseline = cell.baselines.get("nercc_ag")
-    origin = cell.goal.error_of(baseline) if baseline else min(origins, default=0.0)
-    if not origin > 0:
-        return [], []
-    best, ratios = math.inf, []
-    for _, mse, _ in scored:
-        best = min(best, mse)
-        ratios.append(best / origin)
-    return [proposal for proposal, _, _ in scored], ratios
-
-
-def _failed_at(cell: CellHistory, proposals: list[int], ratios: list[float]) -> dict[int, float]:
-    """Return the proposals that failed, each at the height of the line there."""
-    failed = {}
-    for trial in cell.trials:
-        before = [ratio for proposal, ratio in zip(proposals, ratios, strict=True) if proposal < trial.proposal]
-        if trial.reason is not None and ratios:
-            failed[trial.proposal] = before[-1] if before else ratios[0]
-    return failed

@@ -12,9 +12,10 @@ from matplotlib.ticker import MaxNLocator
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.records import CellHistory, Goal, Heldout, Score, StudyHistory
-from nercc_tune.reporting.mse_scale import set_mse_scale
+from nercc_tune.reporting.pictures.measures import MEASURE_LABELS
+from nercc_tune.reporting.scales import set_mse_scale
 from nercc_tune.reporting.series import reach
-from nercc_tune.reporting.style import CHOSEN, CODES, INK, Mark, dress, error_label, legend_above, new_figure
+from nercc_tune.reporting.style import CHOSEN, CODES, INK, Mark, dress, legend_above, new_figure
 from nercc_tune.selection.choice import non_dominated
 
 __all__ = ["figure_front", "has_front"]
@@ -51,7 +52,7 @@ def figure_front(history: StudyHistory) -> Figure:
     figure = new_figure(0.7 + 2.3 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, cell in zip(panels, cells, strict=False):
-        dress(axes, x=error_label(cell.goal), y="RelAcc", title=f"S = {write_count(cell.cell)}")
+        dress(axes, x=MEASURE_LABELS[cell.goal.error], y="RelAcc", title=f"S = {write_count(cell.cell)}")
         _draw(axes, cell)
     for axes in panels[len(cells) :]:
         axes.remove()

@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.records import CellHistory, StudyHistory
-from nercc_tune.reporting.lambda_scale import LambdaScale
-from nercc_tune.reporting.mse_scale import set_mse_scale
-from nercc_tune.reporting.style import CHOSEN, CODES, dress, error_label, legend_above, new_figure, write_inside
+from nercc_tune.reporting.pictures.lambda_scale import LambdaScale
+from nercc_tune.reporting.pictures.measures import MEASURE_LABELS
+from nercc_tune.reporting.scales import set_lambda_scale, set_mse_scale
+from nercc_tune.reporting.style import CHOSEN, CODES, dress, legend_above, new_figure, write_inside
 
 __all__ = ["figure_smoothing"]
 
@@ -41,15 +42,15 @@ def figure_smoothing(history: StudyHistory) -> Figure:
         profiles = _decoder_profile(cell, history.decoder_grid), _encoder_profile(cell)
         for axes, profile, scale in zip((left, right), profiles, (decoder, encoder), strict=True):
             _draw(axes, profile, cell=cell)
-            scale.apply(axes, "x")
+            set_lambda_scale(axes, scale, "x")
             axes.axvspan(*scale.zero_edges, color=_ZERO_STRIP, linewidth=0, zorder=0)
         references = [cell.goal.error_of(cell.baselines[name]) for name in _REFERENCES if name in cell.baselines]
         shown = [mse for profile in profiles for mse in profile.values()] + references
         right.sharey(left)
         set_mse_scale(left, shown, top=_HEADROOM * max(references, default=math.inf))
-        chosen = cell.entry or cell.best
+        chosen = cell.chosen
         at = f", λ$_{{enc}}$ = {chosen.lambda_enc:.3g}" if chosen else ""
-        label = error_label(cell.goal)
+        label = MEASURE_LABELS[cell.goal.error]
         dress(left, x="λ$_{dec}$", y=label, title=f"S = {write_count(cell.cell)}{at}")
         dress(right, x="λ$_{enc}$", title=f"S = {write_count(cell.cell)}, best λ$_{{dec}}$ for each")
         _mark_chosen(left, right, cell=cell)
@@ -58,14 +59,14 @@ def figure_smoothing(history: StudyHistory) -> Figure:
 
 
 def _decoder_profile(cell: CellHistory, grid: tuple[float, ...]) -> dict[float, float]:
-    chosen = cell.entry or cell.best
+    chosen = cell.chosen
     profile = cell.profiles.get(chosen.lambda_enc) if chosen else None
     return dict(zip(grid, profile, strict=True)) if profile else {}
 
 
 def _encoder_profile(cell: CellHistory) -> dict[float, float]:
     least = {lambda_enc: min(profile) for lambda_enc, profile in sorted(cell.profiles.items())}
-    chosen = cell.entry or cell.best
+    chosen = cell.chosen
     for trial in cell.trials:
         if chosen and trial.score and trial.design == chosen.design and trial.lambda_enc in least:
             least[trial.lambda_enc] = min(least[trial.lambda_enc], cell.goal.error_of(trial.score))
@@ -90,7 +91,7 @@ def _draw(axes: Axes, profile: Mapping[float, float], *, cell: CellHistory) -> N
 
 
 def _mark_chosen(left: Axes, right: Axes, *, cell: CellHistory) -> None:
-    chosen = cell.entry or cell.best
+    chosen = cell.chosen
     score = cell.entry.tuning if cell.entry else cell.best.score if cell.best else None
     if chosen is None or score is None:
         return

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from nercc_tune.records import CODE_NAMES, Goal
+from nercc_tune.records import CODE_NAMES
 
 __all__ = [
     "CHOSEN",
@@ -25,7 +25,6 @@ __all__ = [
     "Mark",
     "cell_colours",
     "dress",
-    "error_label",
     "legend_above",
     "new_figure",
     "write_inside",
@@ -148,8 +147,3 @@ def cell_colours(count: int) -> list[str]:
     first, last = _CELL_RANGE
     steps = [first + (last - first) * index / max(1, count - 1) for index in range(count)]
     return [to_hex(colormaps["viridis"](step)) for step in steps]
-
-
-def error_label(goal: Goal) -> str:
-    """Return what the error axis of a study is called."""
-    return "MSE" if goal.error == "mse" else "MSE (probabilities)"

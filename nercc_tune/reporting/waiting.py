@@ -8,9 +8,10 @@ from matplotlib.ticker import NullLocator
 
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import Heldout, TunedEntry
-from nercc_tune.reporting.mse_scale import set_mse_scale
+from nercc_tune.reporting.pictures.measures import MEASURE_LABELS, measures_of
+from nercc_tune.reporting.scales import set_mse_scale
 from nercc_tune.reporting.series import code_handles, draw_series, series_points
-from nercc_tune.reporting.style import INK, TEXT_PT, TICK_PT, dress, error_label, legend_above, new_figure
+from nercc_tune.reporting.style import INK, TEXT_PT, TICK_PT, dress, legend_above, new_figure
 
 __all__ = ["figure_waiting", "has_waiting"]
 
@@ -35,15 +36,12 @@ def figure_waiting(table: TunedTable) -> Figure:
         raise ValueError("`table` must hold a waiting time for a fixed straggler count, but got none.")
     entries = [entry for entry in table.entries if entry.waiting is not None]
     series = _series(entries)
-    metrics = [name for name in (table.goal.error, "rel_acc") if series_points(series["tuned"], name)]
+    measures = measures_of(table.goal)
+    metrics = [name for name in measures if name != "agreement" and series_points(series["tuned"], name)]
     figure = new_figure(3.2)
     row = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axes, metric in zip(row, metrics, strict=True):
-        dress(
-            axes,
-            x=f"mean {table.wait.replace('wait', 'waiting time')}",
-            y="RelAcc" if metric == "rel_acc" else error_label(table.goal),
-        )
+        dress(axes, x=f"mean {table.wait.replace('wait', 'waiting time')}", y=MEASURE_LABELS[metric])
         for code, heldouts in series.items():
             draw_series(axes, series_points(heldouts, metric), code=code)
         set_mse_scale(axes, series["tuned"], which="x")

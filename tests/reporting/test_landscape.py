@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from numpy.typing import NDArray
 
-from nercc_tune.records import TrialRecord
+from nercc_tune.records import Design, Option, TrialRecord
 from nercc_tune.reporting.landscape import figure_landscape
 from nercc_tune.reporting.style import CODES
 from tests.builders import ENCODERS, GRID, score, study_history
 from tests.reporting.panels import colour, draw, is_inside, legend, marked, panels
-from tests.variants import in_ranges
+from tests.variants import SORTED, in_ranges
 
 
 def _mesh(axes: Axes) -> QuadMesh:
@@ -84,6 +84,22 @@ def test_trials_choice_and_policy_are_marked() -> None:
         assert marked(axes, "tuned") == [(cell.entry.lambda_dec, cell.entry.lambda_enc)]
         assert marked(axes, "policy") == [(policy.lambda_dec, history.policy.lambda_enc)]
         assert marked(axes, "nercc_ag") == [(0.0, 0.0)]
+
+
+def test_a_trial_stands_where_the_design_that_is_shown_has_it() -> None:
+    """Its own λ_dec is that of another decode space; and a failure of another ordering is no matter of this map."""
+    history = study_history(stragglers=(40,))
+    cell = history.cells[0]
+    option = Option(assignment="identity", decode_space="probabilities", lambda_dec=1e-9, score=score(0.1), profile=())
+    changed = replace(cell.trials[3], design=Design(decode_space="logits"), lambda_dec=3e-3, others=(option,))
+    failed = replace(cell.trials[-1], design=SORTED)
+    cell = replace(cell, trials=(*cell.trials[:3], changed, *cell.trials[4:-1], failed))
+    figure = figure_landscape(replace(history, cells=(cell,)))
+    (axes,) = panels(figure)
+    assert marked(axes, "trial")[3] == (1e-9, changed.lambda_enc)
+    assert len(marked(axes, "trial")) == len(ENCODERS)
+    assert marked(axes, "failed") == []
+    assert "failed trial" not in legend(figure)
 
 
 def test_marks_lie_within_the_panel() -> None:

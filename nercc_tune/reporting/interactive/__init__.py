@@ -5,9 +5,9 @@ from nercc_tune.reporting.interactive.landscape import plot_landscape
 from nercc_tune.reporting.interactive.outputs import plot_outputs
 from nercc_tune.reporting.interactive.page import write_interactive
 from nercc_tune.reporting.interactive.profiles import plot_profiles
-from nercc_tune.reporting.interactive.recorded_surface import recorded_surface
 from nercc_tune.reporting.interactive.stragglers import plot_stragglers
 from nercc_tune.reporting.interactive.weights import plot_weights
+from nercc_tune.reporting.pictures.recorded_surface import recorded_surface
 
 __all__ = [
     "plot_history",

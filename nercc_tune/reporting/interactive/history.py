@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from nercc_tune.export.blocks import write_count
-from nercc_tune.records import CODE_NAMES, CellHistory, Interval, TrialRecord
+from nercc_tune.records import CODE_NAMES, CellHistory, Interval
 from nercc_tune.reporting.interactive.hover import trial_text
 from nercc_tune.reporting.interactive.looks import new_figure, spread_colours
 from nercc_tune.reporting.interactive.value_axis import ValueAxis
+from nercc_tune.reporting.pictures.descent import Descent
+from nercc_tune.reporting.pictures.marks import ShownTrial
 from nercc_tune.reporting.style import CODES
 
 __all__ = ["plot_history"]
@@ -28,8 +27,8 @@ def plot_history(cells: Sequence[CellHistory]) -> go.Figure:
     failed, at the height of the line. A cell whose (0, 0) has an error of 0, or was not evaluated yet, has no line.
     """
     last = max((trial.proposal for cell in cells for trial in cell.trials), default=0)
-    paths = [_path(cell) for cell in cells]
-    shown = [1.0, *(step.ratio for path in paths for step in path)]
+    descents = [Descent.of(cell) for cell in cells]
+    shown = [1.0, *(step.ratio for descent in descents for step in descent.steps)]
     is_log = min(shown) * _LOG_FROM < max(shown)
     values = ValueAxis.of((Interval(mean=ratio, low=ratio, high=ratio) for ratio in shown), is_log=is_log)
     ag = CODES["nercc_ag"]
@@ -43,10 +42,11 @@ def plot_history(cells: Sequence[CellHistory]) -> go.Figure:
             name=CODE_NAMES["nercc_ag"],
         )
     ]
-    for cell, path, colour in zip(cells, paths, spread_colours(len(cells)), strict=True):
-        if path:
-            traces.append(_line(cell, path, values, last=last, colour=colour))
-            traces += _crosses(cell, path, values, colour=colour)
+    for descent, colour in zip(descents, spread_colours(len(cells)), strict=True):
+        if descent.steps:
+            traces.append(_line(descent, values, last=last, colour=colour))
+        if descent.failed:
+            traces.append(_crosses(descent, values, colour=colour))
     figure = new_figure(traces)
     figure.update_layout(
         xaxis={"title": {"text": "proposal"}, "range": [-0.02 * last - 0.5, 1.02 * last + 0.5]},
@@ -56,39 +56,10 @@ def plot_history(cells: Sequence[CellHistory]) -> go.Figure:
     return figure
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """A trial that was better than all before it, with its error relative to that of (0, 0)."""
-
-    trial: TrialRecord
-    ratio: float
-
-
-def _path(cell: CellHistory) -> list[_Step]:
-    """Return the steps of a cell, none where the error of (0, 0) is not known or 0."""
-    origin = _error_of_origin(cell)
-    best = math.inf
-    path: list[_Step] = []
-    for trial in sorted(cell.trials, key=lambda trial: trial.proposal) if origin > 0 else ():
-        error = cell.goal.error_of(trial.score) if trial.score else math.inf
-        if error < best:
-            best = error
-            path.append(_Step(trial=trial, ratio=error / origin))
-    return path
-
-
-def _error_of_origin(cell: CellHistory) -> float:
-    """Return the error of (0, 0), 0 where it is not known."""
-    baseline = cell.baselines.get("nercc_ag")
-    if baseline:
-        return cell.goal.error_of(baseline)
-    origins = [trial.score for trial in cell.trials if trial.score and trial.lambda_enc == trial.lambda_dec == 0]
-    return min(map(cell.goal.error_of, origins), default=0.0)
-
-
-def _line(cell: CellHistory, path: list[_Step], values: ValueAxis, *, last: int, colour: str) -> go.Scatter:
-    name, least = _name(cell), path[-1].ratio
-    texts = [f"<b>{name}</b>: {step.ratio:.4g} of (0, 0)<br>{_text(step.trial)}" for step in path]
+def _line(descent: Descent, values: ValueAxis, *, last: int, colour: str) -> go.Scatter:
+    name, path = descent.name, [step for step in descent.steps if step.is_better]
+    least = path[-1].ratio
+    texts = [f"<b>{name}</b>: {step.ratio:.4g} of (0, 0)<br>{trial_text(ShownTrial.own(step.trial))}" for step in path]
     end = f"<b>{name}</b>: {least:.4g} of (0, 0)<br>nothing better until proposal {last}"
     return go.Scatter(
         x=[*(step.trial.proposal for step in path), last],
@@ -103,34 +74,15 @@ def _line(cell: CellHistory, path: list[_Step], values: ValueAxis, *, last: int,
     )
 
 
-def _crosses(cell: CellHistory, path: list[_Step], values: ValueAxis, *, colour: str) -> list[go.Scatter]:
-    failed = [trial for trial in cell.trials if trial.reason is not None]
-    if not failed:
-        return []
-    name = _name(cell)
-    cross = go.Scatter(
-        x=[trial.proposal for trial in failed],
-        y=[values.place(_height(trial, path)) for trial in failed],
+def _crosses(descent: Descent, values: ValueAxis, *, colour: str) -> go.Scatter:
+    return go.Scatter(
+        x=[step.trial.proposal for step in descent.failed],
+        y=[values.place(step.ratio) for step in descent.failed],
         mode="markers",
         marker={"color": colour, "symbol": "x-thin", "size": 8, "line": {"color": colour, "width": 2}},
-        hovertext=[f"<b>{name}</b><br>{_text(trial)}" for trial in failed],
+        hovertext=[f"<b>{descent.name}</b><br>{trial_text(ShownTrial.own(step.trial))}" for step in descent.failed],
         hoverinfo="text",
-        name=f"{name}, failed",
-        legendgroup=name,
+        name=f"{descent.name}, failed",
+        legendgroup=descent.name,
         showlegend=False,
     )
-    return [cross]
-
-
-def _name(cell: CellHistory) -> str:
-    return f"S = {write_count(cell.cell)}"
-
-
-def _text(trial: TrialRecord) -> str:
-    return trial_text(trial, lambda_dec=trial.lambda_dec, design=trial.design, score=trial.score)
-
-
-def _height(trial: TrialRecord, path: list[_Step]) -> float:
-    """Return how high the line is where a trial stands."""
-    before = [step.ratio for step in path if step.trial.proposal < trial.proposal]
-    return before[-1] if before else path[0].ratio

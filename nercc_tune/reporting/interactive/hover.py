@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from nercc_tune.records import Design, Score, TrialRecord
+from nercc_tune.records import Score, TrialRecord
 from nercc_tune.reporting.interactive.lambda_axis import LABELS
-from nercc_tune.reporting.interactive.looks import MEASURE_LABELS
+from nercc_tune.reporting.pictures.marks import ShownTrial
+from nercc_tune.reporting.pictures.measures import MEASURE_LABELS
 
 __all__ = ["pair_text", "score_text", "trial_text"]
 
@@ -22,11 +23,11 @@ def score_text(score: Score) -> str:
     return "<br>".join(f"{label} {figures[name]:.4g}" for name, label in MEASURE_LABELS.items() if name in figures)
 
 
-def trial_text(trial: TrialRecord, *, lambda_dec: float, design: Design, score: Score | None) -> str:
+def trial_text(shown: ShownTrial) -> str:
     """Return all there is to say of a trial under a design: its proposal, its state, its pair and its figures."""
-    lines = [f"<b>proposal {trial.proposal}</b>, {_state(trial)}", pair_text(trial.lambda_enc, lambda_dec)]
-    lines += [score_text(score)] if score else []
-    return "<br>".join([*lines, escape(design.label)])
+    lines = [f"<b>proposal {shown.trial.proposal}</b>, {_state(shown.trial)}", pair_text(*shown.pair)]
+    lines += [score_text(shown.score)] if shown.score else []
+    return "<br>".join([*lines, escape(shown.design.label)])
 
 
 def _state(trial: TrialRecord) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nercc_tune.reporting.lambda_scale import LambdaScale, log_edges
+from nercc_tune.reporting.pictures.lambda_scale import LambdaScale, cell_places, decade_of
 
 __all__ = ["LABELS", "LambdaAxis"]
 
@@ -51,11 +51,9 @@ class LambdaAxis:
 
     def edges(self, smoothings: Sequence[float]) -> tuple[list[float], list[int]]:
         """Return the edges of cells around ascending λ in places, and the cell of each; a gap parts 0 from the rest."""
-        positive = [value for value in smoothings if value > 0]
-        edges = [math.log10(edge) for edge in log_edges(positive)] if positive else []
-        if len(positive) == len(smoothings):
-            return edges, list(range(len(smoothings)))
-        return [*self.zero_edges, *edges], [0, *range(2, len(positive) + 2)]
+        edges = self.scale.edges(smoothings)
+        zero = self.zero_edges if edges[0] < 0 else ()
+        return [*zero, *map(math.log10, edges[len(zero) :])], cell_places(smoothings)
 
     def layout(self, title: str, *, most_ticks: int = 8) -> dict[str, Any]:
         """Return the settings of the axis: title, range, a tick at 0 and at decades, and small ones at all decades."""
@@ -78,6 +76,5 @@ class LambdaAxis:
 
 
 def _tick_label(value: float) -> str:
-    power = round(math.log10(value)) if value > 0 else 0
-    is_decade = power != 0 and math.isclose(value, 10.0**power, rel_tol=1e-9)
-    return f"1e{power}" if is_decade else f"{value:.2g}"
+    power = decade_of(value)
+    return f"1e{power}" if power else f"{value:.2g}"

@@ -9,19 +9,9 @@ import plotly.graph_objects as go
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from nercc_tune.records import Measure
 from nercc_tune.reporting.style import CODES
 
-__all__ = ["EDGE", "ERRORS", "MEASURE_LABELS", "marker_of", "new_figure", "spread_colours"]
-
-MEASURE_LABELS: dict[Measure, str] = {
-    "mse": "MSE",
-    "prob_mse": "MSE (probabilities)",
-    "rel_acc": "RelAcc",
-    "agreement": "agreement",
-}
-ERRORS: tuple[Measure, ...] = ("mse", "prob_mse")
-"""The metrics of which less is better, shown on logarithmic axes."""
+__all__ = ["EDGE", "marker_of", "new_figure", "spread_colours"]
 
 EDGE = "#333333"
 """Around white marks, which lie on colours."""

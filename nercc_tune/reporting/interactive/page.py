@@ -12,11 +12,12 @@ from plotly.offline import get_plotlyjs
 from nercc_tune.export.blocks import setting
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import write_whole
-from nercc_tune.records import MEASURES, StudyHistory
+from nercc_tune.records import StudyHistory
 from nercc_tune.reporting.interactive.history import plot_history
 from nercc_tune.reporting.interactive.landscape import plot_landscape
-from nercc_tune.reporting.interactive.recorded_surface import recorded_surface
 from nercc_tune.reporting.interactive.stragglers import plot_stragglers
+from nercc_tune.reporting.pictures.measures import measures_of
+from nercc_tune.reporting.pictures.recorded_surface import recorded_surface
 
 __all__ = ["write_interactive"]
 
@@ -86,8 +87,7 @@ def _sections(history: StudyHistory, table: TunedTable | None) -> Iterator[tuple
     if landscapes:
         yield "Landscape", "landscape", landscapes
     if table:
-        measures = [name for name in MEASURES if name in (table.goal.error, "rel_acc", "agreement")]
-        figures = [plot_stragglers(table, measure=name) for name in measures]
+        figures = [plot_stragglers(table, measure=name) for name in measures_of(table.goal)]
         yield "Stragglers", "stragglers", [figure for figure in figures if figure.data]
     if any(cell.best for cell in history.cells):
         yield "History", "history", [plot_history(history.cells)]

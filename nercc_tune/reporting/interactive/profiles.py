@@ -10,9 +10,10 @@ from matplotlib.colors import to_rgb
 
 from nercc_tune.records import Axis, Interval, Profile
 from nercc_tune.reporting.interactive.lambda_axis import LABELS, LambdaAxis
-from nercc_tune.reporting.interactive.looks import ERRORS, MEASURE_LABELS, new_figure, spread_colours
+from nercc_tune.reporting.interactive.looks import new_figure, spread_colours
 from nercc_tune.reporting.interactive.series import interval_text, reaches
 from nercc_tune.reporting.interactive.value_axis import ValueAxis
+from nercc_tune.reporting.pictures.measures import ERRORS, MEASURE_LABELS
 
 __all__ = ["plot_profiles"]
 

@@ -10,9 +10,10 @@ from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import CODE_NAMES, Measure
 from nercc_tune.reporting.interactive.hover import pair_text
-from nercc_tune.reporting.interactive.looks import ERRORS, MEASURE_LABELS, marker_of, new_figure
+from nercc_tune.reporting.interactive.looks import marker_of, new_figure
 from nercc_tune.reporting.interactive.series import interval_text, reaches
 from nercc_tune.reporting.interactive.value_axis import ValueAxis
+from nercc_tune.reporting.pictures.measures import ERRORS, MEASURE_LABELS
 from nercc_tune.reporting.series import code_series, series_points
 
 __all__ = ["plot_stragglers"]

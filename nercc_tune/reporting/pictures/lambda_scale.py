@@ -1,4 +1,4 @@
-"""The axis of a smoothing parameter: logarithmic, with a place of its own for 0."""
+"""The scale of a smoothing parameter: logarithmic, with a place of its own for 0."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
-__all__ = ["LambdaScale", "log_edges"]
+__all__ = ["LambdaScale", "cell_places", "decade_of", "log_edges"]
 
 _END_DECADES = 0.5  # how far a cell reaches at most beyond an outer value
-_ZERO_SHARE = 0.12  # of the length of the logarithmic part, from 0 to its floor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,18 +45,21 @@ class LambdaScale:
         decades = [10.0**power for power in range(last, first - 1, -step)]
         return [0.0, *(decades[::-1] or (self.values[0], self.values[-1]))]
 
-    def apply(self, axes: Axes, which: Literal["x", "y"], *, most_ticks: int = 6) -> None:
-        """Set the scale, limits and ticks of an axis."""
-        lower, upper = self.zero_edges
-        decades = math.log10(self.ceiling / self.floor)
-        share = max(0.1, _ZERO_SHARE * decades)
-        set_scale, set_limits = (axes.set_xscale, axes.set_xlim) if which == "x" else (axes.set_yscale, axes.set_ylim)
-        set_scale("symlog", linthresh=self.floor, linscale=share)
-        set_limits(lower, self.ceiling if self.values else upper)
-        axis = axes.xaxis if which == "x" else axes.yaxis
-        axis.set_major_locator(FixedLocator(self.ticks(most_ticks)))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(_tick_label))
+    def edges(self, values: Sequence[float]) -> list[float]:
+        """Return the edges of the cells around ascending values; a gap parts 0 from the rest (`cell_places`)."""
+        positive = [value for value in values if value > 0]
+        zero = self.zero_edges if len(positive) < len(values) else ()
+        return [*zero, *(log_edges(positive) if positive else [])]
+
+
+def cell_places(values: Sequence[float]) -> list[int]:
+    """Return which cell belongs to each of some ascending values; after that of 0 one is left blank.
+
+    Example:
+        >>> cell_places([0.0, 0.1, 1.0]), cell_places([0.1, 1.0])
+        ([0, 2, 3], [0, 1])
+    """
+    return [index + (index > 0 and values[0] == 0) for index in range(len(values))]
 
 
 def log_edges(values: Sequence[float]) -> list[float]:
@@ -80,9 +78,7 @@ def log_edges(values: Sequence[float]) -> list[float]:
     return [values[0] / first, *inner, values[-1] * last]
 
 
-def _tick_label(value: float, _position: int | None = None) -> str:
-    if value == 0:
-        return "0"
-    power = round(math.log10(value))
-    is_decade = math.isclose(value, 10.0**power, rel_tol=1e-9)
-    return f"$10^{{{power}}}$" if is_decade else f"{value:.2g}"
+def decade_of(value: float) -> int | None:
+    """Return the power of ten that a value is, None for any other."""
+    power = round(math.log10(value)) if value > 0 else 0
+    return power if math.isclose(value, 10.0**power, rel_tol=1e-9) else None

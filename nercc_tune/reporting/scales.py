@@ -1,4 +1,4 @@
-"""The axis of an MSE, or of a time: logarithmic where the range asks for it, and never without a place for 0."""
+"""The axes of a matplotlib figure: of a smoothing parameter, and of an MSE or a time, with a place for 0."""
 
 from __future__ import annotations
 
@@ -7,14 +7,31 @@ from collections.abc import Iterable
 from typing import Literal
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-__all__ = ["keep_means_in_sight", "set_mse_scale"]
+from nercc_tune.reporting.pictures.lambda_scale import LambdaScale, decade_of
 
+__all__ = ["keep_means_in_sight", "set_lambda_scale", "set_mse_scale"]
+
+_LAMBDA_ZERO_SHARE = 0.12  # of the length of the logarithmic part, from 0 to its floor
 _ZERO_DECADES = 0.9  # from 0 to the least decade, in decades
 _BELOW_ZERO = 0.3  # room for a mark at 0, of the linear part
 _MARGIN = 0.06  # below the least value, of the height
 _DUST = 1e-9  # of the greatest value: squared rounding of float32, where a copy is exact; drawn as 0
 _LOG_FROM = 5.0  # ratio of the greatest to the least value from which the small ones cannot be read on a linear axis
+
+
+def set_lambda_scale(axes: Axes, scale: LambdaScale, which: Literal["x", "y"], *, most_ticks: int = 6) -> None:
+    """Set the scale, limits and ticks of the axis of a smoothing parameter."""
+    lower, upper = scale.zero_edges
+    share = max(0.1, _LAMBDA_ZERO_SHARE * math.log10(scale.ceiling / scale.floor))
+    set_scale, set_limits = (axes.set_xscale, axes.set_xlim) if which == "x" else (axes.set_yscale, axes.set_ylim)
+    set_scale("symlog", linthresh=scale.floor, linscale=share)
+    set_limits(lower, scale.ceiling if scale.values else upper)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(FixedLocator(scale.ticks(most_ticks)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(_tick_label))
 
 
 def set_mse_scale(
@@ -48,3 +65,8 @@ def keep_means_in_sight(axes: Axes, means: Iterable[float]) -> None:
     positive = [mean for mean in means if mean > 0]
     if axes.get_yscale() == "log" and positive:
         axes.set_ylim(bottom=max(axes.get_ylim()[0], min(positive) / 10))
+
+
+def _tick_label(value: float, _position: int | None = None) -> str:
+    power = decade_of(value)
+    return f"{value:.2g}" if power is None else f"$10^{{{power}}}$"

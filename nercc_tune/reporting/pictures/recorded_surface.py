@@ -19,7 +19,7 @@ def recorded_surface(cell: CellHistory, *, grid: tuple[float, ...]) -> Surface |
     Raises:
         ValueError: If a profile is not of the grid's length.
     """
-    chosen, profiles = cell.entry or cell.best, cell.profiles
+    chosen, profiles = cell.chosen, cell.profiles
     if chosen is None or not profiles:
         return None
     lambda_encs = tuple(sorted(profiles))

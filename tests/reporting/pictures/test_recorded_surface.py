@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nercc_tune.records import Goal
-from nercc_tune.reporting.interactive import recorded_surface
+from nercc_tune.reporting.pictures.recorded_surface import recorded_surface
 from tests.builders import ENCODERS, GRID, cell_history, searched
 
 

@@ -1,0 +1,1 @@
+"""What each picture shows, whoever draws it: pure functions of records, which know neither matplotlib nor plotly."""
