@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,46 @@ import pytest
 from tests.services.mlflow_server import mlflow_server
 from tests.services.postgres import postgres
 
+_MOST_PROCESSES = 8  # each takes half a gigabyte
+
 __all__ = ["data_root", "mlflow_server", "postgres", "trace_root"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite in a process for each core, and what is named on the command line in this one."""
+    if hasattr(config, "workerinput"):  # this is one of those processes
+        return
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.getoption("numprocesses") is None:
+        config.option.numprocesses = 0 if config.getoption("usepdb") else min(os.cpu_count() or 1, _MOST_PROCESSES)
+    if config.getoption("numprocesses"):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # or their threads disturb each other
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script; programs would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The tests start hundreds of processes, which import the same modules.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return [] if _wants_slow(config) else ["the tests marked slow are skipped; --slow runs them as well"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _wants_slow(config):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow; --slow runs it"))
+
+
+def _wants_slow(config: pytest.Config) -> bool:
+    """Whether slow tests run: by `--slow`, or where `-m` speaks of them."""
+    return config.getoption("--slow") or "slow" in config.getoption("markexpr")
 
 
 @pytest.fixture(scope="session")
