@@ -121,7 +121,7 @@ def test_a_program_of_a_fixed_batch_is_refused() -> None:
             r"first and last in a batch of 4 gives .* mixes the queries of a batch, or tr",
         ),
     ],
-    ids=["dropout", "noise", "softmax", "drift", "norm", "scale", "mean", "place", "sum"],
+    ids=["dropout", "noise", "softmax", "drift", "norm", "scale", "mean", "little", "place", "sum"],
 )
 def test_a_model_that_is_no_function_of_one_query_is_refused(function: Callable[[Tensor], object], match: str) -> None:
     with pytest.raises(OutputError, match=rf"^`m` must be a function of one query, but .*{match}"):
