@@ -21,7 +21,6 @@ EXPLORER_URL = "http://127.0.0.1:5001"
 
 _LINK = re.compile(r"(?<=\[λ explorer\]\()[^\s()]*?(?=/\?study=)")
 _BASE = re.compile(r"https?://[^\s()]+")
-_PAGE = 500
 
 
 def explorer_link(study: str, cell: str, base: str = EXPLORER_URL) -> str:
@@ -65,7 +64,7 @@ def point_to_explorer(url: str, base: str) -> None:
             note = run.data.tags.get(NOTE, "")
             rebased = _rebased(note, base.rstrip("/"))
             if rebased != note:
-                client.set_tag(run.info.run_id, NOTE, rebased)
+                client.set_tag(run.info.run_id, NOTE, rebased, synchronous=True)
 
 
 def cell_links(url: str, study: str) -> dict[str, str]:
@@ -94,19 +93,10 @@ def cell_links(url: str, study: str) -> dict[str, str]:
 
 def _cell_runs(client: MlflowClient, experiment_ids: list[str]) -> Iterator[Run]:
     """Yield the runs of the cells, the newest first."""
-    token: str | None = None
-    while True:
-        found = client.search_runs(
-            experiment_ids,
-            filter_string=f"tags.`{KIND}` = 'cell'",
-            max_results=_PAGE,
-            order_by=["attributes.start_time DESC"],
-            page_token=token,
-        )
-        yield from (run for run in found if UID in run.data.tags)
-        token = found.token
-        if not token:
-            return
+    # Here, not above: see the module's docstring.
+    from nercc_tune.tracking.runs import search_all  # noqa: PLC0415
+
+    return search_all(client, experiment_ids, f"tags.`{KIND}` = 'cell'", order="DESC")
 
 
 def _rebased(note: str, base: str) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from nercc_tune.errors import TrackingError
 from nercc_tune.records import Cell, CellHistory, StudyHistory, TrialRecord
 from nercc_tune.tracking import content
-from nercc_tune.tracking.batches import log_batches
 from nercc_tune.tracking.content import KIND, NOTE, PARENT, UID
 from nercc_tune.tracking.experiments import open_experiment
 from nercc_tune.tracking.links import keep_base
 from nercc_tune.tracking.note import cell_note, experiment_note
 from nercc_tune.tracking.runs import FoundRun, SortedRuns, TrialKey, find_runs, sort_runs
-from nercc_tune.tracking.silent import Dataset, DatasetInput, InputTag, Metric
+from nercc_tune.tracking.silent import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from nercc_tune.tracking.store import fold_log, open_client, translated
 from nercc_tune.tracking.views import view_tags
 
@@ -121,9 +120,7 @@ class Projection:
             if self._is_best(cell, record):
                 self._best[cell.name] = record
                 point = content.best_point(record, at=record, error=self._opened.goal.error)
-                log_batches(
-                    self._client, parent, _curve(point, record.finished_ms), tags=self._progress(cell, record, parent)
-                )
+                self._write(parent, _curve(point, record.finished_ms), tags=self._progress(cell, record, parent))
 
     @property
     def _opened(self) -> StudyHistory:
@@ -162,7 +159,7 @@ class Projection:
                 note = keep_base(cell_note(history, cell.cell, cell.entry, cell.best), of=run.data.tags.get(NOTE))
                 tags = self._tags[cell.cell.name] | {NOTE: note}
                 new_tags = {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
-                log_batches(self._client, run_id, points + self._missing_curve(run_id, cell), tags=new_tags)
+                self._write(run_id, points + self._missing_curve(run_id, cell), tags=new_tags)
 
     def log_artifacts(self, paths: Sequence[Path], *, cell: Cell | None = None) -> None:
         """Copy files and folders to the run of a cell, or of every cell; what is there under the same name is replaced.
@@ -227,14 +224,14 @@ class Projection:
         self._best[name] = cell.best
         params = content.cell_params(history, cell.cell)
         missing = {key: value for key, value in params.items() if key not in known}
-        log_batches(self._client, run_id, params=missing)
+        self._write(run_id, params=missing)
         self._client.log_inputs(run_id, self._inputs)
 
     def _settle(self, run: FoundRun, cell: Cell, record: TrialRecord) -> None:
         """Put a trial's run below that of its cell, and complete it where it was left half-written."""
         parent = self._parent(cell)
         if run.parent != parent:
-            self._client.set_tag(run.run_id, PARENT, parent)
+            self._write(run.run_id, tags={PARENT: parent})
         if not run.is_complete:
             self._complete(run.run_id, record)
 
@@ -259,9 +256,24 @@ class Projection:
         """
         ended_ms = max(record.finished_ms, record.started_ms)
         metrics = [Metric(name, value, ended_ms, 0) for name, value in content.trial_metrics(record).items()]
-        log_batches(self._client, run_id, metrics, params=content.trial_params(record))
+        self._write(run_id, metrics, params=content.trial_params(record))
         self._client.log_inputs(run_id, self._inputs)
         self._client.set_terminated(run_id, "FAILED" if content.is_failed(record) else "FINISHED", ended_ms)
+
+    def _write(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        *,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write to a run: now, whatever `MLFLOW_ENABLE_ASYNC_LOGGING` says, which would lose what fails.
+
+        MLflow's client cuts into calls what is more than one may hold, and makes none for nothing.
+        """
+        parts = [Param(*item) for item in (params or {}).items()], [RunTag(*item) for item in (tags or {}).items()]
+        self._client.log_batch(run_id, metrics, *parts, synchronous=True)
 
     def _missing_curve(self, run_id: str, cell: CellHistory) -> list[Metric]:
         """Return the points of the curve that the run lacks; one that was overtaken is written anew, as of now."""

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from nercc_tune.tracking.content import KIND, PARENT, UID
 from nercc_tune.tracking.silent import MlflowClient, Run
@@ -75,19 +75,25 @@ class SortedRuns:
 
 def find_runs(client: MlflowClient, experiment_id: str, digest: str, *, page: int = _PAGE) -> Iterator[FoundRun]:
     """Yield the runs of the study file with this digest, oldest first; a deleted run is not found."""
+    return map(_found, search_all(client, [experiment_id], f"tags.digest = '{digest}'", order="ASC", page=page))
+
+
+def search_all(
+    client: MlflowClient,
+    experiment_ids: list[str],
+    condition: str,
+    *,
+    order: Literal["ASC", "DESC"],
+    page: int = _PAGE,
+) -> Iterator[Run]:
+    """Yield the runs of cells and trials that fulfil a condition, by their starts; a page at a time is held."""
     token: str | None = None
-    while True:
+    while token != "":
         found = client.search_runs(
-            [experiment_id],
-            filter_string=f"tags.digest = '{digest}'",
-            max_results=page,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
+            experiment_ids, condition, max_results=page, order_by=[f"attributes.start_time {order}"], page_token=token
         )
-        yield from (_found(run) for run in found if UID in run.data.tags)
-        token = found.token
-        if not token:
-            return
+        yield from (run for run in found if UID in run.data.tags)
+        token = found.token or ""
 
 
 def sort_runs(found: Sequence[FoundRun], records: Collection[TrialKey]) -> SortedRuns:

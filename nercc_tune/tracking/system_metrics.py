@@ -157,7 +157,7 @@ class _Recorder:
             values = host.aggregate_metrics()
             metrics = [Metric(f"system/{name}", value, now_ms, step) for name, value in values.items()]
             try:
-                client.log_batch(run_id, metrics)
+                client.log_batch(run_id, metrics, synchronous=True)
             except Exception as error:  # noqa: BLE001 - a store that is away for a while costs these figures alone
                 self._note(error)
             step += 1

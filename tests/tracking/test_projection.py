@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nercc_tune.errors import TrackingError
+from nercc_tune.tracking.links import point_to_explorer
 from nercc_tune.tracking.runs import find_runs
 from tests.builders import DIGEST, cell, finished, searched, study, trial
 from tests.tracking.conftest import Store, copy_of, curve, project
@@ -267,3 +269,22 @@ def test_the_experiment_has_its_views(tracked: Store) -> None:
 def test_nothing_is_printed(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
     project(store, finished(study(searched(40)))).close(status="FINISHED")
     assert capfd.readouterr() == ("", "")
+
+
+def test_more_than_a_call_may_hold_is_written_whole(store: Store) -> None:
+    """MLflow takes 100 parameters and 1000 figures at a time."""
+    history = study(searched(40, mses=tuple(0.05 - 1e-5 * index for index in range(400))))
+    history = replace(history, spec={**history.spec, "more": {f"p{index}": index for index in range(130)}})
+    store.projection().open_study(history)
+    run = store.runs()["S=40"]
+    assert {f"more.p{index}" for index in range(130)} <= set(run.data.params)
+    assert [step for step, _ in curve(store, run, "best_mse")] == list(range(400))
+
+
+def test_nothing_is_left_to_a_thread_that_drops_what_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_LOGGING", "true")
+    history = finished(study(searched(40)))
+    project(store, history).close(status="FINISHED")
+    point_to_explorer(store.url, "http://127.0.0.1:8501")
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("MLflowAsync")]
+    assert store.runs()["S=40"].data.metrics["heldout_mse"] == pytest.approx(0.0412)
