@@ -116,12 +116,13 @@ def test_a_program_of_a_fixed_batch_is_refused() -> None:
         (lambda x: _linear(x / x.abs().max()), r"in a batch of \d give answers .* scales are taken over the batch"),
         (lambda x: _linear(x - x.mean(0) * (len(x) > 2)), r"in a batch of 4 give answers"),
         (lambda x: _linear(x) + torch.arange(len(x))[:, None], r"the same query first and last in a batch of 4 gives"),
+        (lambda x: _linear(x - 1e-3 * x.mean(0)), r"a query alone and the same query in a batch of 2 give answers"),
         (
             lambda x: _linear(x.cumsum(0)),
             r"first and last in a batch of 4 gives .* mixes the queries of a batch, or tr",
         ),
     ],
-    ids=["dropout", "noise", "softmax", "drift", "norm", "scale", "mean", "little", "place", "sum"],
+    ids=["dropout", "noise", "softmax", "drift", "norm", "scale", "mean", "place", "little", "sum"],
 )
 def test_a_model_that_is_no_function_of_one_query_is_refused(function: Callable[[Tensor], object], match: str) -> None:
     with pytest.raises(OutputError, match=rf"^`m` must be a function of one query, but .*{match}"):
