@@ -148,7 +148,7 @@ def _command_lines(group: int) -> Iterator[str]:
 
 def _interrupt(guarded: Guarded, *launch: str) -> None:
     """Press Ctrl-C in the middle of a launch."""
-    process = guarded.start(*launch)
+    process = guarded.start(*launch, NERCC_TEST_SECONDS="3")  # so that it is in the middle for long
     printed = guarded.study.folder / "printed"
     latest = time.monotonic() + 180
     while b"searching with" not in printed.read_bytes():

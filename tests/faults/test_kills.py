@@ -40,12 +40,6 @@ def _kill_workers(study: Operation, launch: subprocess.Popen[str], *, kills: int
     return done
 
 
-def _undisturbed(operate: Operate) -> StudyHistory:
-    calm = operate("calm", trials=_TRIALS)
-    finished(calm.launch(), timeout_s=240)
-    return calm.check()
-
-
 def _best(history: StudyHistory) -> list[tuple[float, float, float]]:
     entries = TunedTable.from_history(history).entries
     return [(entry.lambda_enc, entry.lambda_dec, entry.heldout.mse.mean) for entry in entries]
@@ -55,15 +49,16 @@ def _best(history: StudyHistory) -> list[tuple[float, float, float]]:
 def test_a_hundred_killed_workers_cost_no_trial(kind: str, operate: Operate, postgres: Postgres) -> None:
     """With the sampler `random` a proposal depends on its number alone, so that the result is the undisturbed one."""
     storage = postgres.new_database() if kind == "postgresql" else None
-    study = operate(trials=_TRIALS, seconds=1.0, storage=storage)
-    launch = study.launch(workers=4)
-    kills = _kill_workers(study, launch, kills=_KILLS, pause_s=0.9)
-    finished(launch, timeout_s=240)
+    study, calm = operate(trials=_TRIALS, seconds=0.6, grace_s=4, storage=storage), operate("calm", trials=_TRIALS)
+    launch, undisturbed = study.launch(workers=4), calm.launch()
+    kills = _kill_workers(study, launch, kills=_KILLS, pause_s=0.6)
+    finished(launch)
+    finished(undisturbed)
     assert kills == _KILLS
     history = study.check()
     study.run("sync", "faulty")
     Tracked.of(study.home.tracking_url).check(history)
-    assert _best(history) == _best(_undisturbed(operate))
+    assert _best(history) == _best(calm.check())
 
 
 def test_a_launch_that_is_killed_again_and_again_ends_as_an_undisturbed_one(operate: Operate) -> None:
@@ -79,7 +74,7 @@ def test_a_launch_that_is_killed_again_and_again_ends_as_an_undisturbed_one(oper
         os.kill(launch.pid, signal.SIGKILL)
         launch.wait()
         _wait_for_the_end_of(workers)
-    finished(study.launch(workers=2), timeout_s=240)
+    finished(study.launch(workers=2))
     history = study.check()
     Tracked.of(study.home.tracking_url).check(history)
     study.run("sync", "faulty")

@@ -21,18 +21,21 @@ from tests.services.postgres import running_postgres
 
 pytestmark = pytest.mark.slow
 
+_AWAY_S = 20.0
+"""A request is given up after 15 s."""
 
-def test_mlflow_may_be_away_for_a_minute(operate: Operate, mlflow_server: MlflowServer) -> None:
-    study = operate(trials=80, seconds=2.0, tracking=mlflow_server.url)
+
+def test_mlflow_may_be_away_for_a_while(operate: Operate, mlflow_server: MlflowServer) -> None:
+    """For longer than a request to it is waited for, and for most of the search."""
+    mlflow_server.start()
+    study = operate(trials=80, seconds=1.2, tracking=mlflow_server.url)
     launch = study.launch(workers=2)
     _wait_for(lambda: study.done >= 5, launch)
     mlflow_server.stop()
-    before = study.done
-    time.sleep(60)
-    assert launch.poll() is None
-    assert study.done > before + 10
+    before, back = study.done, time.monotonic() + _AWAY_S
+    _wait_for(lambda: study.done > before + 10 and time.monotonic() > back, launch)
     mlflow_server.start()
-    shown = finished(launch, timeout_s=240)
+    shown = finished(launch)
     assert "sync" not in shown
     Tracked.of(mlflow_server.url).check(study.check())
     assert "added 0 runs" in study.run("sync", "faulty")
@@ -42,12 +45,12 @@ def test_postgresql_may_be_restarted_again_and_again(operate: Operate) -> None:
     with running_postgres() as server:
         study = operate(trials=30, seconds=0.5, storage=server.new_database())
         launch = study.launch(workers=4)
-        for done, away_s in ((4, 0.0), (7, 0.0), (10, 0.0), (13, 0.0), (16, 5.0)):
+        for done, away_s in ((4, 0.0), (7, 0.0), (10, 0.0), (13, 0.0), (16, 3.0)):
             _wait_for(lambda done=done: study.done >= done, launch)  # type: ignore[misc]  # mypy infers no lambda defaults
             server.stop(is_immediate=True)
             time.sleep(away_s)
             server.start()
-        shown = finished(launch, timeout_s=240)
+        shown = finished(launch)
         assert "the storage is back" in shown
         history = study.check()
         study.run("sync", "faulty")
@@ -57,32 +60,32 @@ def test_postgresql_may_be_restarted_again_and_again(operate: Operate) -> None:
 def test_postgresql_that_stays_away_ends_the_launch_with_one_line(operate: Operate) -> None:
     with running_postgres() as server:
         study = operate(trials=30, seconds=0.5, storage=server.new_database())
-        launch = study.launch("--set", "storage.retry_s=5", workers=2)
+        launch = study.launch("--set", "storage.retry_s=3", workers=2)
         _wait_for(lambda: study.done >= 5, launch)
         server.stop(is_immediate=True)
-        shown, _ = launch.communicate(timeout=120)
+        shown, _ = launch.communicate(timeout=300)
         assert launch.returncode == 2, shown
         assert "Traceback" not in shown
-        assert "failed for 5 s" in shown.splitlines()[-1]
+        assert "failed for 3 s" in shown.splitlines()[-1]
         assert str(sqlalchemy.make_url(study.storage or "").password) not in shown
         server.start()
-        finished(study.launch(workers=2), timeout_s=240)
+        finished(study.launch(workers=2))
         study.check()
 
 
 def test_a_full_disk_stops_the_study_and_costs_nothing(operate: Operate) -> None:
     study = operate(trials=20, seconds=0.2)
     with _small_disk(study.home.root, megabytes=48) as disk:
-        launch = study.launch("--set", "storage.retry_s=5", workers=2)
+        launch = study.launch("--set", "storage.retry_s=3", workers=2)
         _wait_for(lambda: study.done >= 5, launch)
         filling = disk / "filling"
         _fill(filling)
-        shown, _ = launch.communicate(timeout=240)
+        shown, _ = launch.communicate(timeout=300)
         assert launch.returncode == 2, shown
         assert "Traceback" not in shown
         assert not list(disk.glob("**/*.partial"))
         filling.unlink()
-        finished(study.launch(workers=2), timeout_s=240)
+        finished(study.launch(workers=2))
         Tracked.of(study.home.tracking_url).check(study.check())
 
 
@@ -98,7 +101,7 @@ def test_a_clock_that_is_set_wrong_costs_nothing(hours: int, operate: Operate) -
             sqlalchemy.text("UPDATE trial_heartbeats SET heartbeat = datetime(heartbeat, :shift)"),
             {"shift": f"{hours:+d} hours"},
         )
-    finished(launch, timeout_s=240)
+    finished(launch)
     Tracked.of(study.home.tracking_url).check(study.check())
 
 
@@ -114,11 +117,11 @@ def test_a_worker_that_sleeps_beyond_its_heartbeat_writes_nothing_twice(operate:
         time.sleep(5)
         os.kill(sleeper, signal.SIGCONT)
         time.sleep(1)
-    finished(launch, timeout_s=240)
+    finished(launch)
     Tracked.of(study.home.tracking_url).check(study.check())
 
 
-def _wait_for(condition: Callable[[], bool], launch: subprocess.Popen[str], *, timeout_s: float = 240) -> None:
+def _wait_for(condition: Callable[[], bool], launch: subprocess.Popen[str], *, timeout_s: float = 300) -> None:
     latest = time.monotonic() + timeout_s
     while not condition():
         assert launch.poll() is None, launch.communicate()[0]
