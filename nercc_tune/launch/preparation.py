@@ -32,7 +32,7 @@ class Preparation:
             spaced; by default the queries themselves, pooled.
         allow_code: Whether the study file may name Python code.
         notify: Called with a line when a step begins that takes time.
-        notice: Called with a line about what was found in the files; by default as `notify`.
+        notice: Called with a line about what was found in the files, and in the trace; by default as `notify`.
     """
 
     spec: StudySpec
@@ -50,9 +50,13 @@ class Preparation:
         """
         self.home.check_writable()
         check_designs(self.spec)
-        for notice in MaskSource.of(self.spec, self.home.data).notices:
-            self.notify(notice)
+        for note in MaskSource.of(self.spec, self.home.data).notices:
+            self._tell(note)
         resolve_device(self.spec.workload.device)
+
+    @property
+    def _tell(self) -> Callable[[str], None]:
+        return self.notice or self.notify
 
     def load(self) -> Inference:
         """Load the workload; a small model may have to be trained first.
@@ -67,7 +71,7 @@ class Preparation:
                 spec.workload,
                 home=home.root,
                 data_dir=home.data,
-                notify=self.notice or self.notify,
+                notify=self._tell,
                 check_size=partial(check_size, spec),
                 allow_code=self.allow_code,
             )

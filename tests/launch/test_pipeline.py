@@ -356,10 +356,10 @@ def test_a_trace_whose_parts_differ_is_judged_and_that_said_before_the_search(
         "code={ queries = 5, workers = 12 }",
         "straggling={ model = 'trace', path = 't.csv', rule = 'deadline', deadline = 5.0, unit = 'ms' }",
     )
-    stages: list[str] = []
-    result = launch(spec, home, events=LaunchEvents(stage=stages.append))
+    told: list[str] = []
+    result = launch(spec, home, events=LaunchEvents(stage=told.append, notice=told.append))
     assert sum(entry.weight for entry in result.table.entries) == pytest.approx(1)
-    assert any("answers" in line and "never came" in line for line in stages[: stages.index("loading")])
+    assert any("answers" in line and "never came" in line for line in told[: told.index("loading")])
 
 
 def test_a_trace_that_is_too_short_for_judging_is_refused_before_anything_is_written(tmp_path: Path) -> None:
