@@ -13,6 +13,8 @@ from tests.services.mlflow_server import mlflow_server
 from tests.services.postgres import postgres
 
 _MOST_PROCESSES = 8  # each takes half a gigabyte
+_LONGEST = {"faults", "crews"}
+"""Folders whose tests take a minute or two each, and therefore begin first."""
 
 __all__ = ["data_root", "mlflow_server", "postgres", "trace_root"]
 
@@ -26,8 +28,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the whole suite in a process for each core, and what is named on the command line in this one."""
     if hasattr(config, "workerinput"):  # this is one of those processes
         return
-    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.getoption("numprocesses") is None:
-        config.option.numprocesses = 0 if config.getoption("usepdb") else min(os.cpu_count() or 1, _MOST_PROCESSES)
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.getoption("markexpr") != "alone"
+    if is_whole and config.getoption("numprocesses") is None and not config.getoption("usepdb"):
+        config.option.numprocesses = min(os.cpu_count() or 1, _MOST_PROCESSES)
     if config.getoption("numprocesses"):
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # or their threads disturb each other
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script; programs would inherit it
@@ -42,16 +45,17 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if _wants_slow(config):
-        return
+    items.sort(key=lambda item: not _LONGEST.intersection(item.path.parts))
     for item in items:
-        if item.get_closest_marker("slow"):
+        if item.get_closest_marker("slow") and not _wants_slow(config):
             item.add_marker(pytest.mark.skip(reason="slow; --slow runs it"))
+        elif item.get_closest_marker("alone") and hasattr(config, "workerinput"):
+            item.add_marker(pytest.mark.skip(reason="asserts on time; `-m alone` runs it"))
 
 
 def _wants_slow(config: pytest.Config) -> bool:
     """Whether slow tests run: by `--slow`, or where `-m` speaks of them."""
-    return config.getoption("--slow") or "slow" in config.getoption("markexpr")
+    return config.getoption("--slow") or any(name in config.getoption("markexpr") for name in ("slow", "alone"))
 
 
 @pytest.fixture(scope="session")

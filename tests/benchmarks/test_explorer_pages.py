@@ -16,7 +16,7 @@ from tests.services.mlflow_server import MlflowServer  # noqa: E402
 from tests.stored import large_home  # noqa: E402
 
 _TRIALS = 2000
-_REPEATS = 3
+_REPEATS = 2
 _ASKED_S = 2.0
 """Of a page of a study of 2,000 trials, from the click on; 0.9 to 1.9 s on two cores."""
 _NOISE = 2.0
@@ -24,6 +24,7 @@ _NOISE = 2.0
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_every_page_of_a_large_study_is_there_soon(tmp_path: Path, mlflow_server: MlflowServer) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:

@@ -27,6 +27,7 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.usefixtures("_one_thread")
 @pytest.mark.parametrize("kind", ["nearest-neighbour", "projection"])
 def test_a_group_of_50(kind: str, benchmark: BenchmarkFixture) -> None:
@@ -41,6 +42,7 @@ def test_a_group_of_50(kind: str, benchmark: BenchmarkFixture) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.usefixtures("_one_thread")
 def test_a_code_of_a_group(benchmark: BenchmarkFixture) -> None:
     code = GroupCode(
@@ -57,6 +59,7 @@ def test_a_code_of_a_group(benchmark: BenchmarkFixture) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.usefixtures("_one_thread")
 def test_a_group_of_500_ends() -> None:
     queries = torch.rand(500, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -16,7 +16,7 @@ from torch import Tensor
 from nercc_tune.coding import node_set
 from nercc_tune.splines import smooth, smoothing_matrix
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 WORKERS, QUERIES, STRAGGLERS, OUTPUTS = 2000, 500, 400, 10
 SMOOTHING = 1e-6
