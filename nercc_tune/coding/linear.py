@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nercc_tune.coding.data import Data, like, to_tensor
+from nercc_tune.text.one_line import show
 
 Arrived = Tensor | NDArray[Any] | Sequence[int] | Sequence[bool]
 
@@ -142,7 +143,10 @@ class LinearCode(ABC):
         return (estimates, suspects) if return_suspects else estimates
 
     def _worker_numbers(self, arrived: Arrived) -> Tensor:
-        workers = torch.as_tensor(arrived)
+        try:
+            workers = torch.as_tensor(arrived)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"`arrived` must hold whole numbers or booleans, but got {show(arrived)}.") from error
         if workers.dtype == torch.bool:
             if workers.shape != (self.workers,):
                 raise ValueError(

@@ -158,7 +158,7 @@ class Trace:
         if never:
             share = never / used.size
             remarks.append(
-                f"{never} of the trace's {used.size} answers ({share:.1%}) never came; they arrive last or not at all"
+                f"{never} of the trace's {used.size} answers ({share:.1%}) never came: they are late, last or absent"
                 + ("; that is more than half: is the trace read as it is meant?" if share > _MANY else "")
             )
         if silent:

@@ -74,11 +74,12 @@ def _answers(model: nn.Module, queries: Tensor, count: int) -> bool:
 
 
 def _check(answer: object, count: int, model_name: str) -> Tensor:
-    must = f"`{model_name}` must answer {count} queries with finite floats of shape ({count}, classes), but got"
+    queries = "a query" if count == 1 else f"{count} queries"
+    must = f"`{model_name}` must answer {queries} with finite floats of shape ({count}, classes), but got"
     if not isinstance(answer, Tensor):
-        raise OutputError(f"{must} a {type(answer).__name__}.")
+        raise OutputError(f"{must} a {type(answer).__name__}; let its `forward` return the logits alone.")
     if not (answer.is_floating_point() and answer.ndim == 2 and answer.shape[0] == count and answer.shape[1] > 0):
         raise OutputError(f"{must} {answer.dtype} of shape {tuple(answer.shape)}.")
     if not torch.isfinite(answer).all():
-        raise OutputError(f"{must} NaN or infinity.")
+        raise OutputError(f"{must} NaN or infinity; check its weights and the queries.")
     return answer

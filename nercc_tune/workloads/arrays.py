@@ -14,6 +14,7 @@ from nercc_tune.errors import WorkloadError
 from nercc_tune.workloads.array_files import read_arrays
 from nercc_tune.workloads.image_set import ImageSet
 from nercc_tune.workloads.labels import read_labels
+from nercc_tune.workloads.pixels import hint_at_white
 from nercc_tune.workloads.queries import ArrayQueries
 
 __all__ = ["open_arrays"]
@@ -65,7 +66,10 @@ def _check_depth(images: NDArray[np.generic]) -> None:
 def _tell(images: NDArray[np.generic]) -> Iterator[str]:
     largest = images.max()
     if images.dtype.name == "uint16":
-        yield f"the images have 16 bits and are scaled, 65535 being white; their largest value is {largest}"
+        yield (
+            f"the images have 16 bits and are scaled, 65535 being white; their largest value is {largest}"
+            + hint_at_white(int(largest), 65535)
+        )
     elif images.dtype != np.uint8 and images.ndim > 2 and images.min() >= 0 and largest > _LARGEST_NORMALISED:
         yield (
             f"the images are floats up to {largest:g} and are served as they are; "

@@ -20,6 +20,15 @@ _BITS_TAG, _PHOTOMETRIC_TAG, _FORMAT_TAG = 258, 262, 339  # of a TIFF file
 _WHITE_IS_ZERO, _SIGNED = 0, 2
 
 
+def hint_at_white(largest: int, white: int) -> str:
+    """Return what to say where images are all so dark that their white may be another.
+
+    >>> hint_at_white(4080, 65535)
+    '; where white is less than that, as 4095 of 12 bits, scale them before'
+    """
+    return "; where white is less than that, as 4095 of 12 bits, scale them before" if 2 * largest < white else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Depth:
     """How many grey levels an image has, where these are more than 256.

@@ -15,7 +15,7 @@ from nercc_tune.errors import WorkloadError
 from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads.digest import digest_parts, tensor_bytes
 from nercc_tune.workloads.image_set import ImageSet, sample_indices
-from nercc_tune.workloads.pixels import Depth
+from nercc_tune.workloads.pixels import Depth, hint_at_white
 from nercc_tune.workloads.preprocessing import Preprocessing
 
 __all__ = ["ArrayQueries", "ImageQueries"]
@@ -162,5 +162,5 @@ def _tell_depths(looked: Sequence[_Looked]) -> Iterable[str]:
         largest = max(depth.largest for depth in depths)
         yield (
             f"{len(depths)} of {len(looked)} images have {kind} a pixel and are scaled to 8, {depths[0].white} being "
-            f"white; their largest value is {largest}"
+            f"white; their largest value is {largest}{hint_at_white(largest, depths[0].white)}"
         )

@@ -207,6 +207,7 @@ class TestDecoder:
             ([1, 0, 1], r"`arrived` must name each worker once, but got \[1, 0, 1\]"),
             (torch.tensor([[0, 1], [1, 1]]), "`arrived` must name each worker once"),
             ([True] * (code.workers - 1), f"`arrived` must be a mask of {code.workers} workers"),
+            (["0", "1"], r"`arrived` must hold whole numbers or booleans, but got \['0', '1'\]"),  # type: ignore[list-item]
             (torch.tensor([0.0, 1.0]), r"`arrived` must hold whole numbers or booleans, but got torch.float32"),
         ]
         for arrived, message in cases:

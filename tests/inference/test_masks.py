@@ -239,7 +239,7 @@ def test_answers_that_never_come_are_late_under_a_deadline(tmp_path: Path) -> No
     assert drawn[2].waiting is not None
     assert drawn[2].waiting.tolist() == [2.5] * 5
     assert (drawn[2].arrived == [False] * 2 + [True] * 10).all()
-    assert source.notices == ("25 of the trace's 600 answers (4.2%) never came; they arrive last or not at all",)
+    assert source.notices == ("25 of the trace's 600 answers (4.2%) never came: they are late, last or absent",)
 
 
 def test_answers_that_never_come_arrive_last_or_not_at_all_under_first(tmp_path: Path) -> None:

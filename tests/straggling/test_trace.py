@@ -107,7 +107,7 @@ def test_iterations_that_nobody_answers_are_in_no_part() -> None:
         assert np.array_equal(drawn, latencies[left, :workers])
     assert trace.remarks(workers=3) == (
         "of the trace's 4 workers the first 3 are used",
-        "9 of the trace's 30 answers (30.0%) never came; they arrive last or not at all",
+        "9 of the trace's 30 answers (30.0%) never came: they are late, last or absent",
         "in 3 iterations of the trace no worker ever answers; no mask is drawn from them",
     )
     with pytest.raises(TraceError, match=r"at least 5 iterations, .* but has 4 with an answer; record more"):

@@ -117,7 +117,7 @@ def test_too_few_queries_are_told_before_anything_is_trained(tmp_path: Path) -> 
 def test_weights_that_give_no_finite_logits_are_refused(tmp_path: Path, scale: float) -> None:
     path = _save_lenet(tmp_path / "bad.safetensors", scale=scale)
     with pytest.raises(
-        OutputError, match=r"^`lenet5` must answer 1 queries with finite floats .* but got NaN or infinity"
+        OutputError, match=r"^`lenet5` must answer a query with finite floats .* but got NaN or infinity"
     ):
         _load(tmp_path, **_LENET, checkpoint=str(path))
 

@@ -58,17 +58,17 @@ def test_the_shape_of_a_query_and_the_outputs_are_measured() -> None:
 @pytest.mark.parametrize(
     ("function", "got"),
     [
-        (lambda x: (x,), r"a tuple\.$"),
+        (lambda x: (x,), r"a tuple; let its `forward` return the logits alone\.$"),
         (lambda x: x, r"torch\.float32 of shape \(1, 2, 5\)\.$"),
         (lambda _: torch.zeros(3, 4), r"torch\.float32 of shape \(3, 4\)\.$"),
         (lambda x: torch.zeros(len(x), 0), r"torch\.float32 of shape \(1, 0\)\.$"),
         (lambda x: torch.zeros(len(x), 4, dtype=torch.int64), r"torch\.int64 of shape \(1, 4\)\.$"),
-        (lambda x: torch.full((len(x), 4), torch.nan), r"NaN or infinity\.$"),
+        (lambda x: torch.full((len(x), 4), torch.nan), r"NaN or infinity; check its weights and the queries\.$"),
     ],
     ids=["tuple", "axes", "count", "no outputs", "whole numbers", "nan"],
 )
 def test_answers_that_are_no_finite_vectors_are_refused(function: Callable[[Tensor], object], got: str) -> None:
-    must = r"^`m` must answer 1 queries with finite floats of shape \(1, classes\), but got "
+    must = r"^`m` must answer a query with finite floats of shape \(1, classes\), but got "
     with pytest.raises(OutputError, match=must + got):
         measure_outputs(_Model(function), _DATA, model_name="m")
 
@@ -127,6 +127,24 @@ def test_a_program_of_a_fixed_batch_is_refused() -> None:
 def test_a_model_that_is_no_function_of_one_query_is_refused(function: Callable[[Tensor], object], match: str) -> None:
     with pytest.raises(OutputError, match=rf"^`m` must be a function of one query, but .*{match}"):
         measure_outputs(_Model(function), _VARIED, model_name="m")
+
+
+def test_a_model_that_changes_one_answer_of_many_is_refused() -> None:
+    """As stochastic depth does that was left on: of a few queries it may change none."""
+    calls = 0
+
+    def rarely(queries: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return _linear(queries) * torch.where((torch.arange(len(queries)) == 40) & (calls % 2 == 0), 0.0, 1.0)[:, None]
+
+    many = ArrayQueries(
+        name="npz",
+        queries=torch.randn(200, 2, 5, generator=torch.Generator().manual_seed(0)),
+        labels=torch.arange(200) % 4,
+    )
+    with pytest.raises(OutputError, match="the same query asked twice gives answers that differ"):
+        measure_outputs(_Model(rarely), many, model_name="m")
 
 
 @pytest.mark.parametrize(
