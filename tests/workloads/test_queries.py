@@ -93,8 +93,10 @@ def test_images_are_checked_and_their_depths_said_once(preprocessing: FixedSize 
     assert queries.check([0, 3]) == ("a note",)
     assert queries.check([0, 1, 2]) == (
         "a note",
-        "2 of 3 images have 16 bits a pixel and are scaled to 8, 65535 being white; their largest value is 9; "
-        "where white is less than that, as 4095 of 12 bits, scale them before",
+        (
+            "2 of 3 images have 16 bits a pixel and are scaled to 8, 65535 being white; their largest value is 9; "
+            "where white is less than that, as 4095 of 12 bits, scale them before"
+        ),
     )
 
 
