@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from importlib import import_module
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.web.bootstrap import load_config_options
 
 from explorer.pages import PAGES  # imports what takes seconds now, and not when the first page is opened
+from explorer.source import prepare
 
 
 class PagesAtRoot:
@@ -47,13 +47,8 @@ OPTIONS = {
 }
 
 
-def prepare() -> None:
-    """Import what the workloads take seconds to import, before somebody waits for it."""
-    import_module("torchvision.datasets")
-
-
 if __name__ == "__main__":
-    threading.Thread(target=prepare, daemon=True).start()
+    threading.Thread(target=prepare, daemon=True).start()  # before somebody waits for it
     load_config_options(OPTIONS)
     explorer = st.App(Path(__file__).with_name("app.py"), middleware=[Middleware(PagesAtRoot)])
     uvicorn.run(explorer, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TypeVar
 
 import streamlit as st
@@ -20,6 +21,18 @@ from nercc_tune.tuning import StudyReader
 _Value = TypeVar("_Value")
 _MAX_AGE_S = 1.5
 """A study that runs is looked at this often, however many pages are open."""
+
+
+_importing = threading.Lock()
+
+
+def prepare() -> None:
+    """Import what the workloads take seconds to import, in one thread at a time.
+
+    Two threads that import parts of torchvision, which import each other, may both find them half made.
+    """
+    with _importing:
+        import_module("torchvision.datasets")
 
 
 @dataclass(eq=False)
@@ -38,6 +51,7 @@ class Source:
         Raises:
             NerccTuneError: If the model or the data cannot be used here.
         """
+        prepare()
         with self.lock:
             kept = self._explorations.get(history.digest)
             if kept is None or kept.history.workload != history.workload:

@@ -95,7 +95,9 @@ def settle(page: Page, title: str) -> None:
     heading = "Studies" if title == "Overview" else title
     expect(page.get_by_role("heading", level=1, name=heading, exact=True)).to_be_visible()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    expect(page.get_by_test_id("stException")).to_have_count(0)
+    raised = page.get_by_test_id("stException")
+    assert raised.count() == 0, raised.first.inner_text()
+    expect(raised).to_have_count(0)
 
 
 def free_pair() -> int:
