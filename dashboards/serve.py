@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-import pandas  # noqa: F401 - plotly looks into a pandas that another thread is still importing
+import pandas as pd  # noqa: F401 - plotly looks into a pandas that another thread is still importing
 import streamlit as st
 import uvicorn
 from starlette.middleware import Middleware
