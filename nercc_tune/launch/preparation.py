@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from nercc_tune.home import Home
 from nercc_tune.inference import (
@@ -50,9 +50,14 @@ class Preparation:
         """
         self.home.check_writable()
         check_designs(self.spec)
-        for note in MaskSource.of(self.spec, self.home.data).notices:
+        for note in self._masks.notices:
             self._tell(note)
         resolve_device(self.spec.workload.device)
+
+    @cached_property
+    def _masks(self) -> MaskSource:
+        """The masks of all parts; a trace may take seconds to read."""
+        return MaskSource.of(self.spec, self.home.data)
 
     @property
     def _tell(self) -> Callable[[str], None]:
@@ -80,7 +85,7 @@ class Preparation:
             spec=spec,
             workload=workload,
             split=split_queries(spec, len(workload.data)),
-            masks=MaskSource.of(spec, home.data),
+            masks=self._masks,
             engine=ForwardEngine(
                 workload.model,
                 device=resolve_device(spec.workload.device),
