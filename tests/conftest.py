@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
+from tests.scheduling import SharingScheduler
 from tests.services.mlflow_server import mlflow_server
 from tests.services.postgres import postgres
 
@@ -38,6 +40,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     # The tests start hundreds of processes, which import the same modules.
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharingScheduler | None:
+    return SharingScheduler(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -6,12 +6,15 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from nercc_tune.errors import HomeError
 from nercc_tune.home.places import given_path, sqlite_url
+
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -101,16 +104,28 @@ class Home:
         """
         folder = self.study(name)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                file.seek(0)
-                raise HomeError(
-                    f"study `{name}` is being launched by {file.read() or 'another process'} in {self.root}; "
-                    f"wait for it, join it with `nercc-tune worker {name}`, or use another --home."
-                ) from error
+        with (folder / _LOCK).open("a+", encoding="utf-8") as file:
+            self._take(file, name)
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
             yield
+
+    def check_free(self, name: str) -> None:
+        """Refuse early, before the time that loading takes, a study that another process holds; writes nothing.
+
+        Raises:
+            HomeError: If another process holds it.
+        """
+        with suppress(FileNotFoundError), (self.study(name) / _LOCK).open("r+", encoding="utf-8") as file:
+            self._take(file, name)
+
+    def _take(self, file: TextIO, name: str) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise HomeError(
+                f"study `{name}` is being launched by {file.read() or 'another process'} in {self.root}; "
+                f"wait for it, join it with `nercc-tune worker {name}`, or use another --home."
+            ) from error

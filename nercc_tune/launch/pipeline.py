@@ -84,6 +84,7 @@ def launch(
         spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage, notice=events.notice
     )
     preparation.check()
+    home.check_free(spec.name)
     check_crew(spec.resources)
     check_apart(spec, home)
     check_tracking(tracking_url(spec, home))

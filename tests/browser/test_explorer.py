@@ -15,7 +15,7 @@ from nercc_tune.tracking.deployment.promotion import read_deployments
 from tests.browser.explorer_site import MODELS, PAGES, Site, served, settle
 from tests.faults.operation import Operation
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("explorer")]
+pytestmark = pytest.mark.slow
 
 _NAME = "nercc-zero_cost-build-npz-K4-N10"
 _CELL = "faulty/K4-N10-S3"

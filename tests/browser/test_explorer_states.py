@@ -13,7 +13,7 @@ from tests.browser.explorer_site import PAGES, served_beside, settle
 from tests.services.mlflow_server import MlflowServer
 from tests.stored import large_home
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("explorer states")]
+pytestmark = pytest.mark.slow
 
 _TRIALS = 2000
 

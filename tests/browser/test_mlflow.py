@@ -16,7 +16,7 @@ from nercc_tune.tracking.projection import Projection
 from tests.builders import finished, pruned, searched, study
 from tests.services.mlflow_server import MlflowServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages of mlflow")]
+pytestmark = pytest.mark.slow
 
 STUDY = "looked-at"
 COLUMNS = ["lambda_enc", "lambda_dec", "mse", "prob_mse", "rel_acc", "agreement", "S", "state"]

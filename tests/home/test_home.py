@@ -47,9 +47,13 @@ def test_one_process_at_a_time_holds_a_study(tmp_path: Path) -> None:
             home.locked("tiny"),
         ):
             pass
+        with pytest.raises(HomeError, match=rf"is being launched by process {other.pid} on "):
+            home.check_free("tiny")
+        home.check_free("another")
         with home.locked("another"):
             pass
         other.communicate("\n")
+    home.check_free("tiny")
     with home.locked("tiny"):
         pass
 

@@ -15,7 +15,7 @@ from tests.services.mlflow_server import MlflowServer
 from tests.tracking.conftest import Store, wait_for
 from tests.tracking.proxy import proxy_to
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("outage of mlflow")]
+pytestmark = pytest.mark.slow
 
 MSES = (0.05, 0.04, None, 0.045, 0.03, 0.06)
 

@@ -250,7 +250,6 @@ def interrupted(nodes: Nodes) -> Interrupted:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray cluster")
 def test_an_interrupted_launch_gives_the_proposals_back(interrupted: Interrupted) -> None:
     leases = _leases(interrupted.home, interrupted.spec.name)
     assert optuna.trial.TrialState.RUNNING not in {trial.state for trial in leases}
@@ -258,7 +257,6 @@ def test_an_interrupted_launch_gives_the_proposals_back(interrupted: Interrupted
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray cluster")
 def test_an_error_that_another_worker_would_meet_ends_the_launch(interrupted: Interrupted) -> None:
     other = interrupted.spec.model_copy(
         update={"search": interrupted.spec.search.model_copy(update={"trials": TRIALS, "seed": 1})}
@@ -273,7 +271,6 @@ def test_an_error_that_another_worker_would_meet_ends_the_launch(interrupted: In
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray cluster")
 def test_workers_of_a_lost_node_are_replaced(interrupted: Interrupted, nodes: Nodes) -> None:
     """It is lost in the middle of the search, and another one comes later."""
     told: list[str] = []
