@@ -7,7 +7,17 @@ from nercc_tune.coding.berrut import BerrutCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
 from nercc_tune.coding.linear import BASE, LinearCode, NonFiniteAnswers
 from nercc_tune.coding.nercc import NerccCode
-from nercc_tune.coding.nodes import DOMAIN, FITTED_NODES, NODES, NodeSet, chord_length, node_kinds, node_set
+from nercc_tune.coding.nodes import (
+    COPIES,
+    DOMAIN,
+    FITTED_NODES,
+    NODES,
+    NodeSet,
+    chord_length,
+    copies_of,
+    node_kinds,
+    node_set,
+)
 from nercc_tune.coding.ordering import ORDERINGS, order_queries, query_features
 from nercc_tune.coding.placed import PlacedCode
 from nercc_tune.coding.repetition import ReplicationCode, UncodedCode
@@ -16,6 +26,7 @@ __all__ = [
     "ASSIGNMENTS",
     "BASE",
     "BASELINE_CODES",
+    "COPIES",
     "DOMAIN",
     "FITTED_NODES",
     "NODES",
@@ -31,6 +42,7 @@ __all__ = [
     "ReplicationCode",
     "UncodedCode",
     "chord_length",
+    "copies_of",
     "node_kinds",
     "node_set",
     "order_queries",

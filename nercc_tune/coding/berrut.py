@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nercc_tune.coding.linear import LinearCode
 from nercc_tune.coding.nodes import NodeSet
+from nercc_tune.splines.coinciding import ranks
 
 # Two nodes closer than this are one: a few units in the last place of a number in [-1, 1].
 _SAME_NODE = 8 * torch.finfo(torch.float64).eps
@@ -35,10 +36,15 @@ class BerrutCode(LinearCode):
 
 
 def berrut_matrix(nodes: Tensor, sites: Tensor) -> Tensor:
-    """Return the matrix [..., m, n] from values at the nodes [..., n] to Berrut's interpolant at the sites [m]."""
+    """Return the matrix [..., m, n] from values at the nodes [..., n] to Berrut's interpolant at the sites [m].
+
+    Signs alternate over the nodes that differ, and the values at nodes that coincide are averaged.
+    """
     distance = sites[:, None] - nodes[..., None, :]
-    signs = 1.0 - 2.0 * (torch.arange(nodes.shape[-1], device=nodes.device) % 2)
+    rank = ranks(nodes)
+    many = (rank[..., :, None] == rank[..., None, :]).sum(-1)[..., None, :]
+    signs = (1.0 - 2.0 * (rank % 2))[..., None, :]
     hit = distance.abs() <= _SAME_NODE
-    weights = signs / distance.masked_fill(hit, 1.0)
+    weights = signs / (many * distance.masked_fill(hit, 1.0))
     rational = weights / weights.sum(-1, keepdim=True)
-    return torch.where(hit.any(-1, keepdim=True), hit.to(nodes.dtype), rational)
+    return torch.where(hit.any(-1, keepdim=True), hit.to(nodes.dtype) / many, rational)

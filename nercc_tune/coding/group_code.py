@@ -12,7 +12,7 @@ from torch import Tensor
 from nercc_tune.coding.assignment import ASSIGNMENTS, worker_positions
 from nercc_tune.coding.data import to_tensor
 from nercc_tune.coding.linear import LinearCode
-from nercc_tune.coding.nodes import FITTED_NODES, NodeSet, chord_length, node_kinds, node_set
+from nercc_tune.coding.nodes import FITTED_NODES, NodeSet, chord_length, is_node_kind, node_kinds, node_set
 from nercc_tune.coding.ordering import ORDERINGS, Features, group_features, order_queries
 from nercc_tune.coding.placed import PlacedCode
 from nercc_tune.records import Design
@@ -24,7 +24,7 @@ class Placement:
 
     Attributes:
         ordering: Which query goes to which α, a name in `ORDERINGS`.
-        nodes: Where the α and β lie, a name in `node_kinds()`.
+        nodes: Where the α and β lie, a name of `node_kinds()`.
         chord_power: For `chord-length` nodes: 1 chord length, 0.5 centripetal, 0 uniform.
         assignment: Which worker computes at which β, a name in `ASSIGNMENTS`.
         rack: How many consecutive workers may be lost together; `interleaved` needs it.
@@ -41,13 +41,13 @@ class Placement:
 
     def __post_init__(self) -> None:
         named = (
-            ("ordering", self.ordering, ORDERINGS),
-            ("nodes", self.nodes, node_kinds()),
-            ("assignment", self.assignment, ASSIGNMENTS),
+            ("ordering", self.ordering, sorted(ORDERINGS), self.ordering in ORDERINGS),
+            ("nodes", self.nodes, node_kinds(), is_node_kind(self.nodes)),
+            ("assignment", self.assignment, sorted(ASSIGNMENTS), self.assignment in ASSIGNMENTS),
         )
-        for name, value, known in named:
-            if value not in known:
-                raise ValueError(f"`{name}` must be one of {', '.join(sorted(known))}, but got {value!r}.")
+        for name, value, known, is_known in named:
+            if not is_known:
+                raise ValueError(f"`{name}` must be one of {', '.join(known)}, but got {value!r}.")
         if not 0 <= self.chord_power <= 1:
             raise ValueError(f"`chord_power` must be from 0 to 1, but got {self.chord_power}.")
         if self.assignment == "interleaved" and (self.rack is None or not self.rack >= 2):
@@ -132,10 +132,10 @@ class GroupCode:
         self.queries = queries
         self.workers = workers
         self.placement = placement
-        self.position = worker_positions(placement.assignment, workers=workers, rack=placement.rack)
         self._build = build
         is_fitted = placement.nodes in FITTED_NODES
         nodes = node_set("uniform" if is_fitted else placement.nodes, queries=queries, workers=workers)
+        self.position = worker_positions(placement.assignment, nodes.beta, rack=placement.rack)
         # Nodes that are the same for all groups have matrices worth keeping.
         self._shared = None if is_fitted else build(nodes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ _LEAST_GAP = 0.05
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NodeSet:
-    """Query nodes α [K] and worker nodes β [N], float64, each ascending within `DOMAIN`.
+    """Query nodes α [K] and worker nodes β [N], float64, each ascending within `DOMAIN`; several β may coincide.
 
     The α of many groups may be held together as [..., K]; codes take those of one group.
     """
@@ -31,8 +32,10 @@ class NodeSet:
     def __post_init__(self) -> None:
         for name, nodes in (("alpha", self.alpha), ("beta", self.beta)):
             inside = bool((nodes >= DOMAIN[0]).all() and (nodes <= DOMAIN[1]).all())
-            if not inside or not bool((nodes.diff() > 0).all()):
-                raise ValueError(f"`{name}` must ascend strictly within [-1, 1], but got {nodes.tolist()}.")
+            gaps = nodes.diff()
+            if not inside or not bool((gaps > 0).all() if name == "alpha" else (gaps >= 0).all()):
+                strictly = " strictly" if name == "alpha" else ""
+                raise ValueError(f"`{name}` must ascend{strictly} within [-1, 1], but got {nodes.tolist()}.")
 
     @property
     def queries(self) -> int:
@@ -91,6 +94,38 @@ def systematic(queries: int, workers: int) -> NodeSet:
     return NodeSet(alpha=_even_points(queries, queries - 1), beta=_systematic_beta(queries, workers))
 
 
+def copies(queries: int, workers: int, *, copies: int) -> NodeSet:
+    """Place the queries evenly from end to end, `copies` workers on each of them, and the other workers in the gaps.
+
+    Equally many lie in every gap, evenly spaced. Those left over are further copies of some queries, evenly among
+    them, or where there are no copies, further workers of some gaps. A code that interpolates sends plain queries to
+    the workers on query nodes, and any copy that arrives is the output itself.
+
+    Args:
+        queries: K.
+        workers: N.
+        copies: c, from 0 to ⌊N / K⌋.
+
+    Raises:
+        ValueError: If there are not so many workers.
+    """
+    most = workers // queries
+    if not 0 <= copies <= most:
+        raise ValueError(f"`copies` must be from 0 to N // K = {most}, but got {copies}.")
+    gaps = queries - 1
+    if gaps == 0:
+        return NodeSet(alpha=_even_points(1, 1), beta=torch.zeros(workers, dtype=torch.float64))
+    between, spare = divmod(workers - copies * queries, gaps)
+    further = _spread(spare, queries if copies else gaps)
+    points = []
+    for query in range(queries):
+        start = 2 * query - gaps
+        points += [start / gaps] * (copies + (copies > 0 and query in further))
+        parts = between + 1 + (copies == 0 and query in further) if query < gaps else 1
+        points += [(start * parts + 2 * step) / (gaps * parts) for step in range(1, parts)]
+    return NodeSet(alpha=_even_points(queries, gaps), beta=torch.tensor(points, dtype=torch.float64))
+
+
 def chord_length(distances: Tensor, *, power: float) -> Tensor:
     """Space query nodes by how unlike consecutive queries are, as in parametric curve fitting.
 
@@ -135,9 +170,26 @@ NODES: dict[str, Callable[[int, int], NodeSet]] = {
 """Kinds of node sets that are the same for all groups, by name: each takes (K, N)."""
 
 
+COPIES = "copies"
+"""The kind that is named with its number: `copies-4` is four copies of every query."""
+
+_NUMBERED = re.compile(rf"{COPIES}-(0|[1-9][0-9]{{0,6}})")
+
+
+def is_node_kind(kind: str) -> bool:
+    """Whether there are nodes of this name, those fitted to a group included."""
+    return kind in NODES or kind in FITTED_NODES or _NUMBERED.fullmatch(kind) is not None
+
+
 def node_kinds() -> tuple[str, ...]:
-    """Return the names of all kinds of nodes, those fitted to a group included."""
-    return tuple(sorted((*NODES, *FITTED_NODES)))
+    """Return the names of all kinds of nodes, those fitted to a group included; `copies-c` stands for every c."""
+    return (*sorted((*NODES, *FITTED_NODES)), f"{COPIES}-c")
+
+
+def copies_of(kind: str) -> int | None:
+    """Return how many copies of every query a kind of nodes has: c of `copies-<c>`, and None for all others."""
+    numbered = _NUMBERED.fullmatch(kind)
+    return int(numbered[1]) if numbered else None
 
 
 def node_set(kind: str, *, queries: int, workers: int) -> NodeSet:
@@ -151,11 +203,12 @@ def node_set(kind: str, *, queries: int, workers: int) -> NodeSet:
             f"`nodes` must be one of {', '.join(sorted(NODES))} to be the same for all groups, "
             f"but got {kind!r}, which is fitted to a group."
         )
-    if kind not in NODES:
-        raise ValueError(f"`nodes` must be one of {', '.join(sorted(NODES))}, but got {kind!r}.")
+    number = copies_of(kind)
+    if number is None and kind not in NODES:
+        raise ValueError(f"`nodes` must be one of {', '.join((*sorted(NODES), f'{COPIES}-c'))}, but got {kind!r}.")
     if not (queries >= 1 and workers >= 1):
         raise ValueError(f"`queries` and `workers` must be at least 1, but got {queries} and {workers}.")
-    return NODES[kind](queries, workers)
+    return NODES[kind](queries, workers) if number is None else copies(queries, workers, copies=number)
 
 
 def _even_points(count: int, parts: int) -> Tensor:

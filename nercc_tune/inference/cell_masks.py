@@ -29,7 +29,7 @@ class CellMasks:
     def __len__(self) -> int:
         return sum(len(batch) for batch in self.batches)
 
-    def positions(self, assignment: str, *, workers: int, rack: int | None) -> list[Tensor]:
-        """Return the positions in β of those who arrived, [M, F] ascending, a tensor for each number F."""
-        positions = worker_positions(assignment, workers=workers, rack=rack)
+    def positions(self, assignment: str, beta: Tensor, *, rack: int | None) -> list[Tensor]:
+        """Return the positions in β [N] of those who arrived, [M, F] ascending, a tensor for each number F."""
+        positions = worker_positions(assignment, beta, rack=rack)
         return [positions[batch].sort(-1).values for batch in self.batches]

@@ -20,6 +20,7 @@ from nercc_tune.inference.decoders import (
 )
 from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.drawn_groups import DrawnGroups
+from nercc_tune.inference.layout import Layout
 from nercc_tune.inference.metrics import MaskedMetrics, measure
 from nercc_tune.records import Cell, Design, Encoding, Goal, Option, Reading
 from nercc_tune.records.timings import Timings
@@ -129,7 +130,7 @@ class CellEvaluator:
         answers = self.drawn.outputs.of(layout.unordered(encoder), networks=codes[0].networks)
         truth = self.drawn.truth(design, design.decode_space)
         with self._timed():
-            positions = self._positions(design.assignment)
+            positions = self._positions(design.assignment, layout)
             return measure(decode_by_matrices(codes, truth.answers(answers), positions), truth)
 
     def df_dec(self, design: Design, lambda_dec: float) -> float:
@@ -143,7 +144,7 @@ class CellEvaluator:
         if layout.nodes.alpha.ndim == 1:
             key = ("", placed.nodes, assignment)  # the same for every ordering
         if key not in self._decoders:
-            batches = self._positions(assignment)
+            batches = self._positions(assignment, layout)
             self._decoders[key] = JoinedDecoder([SplineDecoder(layout.nodes, batch) for batch in batches])
         return self._decoders[key]
 
@@ -155,8 +156,8 @@ class CellEvaluator:
         lambda_dec, score, profile = best_parameter(decoding, truth, self._goal, self._grid)
         return Option(assignment=assignment, decode_space=space, lambda_dec=lambda_dec, score=score, profile=profile)
 
-    def _positions(self, assignment: str) -> list[Tensor]:
-        return self.masks.positions(assignment, workers=self.cell.workers, rack=self.drawn.reference.rack)
+    def _positions(self, assignment: str, layout: Layout) -> list[Tensor]:
+        return self.masks.positions(assignment, layout.nodes.beta, rack=self.drawn.reference.rack)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

@@ -61,16 +61,17 @@ class SiteTaps:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SplineEquations:
-    """Nodes, sites and λ of a batch of splines, and the equations `(R + λ QᵀQ) γ = Qᵀ y`, `g = y − λ Q γ`.
+    """Nodes, sites and λ of a batch of splines, and the equations `(R + λ QᵀW⁻¹Q) γ = Qᵀ y`, `g = y − λ W⁻¹Q γ`.
 
-    γ are the second derivatives at the inner nodes. Q takes three taps and R is tridiagonal, so that the system is
-    symmetric positive definite with two bands below the diagonal. Data have their columns on the *first* axis.
+    γ are the second derivatives at the inner nodes, W the weights of the values. Q takes three taps and R is
+    tridiagonal, so that the system is symmetric positive definite with two bands below the diagonal. Data have their
+    columns on the *first* axis.
 
     Attributes:
         nodes: [..., n] float64 on the CPU, strictly ascending.
         gaps: [..., n−1] between the nodes.
         sites: [..., m].
-        smoothing: [...] λ.
+        smoothing: [..., n] λ W⁻¹, what each value is smoothed by.
     """
 
     nodes: Tensor
@@ -79,8 +80,16 @@ class SplineEquations:
     smoothing: Tensor
 
     @classmethod
-    def of(cls, nodes: Tensor, sites: Tensor, smoothing: Tensor | float) -> SplineEquations:
+    def of(
+        cls, nodes: Tensor, sites: Tensor, smoothing: Tensor | float, *, weights: Tensor | None = None
+    ) -> SplineEquations:
         """Check the arguments of `smoothing_matrix` and broadcast them against each other.
+
+        Args:
+            nodes: As for `smoothing_matrix`, and ascending strictly.
+            sites: As for `smoothing_matrix`.
+            smoothing: Likewise.
+            weights: [..., n] of the values, positive; 1 by default.
 
         Raises:
             ValueError: If there is no node, the nodes do not ascend or are not finite, or λ is negative or not finite.
@@ -94,7 +103,7 @@ class SplineEquations:
             raise ValueError("`nodes` and `sites` must be finite, but got a value that is not.")
         gaps = nodes.diff(dim=-1)
         if not bool((gaps > 0).all()):
-            raise ValueError("`nodes` must ascend strictly, but got two that do not.")
+            raise ValueError("`nodes` must ascend, but got two that do not.")
         if not bool((smoothing >= 0).all()) or not bool((smoothing < math.inf).all()):
             raise ValueError(f"`smoothing` must be finite and at least 0, but got {smoothing.tolist()}.")
         # NumPy's: torch's own imports sympy on its first call, which takes seconds.
@@ -103,7 +112,9 @@ class SplineEquations:
             nodes=nodes.expand(*batch, -1),
             gaps=gaps.expand(*batch, -1),
             sites=sites.expand(*batch, -1),
-            smoothing=smoothing.expand(batch),
+            smoothing=(smoothing[..., None] / (torch.ones_like(nodes) if weights is None else weights)).expand(
+                *batch, -1
+            ),
         )
 
     def taps(self) -> SiteTaps:
@@ -141,13 +152,16 @@ class SplineEquations:
 
     def _bands(self) -> NDArray[np.float64]:
         """Return the diagonal of the system and the two bands below it, [3, …·(n−2)]; each block ends in zeros."""
-        gaps, scale = self.gaps.numpy(), self.smoothing.numpy()[..., None]
+        gaps, scale = self.gaps.numpy(), self.smoothing.numpy()
         before, after = gaps[..., :-1], gaps[..., 1:]
         first, last = 1 / before, 1 / after
         middle = -first - last
+        left, centre, right = scale[..., :-2], scale[..., 1:-1], scale[..., 2:]
         bands = np.zeros((3, *before.shape))
-        bands[0] = (before + after) / 3 + scale * (first**2 + middle**2 + last**2)
-        products = middle[..., :-1] * first[..., 1:] + last[..., :-1] * middle[..., 1:]
-        bands[1, ..., :-1] = after[..., :-1] / 6 + scale * products
-        bands[2, ..., :-2] = scale * last[..., :-2] * first[..., 2:]
+        bands[0] = (before + after) / 3 + left * first**2 + centre * middle**2 + right * last**2
+        products = (
+            centre[..., :-1] * middle[..., :-1] * first[..., 1:] + right[..., :-1] * last[..., :-1] * middle[..., 1:]
+        )
+        bands[1, ..., :-1] = after[..., :-1] / 6 + products
+        bands[2, ..., :-2] = right[..., :-2] * last[..., :-2] * first[..., 2:]
         return bands.reshape(3, -1)

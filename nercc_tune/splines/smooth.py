@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from nercc_tune.splines.coinciding import batches_of_distinct, coincide
 from nercc_tune.splines.equations import SplineEquations
 
 
@@ -16,7 +17,7 @@ def smooth(nodes: Tensor, values: Tensor, sites: Tensor, smoothing: float) -> Te
     It is computed in float64 on the CPU, without gradients: detach values that have them.
 
     Args:
-        nodes: [n], strictly ascending, n ≥ 1.
+        nodes: [n], ascending, n ≥ 1; values at nodes that coincide are averaged.
         values: [n, ...] floating point.
         sites: [m].
         smoothing: λ; 0 interpolates, λ → ∞ is the least-squares straight line.
@@ -36,7 +37,6 @@ def smooth(nodes: Tensor, values: Tensor, sites: Tensor, smoothing: float) -> Te
     Reference:
         Reinsch, Smoothing by spline functions, Numer. Math. 10 (1967); Green and Silverman (1994), section 2.3.3.
     """
-    equations = SplineEquations.of(nodes, sites, smoothing)
     if nodes.ndim != 1 or sites.ndim != 1:
         raise ValueError(
             f"`nodes` and `sites` must have one axis, but got shapes {[*nodes.shape]} and {[*sites.shape]}."
@@ -46,10 +46,17 @@ def smooth(nodes: Tensor, values: Tensor, sites: Tensor, smoothing: float) -> Te
             f"`values` must be {len(nodes)} of floating point, one for each node, "
             f"but got {values.dtype} of shape {[*values.shape]}."
         )
+    if len(nodes) == 0:
+        raise ValueError("`nodes` must hold at least one node, but got none.")
+    fitted, weights = values.to("cpu", torch.float64).reshape(len(nodes), -1).mT, None
+    if coincide(nodes):
+        (distinct,) = batches_of_distinct(nodes.to("cpu", torch.float64)[None])
+        nodes, weights = distinct.nodes[0], distinct.count[0]
+        fitted = fitted.new_zeros(len(fitted), len(nodes)).index_add_(-1, distinct.rank[0], fitted) / weights
+    equations = SplineEquations.of(nodes, sites, smoothing, weights=weights)
     n = len(nodes)
     if n == 1:
-        return values.expand(len(sites), *values.shape[1:]).clone()
-    fitted = values.to("cpu", torch.float64).reshape(n, -1).mT
+        return fitted.mT.expand(len(sites), -1).reshape(len(sites), *values.shape[1:]).to(values)
     curvatures = torch.zeros_like(fitted)
     if n > 2:
         inner = equations.solve(equations.bend(fitted))

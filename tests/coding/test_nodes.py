@@ -13,6 +13,7 @@ from nercc_tune.coding import (
     NerccCode,
     NodeSet,
     chord_length,
+    copies_of,
     node_kinds,
     node_set,
 )
@@ -71,7 +72,9 @@ def test_colliding_nodes_are_equal_to_the_last_bit(queries: int, workers: int, c
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="`nodes` must be one of chebyshev, systematic, uniform, but got 'leja'"):
+    with pytest.raises(
+        ValueError, match="`nodes` must be one of chebyshev, systematic, uniform, copies-c, but got 'leja'"
+    ):
         node_set("leja", queries=2, workers=3)
 
 
@@ -81,18 +84,68 @@ def test_empty_node_sets_are_refused(queries: int, workers: int) -> None:
         node_set("uniform", queries=queries, workers=workers)
 
 
-@pytest.mark.parametrize("points", [[0.0, 0.0], [0.5, -0.5], [-1.5, 0.0], [0.0, 1.5], [0.0, math.nan]])
+@pytest.mark.parametrize("points", [[0.5, -0.5], [-1.5, 0.0], [0.0, 1.5], [0.0, math.nan]])
 def test_node_sets_that_do_not_ascend_within_the_domain_are_refused(points: list[float]) -> None:
     good, bad = torch.tensor([-1.0, 1.0]), torch.tensor(points)
     with pytest.raises(ValueError, match=r"`alpha` must ascend strictly within \[-1, 1\]"):
         NodeSet(alpha=bad, beta=good)
-    with pytest.raises(ValueError, match=r"`beta` must ascend strictly within \[-1, 1\]"):
+    with pytest.raises(ValueError, match=r"`beta` must ascend within \[-1, 1\]"):
         NodeSet(alpha=good, beta=bad)
 
 
+def test_only_workers_may_share_a_node() -> None:
+    apart, together = torch.tensor([-1.0, 1.0]), torch.tensor([0.0, 0.0])
+    assert NodeSet(alpha=apart, beta=together).workers == 2
+    with pytest.raises(ValueError, match="`alpha` must ascend strictly"):
+        NodeSet(alpha=together, beta=apart)
+
+
+@pytest.mark.parametrize(
+    ("queries", "workers", "copies", "expected"),
+    [
+        (3, 9, 3, [-1, -1, -1, 0, 0, 0, 1, 1, 1]),
+        (3, 8, 2, [-1, -1, -0.5, 0, 0, 0.5, 1, 1]),  # what is left over lies between
+        (3, 7, 2, [-1, -1, 0, 0, 0, 1, 1]),  # or is a further copy
+        (3, 8, 1, [-1, -2 / 3, -1 / 3, 0, 0, 1 / 3, 2 / 3, 1]),
+        (3, 5, 0, [-0.75, -0.5, -0.25, 1 / 3, 2 / 3]),
+        (1, 4, 2, [0, 0, 0, 0]),
+    ],
+)
+def test_copies_lie_on_the_queries_and_the_rest_between(
+    queries: int, workers: int, copies: int, expected: list[float]
+) -> None:
+    nodes = node_set(f"copies-{copies}", queries=queries, workers=workers)
+    assert nodes.alpha.tolist() == torch.linspace(-1, 1, queries).double().tolist() if queries > 1 else [0.0]
+    torch.testing.assert_close(nodes.beta, torch.tensor(expected, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("queries", [2, 5, 50])
+@pytest.mark.parametrize("redundancy", [1.0, 1.2, 2.0, 3.0, 4.3])
+def test_every_query_has_its_copies_and_every_worker_a_node(queries: int, redundancy: float) -> None:
+    workers = int(queries * redundancy)
+    for copies in range(workers // queries + 1):
+        nodes = node_set(f"copies-{copies}", queries=queries, workers=workers)
+        on_queries = (nodes.beta[:, None] == nodes.alpha).sum(0)
+        assert len(nodes.beta) == workers
+        assert copies <= int(on_queries.min()) <= int(on_queries.max()) <= copies + (copies > 0)
+
+
+@pytest.mark.parametrize("kind", ["copies-5", "copies-1000000"])
+def test_more_copies_than_workers_are_refused(kind: str) -> None:
+    with pytest.raises(ValueError, match=r"`copies` must be from 0 to N // K = 4, but got "):
+        node_set(kind, queries=3, workers=14)
+
+
+@pytest.mark.parametrize("kind", ["copies", "copies-", "copies--1", "copies-04", "copies-1.5"])
+def test_copies_have_a_number(kind: str) -> None:
+    assert copies_of(kind) is None
+    with pytest.raises(ValueError, match="`nodes` must be one of chebyshev, systematic, uniform, copies-c, but got"):
+        node_set(kind, queries=3, workers=14)
+
+
 def test_all_kinds_have_names() -> None:
-    assert node_kinds() == ("chebyshev", "chord-length", "systematic", "uniform")
-    assert set(FITTED_NODES) == set(node_kinds()) - set(NODES)
+    assert node_kinds() == ("chebyshev", "chord-length", "systematic", "uniform", "copies-c")
+    assert set(FITTED_NODES) == set(node_kinds()) - set(NODES) - {"copies-c"}
 
 
 def test_nodes_fitted_to_a_group_are_no_node_set() -> None:

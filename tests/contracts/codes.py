@@ -40,7 +40,9 @@ WITHOUT_NODES: dict[str, Callable[[int, int], LinearCode]] = {
 
 def _placed(inner: LinearCode) -> LinearCode:
     order = torch.randperm(inner.queries, generator=torch.Generator().manual_seed(4))
-    return PlacedCode(inner, order=order, position=worker_positions("interleaved", workers=inner.workers, rack=3))
+    return PlacedCode(
+        inner, order=order, position=worker_positions("interleaved", torch.linspace(-1, 1, inner.workers), rack=3)
+    )
 
 
 ON_SYSTEMATIC_NODES: dict[str, Callable[[NodeSet], LinearCode]] = {
@@ -60,6 +62,10 @@ def codes() -> dict[str, LinearCode]:
             table |= {f"{name} {kind} {queries}/{workers}": build(nodes) for name, build in ON_NODES.items()}
         nodes = node_set("systematic", queries=queries, workers=workers)
         table |= {f"{name} systematic {queries}/{workers}": build(nodes) for name, build in ON_SYSTEMATIC_NODES.items()}
+        for copies in {0, 1, workers // queries}:
+            nodes = node_set(f"copies-{copies}", queries=queries, workers=workers)
+            build_all = ON_SYSTEMATIC_NODES.items()
+            table |= {f"{name} copies-{copies} {queries}/{workers}": build(nodes) for name, build in build_all}
         table |= {f"{name} {queries}/{workers}": build(queries, workers) for name, build in WITHOUT_NODES.items()}
     return table
 

@@ -155,8 +155,8 @@ def test_one_node_has_one_degree_of_freedom() -> None:
     ("nodes", "sites", "smoothing", "message"),
     [
         ([], [0.0], 0.0, "`nodes` must hold at least one node, but got none"),
-        ([0.0, 0.0], [0.0], 0.0, "`nodes` must ascend strictly"),
-        ([0.0, 1.0, 0.5], [0.0], 0.0, "`nodes` must ascend strictly"),
+        ([0.0, -1.0], [0.0], 0.0, "`nodes` must ascend"),
+        ([0.0, 1.0, 0.5], [0.0], 0.0, "`nodes` must ascend"),
         ([0.0, math.nan], [0.0], 0.0, "`nodes` and `sites` must be finite"),
         ([0.0, math.inf], [0.0], 0.0, "`nodes` and `sites` must be finite"),
         ([0.0, 1.0], [math.nan], 0.0, "`nodes` and `sites` must be finite"),
