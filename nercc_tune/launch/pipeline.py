@@ -237,8 +237,8 @@ class _Run:
         judge = Judge(
             spec=spec,
             tuning=tuning,
-            validation=self.inference.draw("validation"),
-            heldout=self.inference.draw("heldout"),
+            validation=self.inference.draw("validation", tuning=tuning),
+            heldout=self.inference.draw("heldout", tuning=tuning),
         )
         entries = judge.entries(history, forwards=search_forwards(history))
         policy = PolicyChoice(judge=judge).policy(history)

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from nercc_tune.records.strict_json import Strict
 
-__all__ = ["DECODE_SPACES", "DecodeSpace", "Design", "Encoding", "OutputKind", "Reading"]
+__all__ = [
+    "DECODERS",
+    "DECODE_SPACES",
+    "SMOOTHNESSES",
+    "DecodeSpace",
+    "DecoderKind",
+    "Design",
+    "Encoding",
+    "Kernel",
+    "OutputKind",
+    "Parameter",
+    "Reading",
+    "said",
+]
 
 DecodeSpace = Literal["probabilities", "logits", "logits-softmax"]
 DECODE_SPACES: tuple[DecodeSpace, ...] = ("probabilities", "logits", "logits-softmax")
@@ -16,8 +32,59 @@ DECODE_SPACES: tuple[DecodeSpace, ...] = ("probabilities", "logits", "logits-sof
 OutputKind = Literal["logits", "probabilities"]
 """What a model's outputs are; log-probabilities are logits."""
 
-Reading = tuple[str, DecodeSpace]
-"""An assignment and a decode space: what may be chosen once the answers are there."""
+DecoderKind = Literal["spline", "kriging", "calibrated"]
+DECODERS: tuple[DecoderKind, ...] = ("spline", "kriging", "calibrated")
+"""A smoothing spline; kriging with a kernel of the nodes; kriging with second moments that were measured."""
+
+Reading = tuple[str, DecodeSpace, DecoderKind]
+"""An assignment, a decode space and a decoder: what may be chosen once the answers are there."""
+
+SMOOTHNESSES = (0.5, 1.5, 2.5)
+"""ν of the Matérn kernels: paths that are continuous, once and twice differentiable."""
+
+
+def said(*unsaid: object) -> Any:
+    """Return what pydantic leaves out of the JSON of a field: values that older versions, which lack it, stand for."""
+    return Field(exclude_if=lambda value: value in unsaid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel(Strict):
+    """The parameters of a kriging or a calibrated decoder; what they do is said in `nercc_tune.coding.kriging`.
+
+    Attributes:
+        smoothness: ν of the Matérn kernel.
+        range: ℓ of the kernel, in gaps between queries; 0 for outputs that know nothing of each other.
+        nugget: Variance of an answer about the kernel's function, in shares of the function's own; exact copies have
+            none.
+        temperature: κ: logits of prediction variance v are divided by `√(1 + κ v)` before the softmax.
+        weight: w of the measured moments, 0 … 1; the rest is the kernel's.
+        ridge: ρ, added to the variance of all answers but exact copies, in shares of the mean one.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    smoothness: float = 1.5
+    range: float
+    nugget: float = 0.0
+    temperature: float = 0.0
+    weight: float = 0.0
+    ridge: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("range", "nugget", "temperature", "ridge"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f"`{name}` must be finite and at least 0, but got {value}.")
+        if not 0 <= self.weight <= 1:
+            raise ValueError(f"`weight` must be from 0 to 1, but got {self.weight}.")
+        if self.smoothness not in SMOOTHNESSES:
+            raise ValueError(f"`smoothness` must be one of {SMOOTHNESSES}, but got {self.smoothness}.")
+
+
+Parameter = float | Kernel
+"""What a decoder is set to: λ_dec of a spline, or a kernel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +98,7 @@ class Encoding(Strict):
 
 @dataclass(frozen=True, kw_only=True)
 class Design(Strict):
-    """All of a code but its smoothing.
+    """All of a code but its smoothing, or its kernel.
 
     Attributes:
         ordering: Which query of a group goes to which α, a name of `nercc_tune.coding.ORDERINGS`.
@@ -40,6 +107,7 @@ class Design(Strict):
         assignment: Which worker computes at which β, a name of `nercc_tune.coding.ASSIGNMENTS`.
         rack: Workers a rack, consecutive in number; for `interleaved`.
         decode_space: Where the decoder works.
+        decoder: How the estimates are read off the answers.
     """
 
     ordering: str = "arrival"
@@ -48,6 +116,7 @@ class Design(Strict):
     assignment: str = "identity"
     rack: int | None = None
     decode_space: DecodeSpace = "probabilities"
+    decoder: Annotated[DecoderKind, said("spline")] = "spline"
 
     def encoding(self, lambda_enc: float) -> Encoding:
         """Return what decides the workers' outputs at a λ_enc."""
@@ -56,6 +125,16 @@ class Design(Strict):
     def with_encoding(self, encoding: Encoding) -> Design:
         """Return the design with another ordering and other nodes."""
         return replace(self, ordering=encoding.ordering, nodes=encoding.nodes)
+
+    def with_reading(self, reading: Reading) -> Design:
+        """Return the design with another assignment, decode space and decoder."""
+        assignment, decode_space, decoder = reading
+        return replace(self, assignment=assignment, decode_space=decode_space, decoder=decoder)
+
+    @property
+    def reading(self) -> Reading:
+        """What is chosen once the answers are there."""
+        return self.assignment, self.decode_space, self.decoder
 
     @property
     def is_in_logits(self) -> bool:
@@ -68,4 +147,5 @@ class Design(Strict):
         parts = [self.nodes]
         parts += [self.ordering] if self.ordering != "arrival" else []
         parts += [self.assignment] if self.assignment != "identity" else []
+        parts += [self.decoder] if self.decoder != "spline" else []
         return ", ".join([*parts, self.decode_space])

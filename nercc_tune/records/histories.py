@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
-
-from nercc_tune.records.choices import OutputKind
+from nercc_tune.records.choices import OutputKind, said
 from nercc_tune.records.goals import Goal
 from nercc_tune.records.results import Policy, TunedEntry
 from nercc_tune.records.strict_json import Strict
@@ -35,15 +33,8 @@ class WorkloadInfo(Strict):
     query_shape: tuple[int, ...]
     outputs: int
     uncoded_accuracy: float
-    output_kind: OutputKind = "logits"
-    warning: str | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions lack where it says nothing, so that their tables keep their digests."""
-        values: dict[str, Any] = serialise(self)
-        unsaid = {"output_kind": "logits", "warning": None}
-        return {name: value for name, value in values.items() if name not in unsaid or value != unsaid[name]}
+    output_kind: Annotated[OutputKind, said("logits")] = "logits"
+    warning: Annotated[str | None, said(None)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +83,7 @@ class CellHistory(Strict):
             for trial in self.trials
             if trial.encoding == design.encoding(trial.lambda_enc)
             for option in trial.options
-            if (option.assignment, option.decode_space) == (design.assignment, design.decode_space) and option.profile
+            if option.reading == design.reading and option.profile
         }
 
     @property
