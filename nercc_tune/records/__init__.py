@@ -25,9 +25,11 @@ from nercc_tune.records.choices import (
     OutputKind,
     Parameter,
     Reading,
+    kernel_of,
+    smoothing_of,
 )
 from nercc_tune.records.goals import Goal, Metric
-from nercc_tune.records.histories import CellHistory, Provenance, StudyHistory, WorkloadInfo
+from nercc_tune.records.histories import CellHistory, Provenance, SmoothedCode, StudyHistory, WorkloadInfo
 from nercc_tune.records.results import (
     BASELINES,
     CODE_NAMES,
@@ -78,6 +80,7 @@ __all__ = [
     "Reading",
     "Score",
     "SinglePair",
+    "SmoothedCode",
     "Strict",
     "StudyHistory",
     "Surface",
@@ -85,5 +88,7 @@ __all__ = [
     "TunedEntry",
     "WorkloadInfo",
     "from_json",
+    "kernel_of",
+    "smoothing_of",
     "to_json",
 ]

@@ -22,7 +22,9 @@ __all__ = [
     "OutputKind",
     "Parameter",
     "Reading",
+    "kernel_of",
     "said",
+    "smoothing_of",
 ]
 
 DecodeSpace = Literal["probabilities", "logits", "logits-softmax"]
@@ -82,9 +84,40 @@ class Kernel(Strict):
         if self.smoothness not in SMOOTHNESSES:
             raise ValueError(f"`smoothness` must be one of {SMOOTHNESSES}, but got {self.smoothness}.")
 
+    @property
+    def label(self) -> str:
+        """The parameters in symbols, without those that are 0: `ν 1.5, ℓ 0.5, nugget 0.001, κ 3, w 0.8, ρ 0.01`."""
+        symbols = {"nugget": "nugget", "temperature": "κ", "weight": "w", "ridge": "ρ"}
+        values = {symbol: getattr(self, name) for name, symbol in symbols.items()}
+        said = [f"{symbol} {value:.3g}" for symbol, value in values.items() if value]
+        smoothness = [f"ν {self.smoothness:g}"] if self.range else []
+        return ", ".join([*smoothness, f"ℓ {self.range:.3g}", *said])
+
 
 Parameter = float | Kernel
 """What a decoder is set to: λ_dec of a spline, or a kernel."""
+
+
+def smoothing_of(parameter: Parameter) -> float:
+    """Return λ_dec.
+
+    Raises:
+        TypeError: If the parameter is of another decoder.
+    """
+    if isinstance(parameter, Kernel):
+        raise TypeError(f"a spline must be set to a λ_dec, but got {parameter}.")
+    return parameter
+
+
+def kernel_of(parameter: Parameter) -> Kernel:
+    """Return the kernel.
+
+    Raises:
+        TypeError: If the parameter is of another decoder.
+    """
+    if not isinstance(parameter, Kernel):
+        raise TypeError(f"kriging must be set to a kernel, but got {parameter}.")
+    return parameter
 
 
 @dataclass(frozen=True, kw_only=True)

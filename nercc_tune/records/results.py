@@ -185,6 +185,11 @@ class SinglePair(Strict):
     kernel: Annotated[Kernel | None, said(None)] = None
     heldout: Heldout
 
+    @property
+    def parameter(self) -> Parameter:
+        """What the decoder is set to."""
+        return self.lambda_dec if self.kernel is None else self.kernel
+
 
 @dataclass(frozen=True, kw_only=True)
 class Policy(Strict):

@@ -8,7 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from nercc_tune.inference.metrics import Truth
-from nercc_tune.records import Kernel, Parameter
+from nercc_tune.records import Parameter
 
 ErrorCurve = Callable[[Tensor], Tensor]
 """The MSE of each mask, [M, L] float64, at the values [L] of the parameter."""
@@ -48,25 +48,3 @@ class Decoder(Protocol):
 
     def df(self, parameter: Parameter) -> Tensor:
         """Return the effective degrees of freedom at a value of the parameter, [M] of all masks in turn."""
-
-
-def smoothing_of(parameter: Parameter) -> float:
-    """Return λ_dec.
-
-    Raises:
-        TypeError: If the parameter is of another decoder.
-    """
-    if isinstance(parameter, Kernel):
-        raise TypeError(f"a spline decoder must be set to a λ_dec, but got {parameter}.")
-    return parameter
-
-
-def kernel_of(parameter: Parameter) -> Kernel:
-    """Return the kernel.
-
-    Raises:
-        TypeError: If the parameter is of another decoder.
-    """
-    if not isinstance(parameter, Kernel):
-        raise TypeError(f"a kriging decoder must be set to a kernel, but got {parameter}.")
-    return parameter

@@ -30,6 +30,11 @@ _PRODUCTS = 6e7
 _GROUPS = 20
 _FEWEST_MASKS = 8
 
+# Where few stragglers lose all copies of hardly any query, the masks say next to nothing of how a lost one is best
+# repaired; so while kernels are compared, as many more are lost as make this share of all queries.
+_LOST = 0.1
+_SEED = 0
+
 Rank = tuple[float, ...]
 
 
@@ -50,6 +55,7 @@ def best_kernel(
     """
     masks = _share(len(decoder.arrived), _masks_at_most(decoder, truth))
     thin, groups = decoder.thinned(masks, min(_GROUPS, len(answers)))
+    thin = replace(thin, arrived=_with_losses(thin))
     decoding, part = thin.prepare(answers[groups]), truth.part(groups)
 
     @cache
@@ -94,6 +100,21 @@ def _masks_at_most(decoder: KrigingDecoder, truth: Truth) -> int:
     estimates = min(_GROUPS, len(truth.labels)) * truth.outputs[0].numel()
     products = float(decoder.arrived.sum(-1).max()) ** 3 * max(1, len(decoder.folds))
     return max(_FEWEST_MASKS, int(min(_ESTIMATES / estimates, _PRODUCTS / products)))
+
+
+def _with_losses(decoder: KrigingDecoder) -> Tensor:
+    """Return the masks [M, P] of a decoder that has exact copies, with more queries lost where too few are."""
+    arrived, copied = decoder.arrived, decoder.sites.on_query
+    if not decoder.has_copies or not bool((copied >= 0).all()):
+        return arrived
+    lost = float((~arrived[:, copied]).to(torch.float64).mean())
+    if lost >= _LOST:
+        return arrived
+    generator = torch.Generator().manual_seed(_SEED)
+    is_more = torch.rand(len(arrived), len(copied), generator=generator) < (_LOST - lost) / (1 - lost)
+    fewer = arrived.clone()
+    fewer[:, copied] &= ~is_more
+    return torch.where(fewer.any(-1, keepdim=True), fewer, arrived)
 
 
 def _share(count: int, most: int) -> Tensor:

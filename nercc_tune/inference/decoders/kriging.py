@@ -11,9 +11,9 @@ from typing_extensions import override
 
 from nercc_tune.coding import Moments, Predictor, Sites
 from nercc_tune.inference.calibration import Fold
-from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve, kernel_of
+from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve
 from nercc_tune.inference.metrics import Truth
-from nercc_tune.records import Kernel, Parameter
+from nercc_tune.records import Kernel, Parameter, kernel_of
 
 __all__ = ["KrigingDecoder"]
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from nercc_tune.coding import NodeSet
-from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve, smoothing_of
+from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve
 from nercc_tune.inference.metrics import Truth
-from nercc_tune.records import Parameter
+from nercc_tune.records import Parameter, smoothing_of
 from nercc_tune.splines import SplineSpectrum
 
 # Estimates decoded at once, in numbers: bounds the memory of masks × groups × queries × outputs.
