@@ -49,7 +49,7 @@ def export(
     Example: `nercc-tune export lenet5-digits -o table.json`
     """
     from nercc_tune.export.formats import export_table, write_table
-    from nercc_tune.export.moments_file import moments_path, read_moments
+    from nercc_tune.export.moments import moments_path, read_moments
     from nercc_tune.export.table import TunedTable
 
     if as_json and format_ not in (None, "json"):

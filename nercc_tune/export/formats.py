@@ -14,7 +14,7 @@ from nercc_tune.coding import Moments
 from nercc_tune.export.frame import table_frame
 from nercc_tune.export.latex import to_latex
 from nercc_tune.export.markdown import to_markdown
-from nercc_tune.export.moments_file import moments_path, write_moments
+from nercc_tune.export.moments import moments_path, pack_moments
 from nercc_tune.export.table import SCHEMA, TunedTable
 from nercc_tune.home import write_whole
 
@@ -73,7 +73,8 @@ def write_table(
         raise ValueError(f"`path` must end in one of {known} where no `format` is given, but got `{path.name}`.")
     format = format or _SUFFIXES[path.suffix.lower()]  # noqa: A001 - the same
     if format == "json" and table.moments:
-        write_moments(moments_path(path), [(moments or {})[digest] for digest in table.moments])
+        needed = [(moments or {})[digest] for digest in table.moments]
+        write_whole(moments_path(path), pack_moments(needed))
     write_whole(path, export_table(table, format=format))
 
 

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 
 from nercc_tune.coding import BASELINE_CODES, BerrutCode, NerccCode
 from nercc_tune.errors import TableError
-from nercc_tune.export.moments_file import moments_path, read_moments, write_moments
+from nercc_tune.export.moments import moments_path, pack_moments, read_moments
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home, write_whole
 from nercc_tune.home.provenance import collect_provenance
@@ -260,7 +260,7 @@ class _Run:
         needed = {item.digest: item for item in moments if item is not None}
         path = moments_path(self.home.table(self.inference.spec.name))
         if needed:
-            write_moments(path, needed.values())
+            write_whole(path, pack_moments(needed.values()))
         else:
             path.unlink(missing_ok=True)  # of an earlier choice
 

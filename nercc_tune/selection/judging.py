@@ -127,11 +127,12 @@ class Judge:
         return None if moments is None else moments.digest
 
     def _choose(self, cell: CellHistory) -> tuple[Choice, tuple[Candidate, ...]]:
-        """Return the best of the best trials and replication on the validation draws, and how all of them did there."""
+        """Return the best of the best trials and replication on the validation draws, and how all did there."""
         choices = [Choice.of(trial) for trial in best_trials(cell, most=self.spec.evaluation.candidates)]
         if not choices:
             raise OutputError(f"no trial of {cell.cell.name} succeeded, so there is no pair to choose.")
-        choices.append(self._replication(cell.cell.stragglers))
+        if self.spec.evaluation.replication:
+            choices.append(self._replication(cell.cell.stragglers))
         evaluator = self.validation.evaluators[cell.cell.stragglers]
         scores = [evaluator.metrics(item.design, item.lambda_enc, item.parameter).score() for item in choices]
         candidates = tuple(

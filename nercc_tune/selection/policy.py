@@ -47,12 +47,13 @@ class PolicyChoice:
                 "no proposal had finite outputs in every cell, so there is nothing to choose from."
             ) from error
         most = self.judge.spec.evaluation.candidates
-        best = (*one_of_each(candidates, lambda item: item.design, most=most), self._replication())
+        replication = (self._replication(),) if self.judge.spec.evaluation.replication else ()
+        best = (*one_of_each(candidates, lambda item: item.design, most=most), *replication)
         fresh = [
             (self._rank(self.judge.validation, item.design, item.lambda_enc, item.parameters), item) for item in best
         ]
         rank, chosen = min(fresh, key=lambda item: item[0])
-        single = self._single((*candidates, self._replication()), most=most)
+        single = self._single((*candidates, *replication), most=most)
         mine = self._judged(chosen.design, chosen.lambda_enc, chosen.parameters)
         its = self._judged(single[0], single[1], dict.fromkeys(chosen.parameters, single[2]))
         evaluators = self.judge.heldout.evaluators.items()

@@ -10,7 +10,7 @@ from typing import SupportsIndex
 
 from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Moments, Placement
 from nercc_tune.errors import TableError
-from nercc_tune.export.moments_file import moments_path, read_moments
+from nercc_tune.export.moments import moments_path, read_moments
 from nercc_tune.export.table import TunedTable, read_table
 from nercc_tune.records import Design, Parameter
 from nercc_tune.serving.served_code import ServedCode

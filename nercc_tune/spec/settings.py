@@ -256,7 +256,7 @@ class EvaluationSettings(Section):
     """How many groups and masks tune a code, how many choose among the best, and how many others judge it.
 
     The best `candidates` trials of a cell, one of each design first, are judged again on the validation draws, and the
-    best of them is chosen.
+    best of them is chosen; with `replication`, plain replication on the same workers is among them.
     `frozen_at` is a straggler count whose tuned pair is judged at all others as well.
     """
 
@@ -265,6 +265,7 @@ class EvaluationSettings(Section):
     validation_groups: Count = 10
     validation_masks: Count = 10
     candidates: Count = 5
+    replication: bool = True
     heldout_groups: Count = 20
     heldout_masks: Count = 20
     frozen_at: Annotated[int, Field(ge=0, strict=True)] | None = None

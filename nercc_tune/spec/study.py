@@ -67,6 +67,8 @@ class StudySpec(Section):
             del values["code"]["copies"]
         if not self.search.copies:
             del values["search"]["copies"]
+        if self.evaluation.replication:
+            del values["evaluation"]["replication"]
         if self.search.decoders == ("spline",):
             del values["search"]["decoders"]
         if self.search.sampler == "grid":

@@ -6,7 +6,7 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
-from nercc_tune.export.moments_file import moments_path, write_moments
+from nercc_tune.export.moments import moments_path, pack_moments
 from nercc_tune.export.table import TunedTable
 from nercc_tune.serving import ServedTable
 from nercc_tune.tracking.deployment.deployed import DeployedCode
@@ -30,7 +30,7 @@ def save_coded_model(served: ServedTable, code: DeployedCode, folder: Path) -> P
     source.write_text(table.to_json(), encoding="utf-8")
     artifacts = {"table": str(source)}
     if served.moments:
-        write_moments(moments_path(source), served.moments.values())
+        moments_path(source).write_bytes(pack_moments(served.moments.values()))
         artifacts["moments"] = str(moments_path(source))  # beside the table, where `load_table` looks for it
     path = folder / "model"
     with warnings.catch_warnings():

@@ -13,10 +13,9 @@ from torch import Tensor
 from nercc_tune.coding import Moments
 from nercc_tune.errors import TableError
 from nercc_tune.export.table import TunedTable
-from nercc_tune.home import write_whole
 from nercc_tune.text.one_line import one_line
 
-__all__ = ["moments_path", "read_moments", "write_moments"]
+__all__ = ["moments_path", "pack_moments", "read_moments"]
 
 _AGAIN = "export the table again, which writes both files"
 
@@ -26,14 +25,14 @@ def moments_path(table: str | Path) -> Path:
     return Path(table).with_suffix(".safetensors")
 
 
-def write_moments(path: Path, moments: Iterable[Moments]) -> None:
-    """Write moments, whole or not at all: float32, of the symmetric matrices one half, and each only once."""
+def pack_moments(moments: Iterable[Moments]) -> bytes:
+    """Return moments as the bytes of a file: float32, of the symmetric matrices one half, and each only once."""
     tensors: dict[str, Tensor] = {}
     for item in moments:
         rows, columns = _half(len(item.answers))
         values = {"answers": item.answers[rows, columns], "truths": item.truths, "variances": item.variances}
         tensors |= {f"{item.digest}.{name}": value.to(torch.float32).contiguous() for name, value in values.items()}
-    write_whole(path, save(tensors))
+    return save(tensors)
 
 
 def read_moments(path: Path, table: TunedTable) -> Mapping[str, Moments]:
