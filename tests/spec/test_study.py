@@ -181,6 +181,9 @@ def test_units_that_there_are_not_are_refused() -> None:
 
 
 def test_studies_of_versions_without_a_key_keep_their_digests() -> None:
-    assert tiny_spec("evaluation.replication=true").digest == "1c5f1569143f7b0a534691cb6225b9049a48298ddb8bcdc0e104842cd7fe0609"
+    assert (
+        tiny_spec("evaluation.replication=true").digest
+        == "1c5f1569143f7b0a534691cb6225b9049a48298ddb8bcdc0e104842cd7fe0609"
+    )
     assert tiny_spec("workload.outputs=logits").digest == tiny_spec().digest
     assert tiny_spec("workload.outputs=probabilities").digest != tiny_spec().digest
