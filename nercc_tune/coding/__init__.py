@@ -5,7 +5,7 @@ from collections.abc import Callable
 from nercc_tune.coding.assignment import ASSIGNMENTS, worker_positions
 from nercc_tune.coding.berrut import BerrutCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
-from nercc_tune.coding.kriging import KrigingCode, Predictor
+from nercc_tune.coding.kriging import KrigingCode, Predictor, Solved
 from nercc_tune.coding.linear import BASE, LinearCode, NonFiniteAnswers
 from nercc_tune.coding.moments import Moments, Sites, measure_moments
 from nercc_tune.coding.nercc import NerccCode
@@ -46,6 +46,7 @@ __all__ = [
     "Predictor",
     "ReplicationCode",
     "Sites",
+    "Solved",
     "UncodedCode",
     "chord_length",
     "copies_of",

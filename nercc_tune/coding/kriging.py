@@ -15,13 +15,38 @@ from nercc_tune.coding.nodes import NodeSet
 from nercc_tune.records import Kernel
 from nercc_tune.splines import smoothing_matrix
 
-__all__ = ["KrigingCode", "Predictor"]
+__all__ = ["KrigingCode", "Predictor", "Solved"]
 
 # Added to the variance of every answer, in shares of the mean one. The moments are kept in float32, whose rounding of
 # 6e-8 may make an eigenvalue negative; and neighbours of a smooth kernel are nearly the same.
 _JITTER = 1e-6
 
 _KEPT_MASKS = 64
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Solved:
+    """Decoders of masks, before any temperature.
+
+    Attributes:
+        matrices: [M, K, P].
+        uncertainty: [M, K] the prediction variances v of the estimates, 0 for exact copies.
+    """
+
+    matrices: Tensor
+    uncertainty: Tensor
+
+    def at(self, temperature: float) -> Tensor:
+        """Return the decoders of logits whose softmax is the estimate: rows are divided by `√(1 + κ v)`.
+
+        The mean of the softmax of a normal logit of variance v is about that of its mean over `√(1 + π v / 8)`.
+
+        Reference:
+            MacKay, The evidence framework applied to classification networks, Neural Computation 4 (1992), section 3.
+        """
+        if not temperature:
+            return self.matrices
+        return self.matrices / (1 + temperature * self.uncertainty).sqrt()[..., None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,6 +106,15 @@ class Predictor:
         Raises:
             torch.linalg.LinAlgError: If the moments are not those of any outputs, beyond rounding.
         """
+        solved = self.solve(arrived)
+        return solved.at(self.temperature)
+
+    def solve(self, arrived: Tensor) -> Solved:
+        """Return the decoders as they are without a temperature, with what is uncertain about their estimates.
+
+        Raises:
+            torch.linalg.LinAlgError: As for `matrices`.
+        """
         of, there, system = self._systems(arrived)
         truths = self.moments.truths.T[of] * there[..., None]
         solved = torch.cholesky_solve(torch.cat([truths, there[..., None]], -1), torch.linalg.cholesky(system))
@@ -92,7 +126,7 @@ class Predictor:
         is_copied = (self.copy >= 0) & arrived[:, self.copy.clamp(min=0)]
         unit = torch.nn.functional.one_hot(self.copy.clamp(min=0), len(self.noise)).to(decoder.dtype)
         spread = torch.where(is_copied[..., None], unit, spread)
-        return spread / self._sharpness(spread, is_copied)[..., None] if self.temperature else spread
+        return Solved(matrices=spread, uncertainty=self._uncertainty(spread, is_copied))
 
     def df(self, arrived: Tensor) -> Tensor:
         """Return the effective degrees of freedom of masks [M, P], [M]: the trace of the smoother at the answers."""
@@ -114,19 +148,12 @@ class Predictor:
         system = variances[of[:, :, None], of[:, None, :]] * (there[:, :, None] * there[:, None, :])
         return of, there, system + torch.diag_embed(1 - there)
 
-    def _sharpness(self, decoder: Tensor, is_copied: Tensor) -> Tensor:
-        """Return `√(1 + κ v)` of the relative prediction variances v [M, K].
-
-        The softmax of a normal logit of variance v is about that of the mean over `√(1 + π v / 8)`.
-
-        Reference:
-            MacKay, The evidence framework applied to classification networks, Neural Computation 4 (1992), section 3.
-        """
+    def _uncertainty(self, decoder: Tensor, is_copied: Tensor) -> Tensor:
+        """Return the prediction variances v [M, K], in shares of those of the outputs."""
         variances = self.moments.answers + torch.diag(self.noise)
         left = self.moments.variances - 2 * (decoder * self.moments.truths).sum(-1)
         left = left + ((decoder @ variances) * decoder).sum(-1)
-        shares = (left / self.moments.variances).clamp(min=0).masked_fill(is_copied, 0)
-        return (1 + self.temperature * shares).sqrt()
+        return (left / self.moments.variances).clamp(min=0).masked_fill(is_copied, 0)
 
 
 class KrigingCode(LinearCode):

@@ -15,18 +15,19 @@ from nercc_tune.records import SMOOTHNESSES, Goal, Kernel, Score
 
 __all__ = ["best_kernel"]
 
-RANGES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-NUGGETS = (1e-4, 1e-3, 1e-2, 1e-1, 0.5)
+RANGES = (0.5, 1.0, 2.0, 4.0)
+NUGGETS = (1e-4, 1e-2, 1e-1)
 TEMPERATURES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0)
-WEIGHTS = (0.0, 0.3, 0.6, 0.8, 0.95, 1.0)
-RIDGES = (0.0, 1e-3, 1e-2, 1e-1)
+WEIGHTS = (0.3, 0.6, 0.8, 1.0)
+RIDGES = (0.0, 1e-2, 1e-1)
 _START_NUGGET = 1e-3
-_FINER = 2**0.5
+_START_RIDGE = 1e-3
+_STEPS = (2.0, 2**0.5)  # by which the best range of the grid is refined, both ways
 
 # What one kernel may cost while kernels are compared: estimates, and products of a factorisation. All masks and groups
 # score the best of them.
-_ESTIMATES = 2**20
-_PRODUCTS = 6e7
+_ESTIMATES = 2**19
+_PRODUCTS = 4e7
 _GROUPS = 20
 _FEWEST_MASKS = 8
 
@@ -76,15 +77,17 @@ def best_kernel(
 
 def _structure(rank: Callable[[Kernel], Rank], *, is_noisy: bool) -> Kernel:
     nugget = _START_NUGGET if is_noisy else 0.0
-    smooth = [Kernel(smoothness=nu, range=at, nugget=nugget) for nu in SMOOTHNESSES for at in RANGES[1:]]
+    smooth = [Kernel(smoothness=nu, range=at, nugget=nugget) for nu in SMOOTHNESSES for at in RANGES]
     best = _least(rank, [Kernel(range=0.0, nugget=nugget), *smooth])
     if is_noisy:
         best = _least(rank, [best, *(replace(best, nugget=value) for value in NUGGETS)])
-    return _least(rank, [best, *(replace(best, range=best.range * step) for step in (1 / _FINER, _FINER))])
+    for step in _STEPS:
+        best = _least(rank, [best, *(replace(best, range=best.range * factor) for factor in (1 / step, step))])
+    return best
 
 
 def _mixture(rank: Callable[[Kernel], Rank], structure: Kernel, *, is_noisy: bool) -> Kernel:
-    best = replace(structure, ridge=RIDGES[1] if is_noisy else 0.0)
+    best = replace(structure, ridge=_START_RIDGE if is_noisy else 0.0)
     best = _least(rank, [structure, *(replace(best, weight=value) for value in WEIGHTS)])
     if is_noisy and best.weight > 0:
         best = _least(rank, [best, *(replace(best, ridge=value) for value in RIDGES)])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from nercc_tune.coding import Moments, Predictor, Sites
+from nercc_tune.coding import Moments, Predictor, Sites, Solved
 from nercc_tune.inference.calibration import Fold
 from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve
 from nercc_tune.inference.metrics import Truth
@@ -103,21 +104,34 @@ class KrigingDecoder(Decoder):
 class _KrigingDecoding(Decoding):
     decoder: KrigingDecoder
     answers: Tensor  # [G, P, c]
+    _kept: dict[str, Any] = field(default_factory=dict)
 
     @override
     def estimates(self, parameter: Parameter) -> Iterator[Tensor]:
-        predictors = self.decoder.predictors(kernel_of(parameter))
+        kernel = kernel_of(parameter)
+        for solved in self._solved(replace(kernel, temperature=0.0)):
+            parts = [self._part(part.at(kernel.temperature), self.answers[own]) for own, part in solved]
+            yield parts[0] if len(parts) == 1 else torch.cat([part.mT for part in parts], 1).mT
+
+    def _solved(self, kernel: Kernel) -> Iterator[list[tuple[slice, Solved]]]:
+        """Yield what no temperature changes, for all folds and some masks at a time; that of few masks is kept."""
+        if self._kept.get("kernel") == kernel:
+            yield self._kept["solved"]
+            return
         groups, answers, outputs = self.answers.shape
         queries = len(self.decoder.sites.queries)
         at_once = max(1, _AT_ONCE // max(groups * queries * outputs, answers**2))
+        predictors = self.decoder.predictors(kernel)
         for arrived in self.decoder.arrived.split(at_once):
-            parts = [self._part(arrived, self.answers[own], predictor) for own, predictor in predictors]
-            yield parts[0] if len(parts) == 1 else torch.cat([part.mT for part in parts], 1).mT
+            solved = [(own, predictor.solve(arrived)) for own, predictor in predictors]
+            if len(arrived) == len(self.decoder.arrived):
+                self._kept.update(kernel=kernel, solved=solved)
+            yield solved
 
     @staticmethod
-    def _part(arrived: Tensor, answers: Tensor, predictor: Predictor) -> Tensor:
+    def _part(matrices: Tensor, answers: Tensor) -> Tensor:
         """Return estimates [m, G, K, c], which in memory have the queries last, as the metrics are quick on."""
-        matrices = predictor.matrices(arrived).to(device=answers.device, dtype=torch.float32)
+        matrices = matrices.to(device=answers.device, dtype=torch.float32)
         rows = answers.mT.flatten(0, 1)
         estimates: Tensor = (rows @ matrices.mT).unflatten(1, (len(answers), -1)).mT
         return estimates
