@@ -107,15 +107,15 @@ def _show_advice(name: str, tables: Sequence[TunedTable], *, as_json: bool) -> N
 
 def _show_needs(name: str, levels: Sequence[Level], floor: float, *, as_json: bool) -> None:
     from nercc_tune.export.needs import describe_need, find_need
-    from nercc_tune.terminal import line_of_need, table_of_need
+    from nercc_tune.terminal import line_of_need, table_of_needs
 
     needs = [find_need(level, floor) for level in levels]
     if as_json:
         print_json({"name": name, "needs": list(map(describe_need, needs))})
         return
     console = make_console()
+    console.print(table_of_needs(needs))
     for need in needs:
-        console.print(table_of_need(need))
         console.print(line_of_need(need), highlight=False, soft_wrap=True)
 
 

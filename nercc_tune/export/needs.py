@@ -62,15 +62,17 @@ def find_need(level: Level, floor: float) -> Need:
 def describe_need(need: Need) -> dict[str, Any]:
     """Return a need as JSON values.
 
-    It has `stragglers` (for a reader), the `floor`, the `best` choice and the `choices` at all numbers of workers. A
-    choice has `verdict`, `study`, `workers`, `queries`, `redundancy` (N / K), `stragglers` (those that it was judged
-    with), `code`, `design` (of the tuned code, else null), `agreement` and `prob_mse`.
+    It has `stragglers` (for a reader), the `floor`, the `best` choice, the `choices` at all numbers of workers, and
+    `absent`, the numbers of workers that were not judged with so many stragglers. A choice has `verdict`, `study`,
+    `workers`, `queries`, `redundancy` (N / K), `stragglers` (those that it was judged with), `code`, `design` (of the
+    tuned code, else null), `agreement` and `prob_mse`.
     """
     return {
         "stragglers": need.level.title,
         "floor": need.floor,
         "best": _describe(need.best),
         "choices": list(map(_describe, need.choices)),
+        "absent": list(need.level.absent),
     }
 
 

@@ -73,11 +73,13 @@ class Level:
 
     Attributes:
         title: For a reader, for example `S = 20 % of N`.
-        judged: Ascending in N; a number of workers at which it was not judged is left out.
+        judged: Ascending in N.
+        absent: The numbers of workers at which so many stragglers were not judged.
     """
 
     title: str
     judged: tuple[JudgedAt, ...]
+    absent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,10 +129,10 @@ class Redundancy:
             return (Level(title="expected over S", judged=tuple(map(JudgedAt.of_policy, self.tables))),)
         counts = [tuple(entry.stragglers for entry in table.entries) for table in self.tables]
         if len(set(counts)) == 1:
-            return tuple(self._level(f"S = {count}", [count] * len(counts)) for count in counts[0])
+            return tuple(self._nearest(f"S = {count}", [count] * len(counts)) for count in counts[0])
         most = _workers(self.tables[-1])
         return tuple(
-            self._level(
+            self._nearest(
                 f"S = {100 * count / most:.3g} % of N", [count * _workers(table) / most for table in self.tables]
             )
             for count in counts[-1]
@@ -149,23 +151,31 @@ class Redundancy:
         """
         if self.has_random_count:
             raise TableError(f"in `{self.name}` the number of stragglers is random; leave `--stragglers` out.")
-        judged = []
-        for table, count in zip(self.tables, wanted, strict=True):
-            found = next((entry for entry in table.entries if entry.stragglers >= count), None)
-            if found is not None:
-                judged.append(JudgedAt.of_entry(table, found))
-        if not judged:
+        found = [
+            next((entry for entry in table.entries if entry.stragglers >= count), None)
+            for table, count in zip(self.tables, wanted, strict=True)
+        ]
+        if all(entry is None for entry in found):
             known = ", ".join(f"{table.entries[-1].stragglers} of {_workers(table)}" for table in self.tables)
-            raise TableError(f"`{self.name}` was judged with fewer stragglers only: at most {known}.")
-        return Level(title=title, judged=tuple(judged))
+            raise TableError(f"`{self.name}` was judged with at most {known} stragglers; ask for no more.")
+        is_exact = all(entry is None or entry.stragglers == count for entry, count in zip(found, wanted, strict=True))
+        return self._level(title if is_exact else f"{title}, or the next above that was judged", found)
 
-    def _level(self, title: str, wanted: Sequence[float]) -> Level:
-        judged = []
-        for table, count in zip(self.tables, wanted, strict=True):
-            entry = min(table.entries, key=lambda entry: abs(entry.stragglers - count))
-            if abs(entry.stragglers - count) <= 1:
-                judged.append(JudgedAt.of_entry(table, entry))
-        return Level(title=title, judged=tuple(judged))
+    def _nearest(self, title: str, wanted: Sequence[float]) -> Level:
+        nearest = [
+            min(table.entries, key=lambda entry: abs(entry.stragglers - count))
+            for table, count in zip(self.tables, wanted, strict=True)
+        ]
+        are_near = [abs(entry.stragglers - count) <= 1 for entry, count in zip(nearest, wanted, strict=True)]
+        return self._level(title, [entry if near else None for entry, near in zip(nearest, are_near, strict=True)])
+
+    def _level(self, title: str, found: Sequence[TunedEntry | None]) -> Level:
+        pairs = list(zip(self.tables, found, strict=True))
+        return Level(
+            title=title,
+            judged=tuple(JudgedAt.of_entry(table, entry) for table, entry in pairs if entry is not None),
+            absent=tuple(_workers(table) for table, entry in pairs if entry is None),
+        )
 
 
 def _workers(table: TunedTable) -> int:

@@ -14,6 +14,7 @@ from nercc_tune.spec.study import StudySpec
 
 __all__ = ["Family", "build_family", "load_family", "member_name", "workers_in_name"]
 
+_COPIES = re.compile(r"copies-(?P<copies>[0-9]{1,9})")  # longer numbers fit nowhere, and are refused like other names
 _MEMBER = re.compile(r"(?P<family>.+)-N(?P<workers>[1-9][0-9]*)")
 
 
@@ -54,6 +55,8 @@ class Family:
 def load_family(path: str | Path, *, overrides: Sequence[str] = ()) -> Family:
     """Read a study file that may list several numbers of workers.
 
+    Of the node sets that such a file searches, those with more copies of a query than N / K are left out at that N.
+
     Args:
         path: A TOML file.
         overrides: Fields to replace, as for `load_study`.
@@ -77,10 +80,27 @@ def build_family(values: Mapping[str, Any], *, overrides: Sequence[str] = (), so
         study = validate(given, source=source)
         return Family(name=study.name, members=(study,))
     # Under the file's own name first, or a name that cannot be would be shown with an ending it does not have.
-    named = {workers: {**given, "code": {**given["code"], "workers": workers}} for workers in listed}
+    named = {workers: _at(given, workers) for workers in listed}
     name = validate(named[listed[0]], source=source).name
     members = (validate({**each, "name": member_name(name, workers)}, source=source) for workers, each in named.items())
     return Family(name=name, members=tuple(members))
+
+
+def _at(values: Mapping[str, Any], workers: int) -> dict[str, Any]:
+    """Return the values of one study; what is no list of node sets is refused with the other keys."""
+    code, search = values["code"], values.get("search")
+    own = {**values, "code": {**code, "workers": workers}}
+    nodes = search.get("nodes") if isinstance(search, Mapping) else None
+    if isinstance(nodes, list | tuple) and isinstance(code.get("queries"), int) and code["queries"] > 0:
+        most = workers // code["queries"]
+        fitting = [kind for kind in nodes if _copies(kind) <= most]
+        own["search"] = {**values["search"], "nodes": fitting or nodes}  # none fits: refused by what knows them
+    return own
+
+
+def _copies(nodes: object) -> int:
+    found = _COPIES.fullmatch(nodes) if isinstance(nodes, str) else None
+    return int(found["copies"]) if found else 0
 
 
 def member_name(family: str, workers: int) -> str:

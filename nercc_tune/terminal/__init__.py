@@ -3,7 +3,7 @@
 from nercc_tune.terminal.adding import adding_progress
 from nercc_tune.terminal.advice import table_of_advice
 from nercc_tune.terminal.figures import show_smoothing
-from nercc_tune.terminal.needs import line_of_need, table_of_need
+from nercc_tune.terminal.needs import line_of_need, table_of_needs
 from nercc_tune.terminal.progress import LaunchProgress
 from nercc_tune.terminal.results import (
     closing_lines,
@@ -31,7 +31,7 @@ __all__ = [
     "policy_lines",
     "show_smoothing",
     "table_of_advice",
-    "table_of_need",
+    "table_of_needs",
     "table_of_results",
     "table_of_studies",
     "table_of_times",

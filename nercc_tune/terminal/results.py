@@ -126,8 +126,7 @@ def family_closing_lines(
             "next:",
             f"  nercc-tune dashboard{place}{tracking}",
             f"  nercc-tune advise {family.name}{place} --agreement 0.99",
-            f"  nercc-tune promote {member}{place}{tracking}",
-            f"  nercc-tune export {member}{place} -o table.json",
+            f"  nercc-tune export {member}{place} -o table.json      # or another of its studies",
         ]
     )
 
