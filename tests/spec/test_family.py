@@ -117,7 +117,7 @@ def test_what_cannot_be_meant_is_one_line(case: str) -> None:
 
 def test_shares_where_the_number_is_random_are_refused() -> None:
     random = "straggling={ model = 'independent', probability = 0.1 }"
-    with pytest.raises(SpecError, match="`code.stragglers` must be left out"):
+    with pytest.raises(SpecError, match=r"`code\.stragglers` must be left out"):
         build_family(_VALUES, overrides=[random, _code("workers = [12], straggler_shares = [0.2]")])
 
 
