@@ -11,7 +11,7 @@ import typer
 from nercc_tune.cli.app import app
 from nercc_tune.cli.options import DEFAULT_HOME, HomeOption, JsonOption, StorageOption, StudyArgument
 from nercc_tune.cli.printing import print_json
-from nercc_tune.cli.reading import read_family
+from nercc_tune.cli.reading import family_of, read_family
 from nercc_tune.errors import TableError
 from nercc_tune.text.console import make_console
 
@@ -85,7 +85,10 @@ def _read(study: str, home: Path, storage: str | None) -> tuple[str, tuple[Tuned
 
     name, histories = read_family(study, home, storage)
     finished = [history for history in histories if history.is_finished] or histories[:1]  # it says what is to be done
-    missing = [history.name for history in histories if not history.is_finished]
+    family = family_of(study)
+    listed = family.members if family else ()
+    known = dict.fromkeys([*(history.name for history in histories), *(member.name for member in listed)])
+    missing = [each for each in known if each not in {history.name for history in finished}]
     return name, tuple(map(TunedTable.from_history, finished)), missing
 
 

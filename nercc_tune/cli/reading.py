@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from nercc_tune.errors import StorageError
 from nercc_tune.home import Home
 from nercc_tune.home.places import store_url
 from nercc_tune.records import StudyHistory
 from nercc_tune.text.one_line import one_line
+
+if TYPE_CHECKING:
+    from nercc_tune.spec import Family
 
 
 def name_of(study: str) -> str:
@@ -53,16 +56,13 @@ def read_family(study: str, home: Path, storage: str | None) -> tuple[str, tuple
     Raises:
         StorageError: If the storage holds neither.
     """
-    from nercc_tune.spec import load_family
     from nercc_tune.spec.family import workers_in_name
     from nercc_tune.tuning import closing_storage, open_existing, read_history, study_names
 
-    is_file = Path(study).is_file()
-    family = load_family(study) if is_file else None
-    name = family.name if family else study
-    own = family.members[0].storage.url if family else None
-    url = storage or (store_url(own) if own else Home(home).storage_url)
-    with closing_storage(open_existing(url)) as opened:
+    family = family_of(study)
+    name, url = (family.name, family.members[0].storage.url) if family else (study, None)
+    place = storage or (store_url(url) if url else Home(home).storage_url)
+    with closing_storage(open_existing(place)) as opened:
         names = study_names(opened)
         is_study = name in names and (family is None or family.is_single)
         members = [] if is_study else [each for each in names if workers_in_name(each, name) is not None]
@@ -71,6 +71,13 @@ def read_family(study: str, home: Path, storage: str | None) -> tuple[str, tuple
         if not found:
             return name, (read_history(opened, name),)
     return name, tuple(sorted(found, key=_workers))
+
+
+def family_of(study: str) -> Family | None:
+    """Return the family of a study file; None where a name was given."""
+    from nercc_tune.spec import load_family
+
+    return load_family(study) if Path(study).is_file() else None
 
 
 def _workers(history: StudyHistory) -> int:
