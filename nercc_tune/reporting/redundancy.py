@@ -28,6 +28,7 @@ def figure_redundancy(redundancy: Redundancy) -> Figure:
     rows = redundancy_rows(redundancy, most=_MOST_LEVELS)
     figure = new_figure(4.6)
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False, sharex=True, sharey="row")
+    grid[0, 0].set_xscale("log")  # or the small ones, which are of most interest, lie too near to each other
     places = sorted({place for row in rows for panel in row for points in panel.series.values() for place in points})
     for line, row in zip(grid, rows, strict=True):
         for axes, panel in zip(line, row, strict=True):
