@@ -126,7 +126,7 @@ class Redundancy:
         shares, and of every other N the count belongs to a share that is the nearest to it, if it is within one.
         """
         if self.has_random_count:
-            return (Level(title="expected over S", judged=tuple(map(JudgedAt.of_policy, self.tables))),)
+            return (Level(title="a random S", judged=tuple(map(JudgedAt.of_policy, self.tables))),)
         counts = [tuple(entry.stragglers for entry in table.entries) for table in self.tables]
         if len(set(counts)) == 1:
             return tuple(self._nearest(f"S = {count}", [count] * len(counts)) for count in counts[0])

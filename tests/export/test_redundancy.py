@@ -81,7 +81,7 @@ def test_where_the_number_is_random_the_policies_are_compared() -> None:
     )
     redundancy = Redundancy.of("fam", tables)
     (level,) = redundancy.levels
-    assert (level.title, redundancy.has_random_count) == ("expected over S", True)
+    assert (level.title, redundancy.has_random_count) == ("a random S", True)
     assert [(judged.workers, judged.count) for judged in level.judged] == [(100, "all"), (200, "all")]
     assert [judged.codes["policy"] for judged in level.judged] == [table.policy.heldout for table in tables]
     with pytest.raises(TableError, match="the number of stragglers is random; leave `--stragglers` out"):
