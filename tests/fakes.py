@@ -273,14 +273,14 @@ def finished_result() -> LaunchResult:
 
 @cache
 def _finished() -> tuple[Path, LaunchResult]:
-    home = tiny_home(_scratch() / "home")
+    home = tiny_home(scratch() / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home.root)  # outside a checkout, whose commit is a part of the table
         patch.setattr("nercc_tune.launch.preparation.load_workload", loader(tiny_workload()))
         return home.root, launch(tiny_spec(), home)
 
 
-def _scratch() -> Path:
+def scratch() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="nercc-tune-tests-"))
     atexit.register(rmtree, folder, ignore_errors=True)
     return folder
@@ -288,7 +288,7 @@ def _scratch() -> Path:
 
 @cache
 def _migrated() -> Path:
-    folder = _scratch()
+    folder = scratch()
     with closing_storage(open_storage(f"sqlite:///{folder}/optuna.db")):
         pass
     Projection(f"sqlite:///{folder}/mlflow.db", folder / "mlartifacts").close(status="FINISHED")

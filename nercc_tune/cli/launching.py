@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from nercc_tune.cli.app import app
 from nercc_tune.cli.options import (
@@ -24,6 +28,11 @@ from nercc_tune.cli.options import (
 from nercc_tune.cli.stopping import end_like_ctrl_c
 from nercc_tune.home import Home
 from nercc_tune.home.shipped import find_study
+
+if TYPE_CHECKING:
+    from nercc_tune.launch.events import LaunchEvents
+    from nercc_tune.launch.result import LaunchResult
+    from nercc_tune.spec import Family, StudySpec
 
 
 @app.command()
@@ -48,26 +57,57 @@ def launch(
 ) -> None:
     """Tune a study: search, judge on held-out queries, track in MLflow, write the table.
 
-    Launching again goes on where the last launch stopped. Others may join it with `nercc-tune worker`.
+    Launching again goes on where the last launch stopped. Others may join it with `nercc-tune worker`. A file that
+    lists several numbers of workers is a family: a study for each, `NAME-N60`, `NAME-N75` …, one after the other.
 
     Example: `nercc-tune launch lenet5-digits --set search.trials=20 --workers 2`
     """
     from nercc_tune import terminal
-    from nercc_tune.spec import load_study
+    from nercc_tune.spec import load_family
 
     end_like_ctrl_c()
     console = terminal.make_console()
-    spec = load_study(find_study(study), overrides=overrides or ()).placed(
+    family = load_family(find_study(study), overrides=overrides or ()).placed(
         storage=storage, tracking=tracking, workers=workers, ray=ray
     )
-    started = time.perf_counter()
-    with terminal.LaunchProgress(console, spec) as progress:
-        from nercc_tune.launch.pipeline import launch as launch_study  # takes seconds
+    clock = _Clock()
+    with terminal.LaunchProgress(console, family.members[0]):
+        from nercc_tune.launch.family import launch_family, write_family  # takes seconds
         from nercc_tune.tuning import hush
+    hush()
+    place, results = Home(home, data_dir), []
+    watch = partial(_watch, console, family)
+    for result in launch_family(family, place, watch=watch, fresh=fresh, allow_code=allow_code):
+        wall = clock.lap()
+        _show(console, result, wall=wall, profile=profile)
+        results.append(result)
+        if family.is_single:
+            lines = terminal.closing_lines(result, family.members[0], home=home, wall=wall, environment=os.environ)
+        else:
+            lines = terminal.cost_lines(result, wall=wall)
+        console.print(lines, highlight=False, soft_wrap=True)
+    if not family.is_single:
+        folder = write_family(family, place, results)
+        console.rule(f"{family.name}: all numbers of workers", align="left")
+        lines = terminal.family_closing_lines(family, folder, home=home, wall=clock.total, environment=os.environ)
+        console.print(lines, highlight=False, soft_wrap=True)
 
-        hush()
-        result = launch_study(spec, Home(home, data_dir), fresh=fresh, allow_code=allow_code, events=progress.events)
-    wall = time.perf_counter() - started
+
+@contextmanager
+def _watch(console: Console, family: Family, spec: StudySpec) -> Iterator[LaunchEvents]:
+    """Show the progress of a study; of several, each under its name."""
+    from nercc_tune.terminal import LaunchProgress
+
+    if not family.is_single:
+        console.rule(f"{spec.name}: N = {spec.code.workers}", align="left")
+    with LaunchProgress(console, spec) as progress:
+        yield progress.events
+
+
+def _show(console: Console, result: LaunchResult, *, wall: float, profile: bool) -> None:
+    """Show what a study found, and what may be wrong with it."""
+    from nercc_tune import terminal
+
     console.print(terminal.table_of_results(result.table))
     console.print(terminal.policy_lines(result.table), highlight=False)
     for line in terminal.warnings_of(result.table):
@@ -76,8 +116,23 @@ def launch(
         console.print(terminal.table_of_times(result.timings.seconds, wall))
     if result.tracking_error is not None:
         console.print(str(result.tracking_error), style="yellow", highlight=False)
-    lines = terminal.closing_lines(result, spec, home=home, wall=wall, environment=os.environ)
-    console.print(lines, highlight=False, soft_wrap=True)
+
+
+class _Clock:
+    """Measures what several studies take, each and together."""
+
+    def __init__(self) -> None:
+        self._started = self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Return the seconds since the last call, or since the start."""
+        before, self._last = self._last, time.perf_counter()
+        return self._last - before
+
+    @property
+    def total(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._started
 
 
 @app.command()

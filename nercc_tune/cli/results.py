@@ -1,4 +1,4 @@
-"""What a study found: `export`, `advise`, `report`, `studies`."""
+"""What a study found: `export`, `report`, `studies`."""
 
 from __future__ import annotations
 
@@ -72,20 +72,6 @@ def export(
             f"the table needs its moments beside it: write it with -o, or copy {kept}", highlight=False, soft_wrap=True
         )
     sys.stdout.buffer.write(content)
-
-
-@app.command()
-def advise(study: StudyArgument, *, home: HomeOption = DEFAULT_HOME, storage: StorageOption = None) -> None:
-    """Say where to deploy the tuned code, BACC or plain replication on the same workers.
-
-    Example: `nercc-tune advise lenet5-digits`
-    """
-    from nercc_tune.export.advice import advise as advise_on
-    from nercc_tune.export.table import TunedTable
-    from nercc_tune.terminal import table_of_advice
-
-    table = TunedTable.from_history(read(study, home, storage))
-    make_console().print(table_of_advice(advise_on(table)))
 
 
 @app.command()

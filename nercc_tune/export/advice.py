@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Heldout, Interval, Policy, TunedEntry
+from nercc_tune.records import Heldout, Interval, Policy, TunedEntry, to_json
 
-__all__ = ["TUNED", "Advice", "advise"]
+__all__ = ["TUNED", "Advice", "advise", "describe_advice"]
 
 _COMPARED = ("bacc", "bacc_same_design", "replication")
 TUNED = "tuned"
@@ -51,6 +52,21 @@ def advise(table: TunedTable) -> tuple[Advice, ...]:
     entries = tuple(_advise(entry) for entry in table.entries)
     is_random = any(entry.fewest < entry.stragglers for entry in table.entries)
     return (_expected(table.policy, entries), *entries) if is_random and table.policy.baselines else entries
+
+
+def describe_advice(advice: Advice) -> dict[str, Any]:
+    """Return a piece of advice as JSON values.
+
+    It has `stragglers` (a count, a range, or `all (policy)`), `deploy`, `is_certain`, `prob_mse` by code, and
+    `prob_mse_minus`, the paired differences of the tuned code to the others.
+    """
+    return {
+        "stragglers": advice.count,
+        "deploy": advice.best,
+        "is_certain": advice.is_certain,
+        "prob_mse": {code: to_json(heldout.prob_mse) for code, heldout in advice.heldout.items()},
+        "prob_mse_minus": {code: to_json(difference) for code, difference in advice.minus.items()},
+    }
 
 
 def _advise(entry: TunedEntry) -> Advice:

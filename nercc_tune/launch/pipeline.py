@@ -16,9 +16,10 @@ from nercc_tune.export.moments import moments_path, pack_moments, read_moments
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home, write_whole
 from nercc_tune.home.provenance import collect_provenance
-from nercc_tune.home.stores import check_apart, storage_url, tracking_url
+from nercc_tune.home.stores import storage_url, tracking_url
 from nercc_tune.inference import Draws, Features, Inference, describe_device
-from nercc_tune.launch.crews import Crew, check_crew, make_crew, search_with
+from nercc_tune.launch.checks import check_launch
+from nercc_tune.launch.crews import Crew, make_crew, search_with
 from nercc_tune.launch.events import LaunchEvents
 from nercc_tune.launch.preparation import Preparation
 from nercc_tune.launch.result import LaunchResult
@@ -29,7 +30,6 @@ from nercc_tune.reporting.report import write_report
 from nercc_tune.selection import Judge, PolicyChoice, search_forwards
 from nercc_tune.spec import StudySpec
 from nercc_tune.tracking.background import BackgroundTracker
-from nercc_tune.tracking.reachability import check_tracking
 from nercc_tune.tracking.system_metrics import recorded_system
 from nercc_tune.tuning import (
     CellStudy,
@@ -37,18 +37,16 @@ from nercc_tune.tuning import (
     Patience,
     Progress,
     Proposals,
-    check_identity,
     closing_storage,
     delete_study,
     failing_as,
-    is_absent,
     open_cells,
     open_storage,
     read_history,
     to_spec_json,
 )
 
-__all__ = ["LaunchEvents", "LaunchResult", "launch", "storage_url", "tracking_url"]
+__all__ = ["LaunchEvents", "LaunchResult", "launch", "load", "run", "storage_url", "tracking_url"]
 
 _TRACKING_FLUSH_S = 300.0
 _INTERRUPTED_FLUSH_S = 10.0
@@ -85,15 +83,25 @@ def launch(
     preparation = Preparation(
         spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage, notice=events.notice
     )
-    preparation.check()
-    home.check_free(spec.name)
-    check_crew(spec.resources)
-    check_apart(spec, home)
-    check_tracking(tracking_url(spec, home))
-    _check_before_writing(spec, home, fresh=fresh)
+    check_launch(preparation, fresh=fresh)
+    return run(preparation, load(preparation, events), events, fresh=fresh)
+
+
+def load(preparation: Preparation, events: LaunchEvents) -> Inference:
+    """Load the workload, and look once at every query that the study takes.
+
+    Raises:
+        NerccTuneError: If the model or the data cannot be used.
+    """
     inference = preparation.load()
     for note in inference.check_queries():
         events.notice(note)
+    return inference
+
+
+def run(preparation: Preparation, inference: Inference, events: LaunchEvents, *, fresh: bool) -> LaunchResult:
+    """Search, judge and write a study that was checked and whose workload is loaded; as `launch`."""
+    spec, home = preparation.spec, preparation.home
     with home.locked(spec.name), failing_as(storage_url(spec, home)):
         return _Run(preparation=preparation, inference=inference, events=events).launch(fresh=fresh)
 
@@ -293,16 +301,3 @@ class _Run:
             "NeRCC": inference.encode(queries, NerccCode.encoder(policy.lambda_enc), tuned),
         }
         return queries.numpy(), {name: values.numpy() for name, values in coded.items()}
-
-
-def _check_before_writing(spec: StudySpec, home: Home, *, fresh: bool) -> None:
-    """Refuse a storage that cannot be used or, unless it starts over, a study whose name stands for another one there.
-
-    No storage is made to look into.
-    """
-    url = storage_url(spec, home)
-    if is_absent(url):
-        return
-    with closing_storage(open_storage(url)) as storage:
-        if not fresh:
-            check_identity(storage, spec)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from nercc_tune.home import Home
@@ -95,4 +95,14 @@ class Preparation:
             store=OutputStore(place if spec.cache.disk else None, memory_mb=spec.cache.memory_mb),
             timings=timings,
             features=self.features,
+        )
+
+    def load_beside(self, other: Inference) -> Inference:
+        """Return what `load` would, on the workload, the engine and the kept outputs of a study of the same family."""
+        return replace(
+            other,
+            spec=self.spec,
+            split=split_queries(self.spec, len(other.workload.data)),
+            masks=self._masks,
+            timings=Timings(),
         )

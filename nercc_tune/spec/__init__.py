@@ -1,5 +1,6 @@
 """Study files: what a user writes, validated once."""
 
+from nercc_tune.spec.family import Family, build_family, load_family
 from nercc_tune.spec.loading import build_study, load_study, parse_study
 from nercc_tune.spec.settings import (
     CacheSettings,
@@ -18,6 +19,7 @@ __all__ = [
     "CacheSettings",
     "CodeSettings",
     "EvaluationSettings",
+    "Family",
     "LambdaRange",
     "ResourceSettings",
     "SearchSettings",
@@ -25,7 +27,9 @@ __all__ = [
     "StragglingSettings",
     "StudySpec",
     "WorkloadSettings",
+    "build_family",
     "build_study",
+    "load_family",
     "load_study",
     "parse_study",
 ]

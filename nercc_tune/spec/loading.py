@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from nercc_tune.errors import SpecError
+from nercc_tune.spec.redundancy import listed_workers, with_counts
 from nercc_tune.spec.study import StudySpec
 from nercc_tune.text.one_line import one_line, show
 
@@ -36,14 +37,25 @@ def load_study(path: str | Path, *, overrides: Sequence[str] = ()) -> StudySpec:
         overrides: Fields to replace, each as `section.field=value` with a TOML value, or plain text for a string.
 
     Raises:
-        SpecError: If the file cannot be read, is not TOML, or a field is unknown, missing, or cannot be meant.
+        SpecError: If the file cannot be read, is not TOML, a field is unknown, missing, or cannot be meant, or it is a
+            family of studies.
+    """
+    values, source = read_values(path)
+    return build_study(values, overrides=overrides, source=source)
+
+
+def read_values(path: str | Path) -> tuple[dict[str, Any], str]:
+    """Read the values of a study file as they stand there, and what it is called in messages.
+
+    Raises:
+        SpecError: If the file cannot be read, or is not TOML.
     """
     told = one_line(path)
     try:
         text = Path(path).read_text(encoding="utf-8-sig")  # editors on Windows begin files with a mark
     except (OSError, ValueError) as error:
         raise SpecError(f"cannot read the study file `{told}`: {one_line(error)}.") from error
-    return parse_study(text, overrides=overrides, source=told)
+    return _parse(text, source=told), told
 
 
 def parse_study(text: str, *, overrides: Sequence[str] = (), source: str = "study") -> StudySpec:
@@ -52,28 +64,57 @@ def parse_study(text: str, *, overrides: Sequence[str] = (), source: str = "stud
     Raises:
         SpecError: As for `load_study`.
     """
-    try:
-        values = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
-        raise SpecError(f"{source} is not valid TOML: {one_line(error)}.") from error
-    return build_study(values, overrides=overrides, source=source)
+    return build_study(_parse(text, source=source), overrides=overrides, source=source)
 
 
 def build_study(values: Mapping[str, Any], *, overrides: Sequence[str] = (), source: str = "study") -> StudySpec:
     """Build a study from plain values, as they stand in TOML or JSON.
 
     Raises:
-        SpecError: If a field is unknown, missing, or cannot be meant.
+        SpecError: If a field is unknown, missing, or cannot be meant, or the values are of a family of studies.
+    """
+    overridden = with_overrides(values, overrides, source=source)
+    listed = listed_workers(overridden, source=source)
+    if listed is not None:
+        name = one_line(overridden.get("name", "NAME"), longest=_LONGEST_VALUE)
+        raise SpecError(
+            f"{source} is a family, with a study for each number of workers that it lists: `nercc-tune launch` and "
+            f"`advise` take it, other commands one of its studies by name, such as `{name}-N{listed[0]}`."
+        )
+    return validate(overridden, source=source)
+
+
+def with_overrides(values: Mapping[str, Any], overrides: Sequence[str], *, source: str) -> dict[str, Any]:
+    """Return plain values with some fields replaced.
+
+    Raises:
+        SpecError: If an override cannot be read, or a text or the nesting cannot be meant.
     """
     _check_texts(values, source=source)
     overridden = copy.deepcopy(dict(values))
     for override in overrides:
         _override(overridden, override)
     _check_texts(overridden, source=source)
+    return overridden
+
+
+def validate(values: Mapping[str, Any], *, source: str) -> StudySpec:
+    """Build one study from plain values that were overridden and checked for odd texts.
+
+    Raises:
+        SpecError: If a field is unknown, missing, or cannot be meant.
+    """
     try:
-        return StudySpec.model_validate(_with_tuples(overridden))
+        return StudySpec.model_validate(_with_tuples(with_counts(values, source=source)))
     except ValidationError as error:
         raise SpecError(f"{source}: {_first_problem(error)}") from error
+
+
+def _parse(text: str, *, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
+        raise SpecError(f"{source} is not valid TOML: {one_line(error)}.") from error
 
 
 def _override(values: dict[str, Any], override: str) -> None:

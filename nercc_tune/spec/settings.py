@@ -58,7 +58,8 @@ class WorkloadSettings(Section):
 class CodeSettings(Section):
     """The code whose smoothing is tuned, for each of several straggler counts; the baselines share its design.
 
-    `stragglers` lists the counts S; it is left out where the straggler model makes the number random.
+    `stragglers` lists the counts S; it is left out where the straggler model makes the number random. A study file may
+    give shares of N in its place, as `straggler_shares`, and list several numbers of `workers`: see `load_family`.
     `ordering`, `nodes`, `assignment` and `decode_space` are the design of the baselines, and of the tuned code where
     `[search]` lists no others.
     `copies` is how many copies of every query the nodes `copies` have.

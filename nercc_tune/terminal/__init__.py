@@ -3,8 +3,15 @@
 from nercc_tune.terminal.adding import adding_progress
 from nercc_tune.terminal.advice import table_of_advice
 from nercc_tune.terminal.figures import show_parameter, show_smoothing
+from nercc_tune.terminal.needs import line_of_need, table_of_needs
 from nercc_tune.terminal.progress import LaunchProgress
-from nercc_tune.terminal.results import closing_lines, policy_lines, table_of_results
+from nercc_tune.terminal.results import (
+    closing_lines,
+    cost_lines,
+    family_closing_lines,
+    policy_lines,
+    table_of_results,
+)
 from nercc_tune.terminal.studies import describe_studies, table_of_studies
 from nercc_tune.terminal.times import table_of_times
 from nercc_tune.terminal.training import LaunchTraining, training_progress
@@ -16,12 +23,16 @@ __all__ = [
     "LaunchTraining",
     "adding_progress",
     "closing_lines",
+    "cost_lines",
     "describe_studies",
+    "family_closing_lines",
+    "line_of_need",
     "make_console",
     "policy_lines",
     "show_parameter",
     "show_smoothing",
     "table_of_advice",
+    "table_of_needs",
     "table_of_results",
     "table_of_studies",
     "table_of_times",

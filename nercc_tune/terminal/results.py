@@ -11,11 +11,11 @@ from rich.table import Table
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
 from nercc_tune.launch.result import LaunchResult
-from nercc_tune.spec import StudySpec
+from nercc_tune.spec import Family, StudySpec
 from nercc_tune.terminal.figures import show_change, show_interval, show_parameter, show_smoothing
 from nercc_tune.text.redaction import masked
 
-__all__ = ["closing_lines", "policy_lines", "table_of_results"]
+__all__ = ["closing_lines", "cost_lines", "family_closing_lines", "policy_lines", "table_of_results"]
 
 _ERRORS = {"mse": "MSE", "prob_mse": "MSE (probabilities)"}
 
@@ -90,17 +90,51 @@ def closing_lines(
     place, tracking = _options(spec, home, environment)
     return "\n".join(
         [
+            cost_lines(result, wall=wall),
+            "next:",
+            f"  nercc-tune dashboard{place}{tracking}",
+            f"  nercc-tune advise {name}{place}",
+            f"  nercc-tune promote {name}{place}{tracking}",
+            f"  nercc-tune export {name}{place} -o table.json",
+        ]
+    )
+
+
+def cost_lines(result: LaunchResult, *, wall: float) -> str:
+    """Return what a launch cost, and where its results lie."""
+    return "\n".join(
+        [
             (
                 f"new forward passes: tuning {result.forwards['tuning']:g}, "
                 f"validation {result.forwards['validation']:g}, "
                 f"held-out {result.forwards['heldout']:g}; {wall:.0f} s"
             ),
             f"table, figures and report in {result.folder}",
+        ]
+    )
+
+
+def family_closing_lines(
+    family: Family, folder: Path, *, home: Path, wall: float, environment: Mapping[str, str]
+) -> str:
+    """Return what the launch of a family did and what to type next.
+
+    Args:
+        family: As it was launched.
+        folder: Where the family's own files lie.
+        home: The home it was launched in.
+        wall: Seconds that all of it took.
+        environment: As for `closing_lines`.
+    """
+    place, tracking = _options(family.members[0], home, environment)
+    member = family.members[0].name
+    return "\n".join(
+        [
+            f"{len(family.members)} studies in {wall:.0f} s; error and agreement against N / K in {folder}",
             "next:",
             f"  nercc-tune dashboard{place}{tracking}",
-            f"  nercc-tune advise {name}{place}",
-            f"  nercc-tune promote {name}{place}{tracking}",
-            f"  nercc-tune export {name}{place} -o table.json",
+            f"  nercc-tune advise {family.name}{place} --agreement 0.99",
+            f"  nercc-tune export {member}{place} -o table.json      # or another of its studies",
         ]
     )
 

@@ -1,6 +1,7 @@
 """Models, data sets and preprocessing: what coded inference is run on."""
 
 from nercc_tune.workloads.datasets import DATASETS
+from nercc_tune.workloads.kept import keeping_queries
 from nercc_tune.workloads.loading import load_workload
 from nercc_tune.workloads.models import MODELS
 from nercc_tune.workloads.recipes import RECIPES, Recipe
@@ -15,6 +16,7 @@ __all__ = [
     "Recipe",
     "TrainingResult",
     "Workload",
+    "keeping_queries",
     "load_workload",
     "train",
 ]

@@ -130,7 +130,7 @@ def test_the_advice_names_a_code_for_each_count(
 def test_an_unfinished_study_has_no_advice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     history = finished_result().history
     unfinished = replace(history, cells=(replace(history.cells[0], entry=None), *history.cells[1:]))
-    monkeypatch.setattr("nercc_tune.cli.results.read", lambda *_: unfinished)
+    monkeypatch.setattr("nercc_tune.cli.advising.read_family", lambda *_: ("tiny", (unfinished,)))
     assert run_program(monkeypatch, "advise", "tiny", "--home", "home") == 2
     assert_one_line(capsys.readouterr().err, "study `tiny` is not finished; run `nercc-tune launch` again")
 

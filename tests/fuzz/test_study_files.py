@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nercc_tune.errors import NerccTuneError
-from nercc_tune.spec import build_study, load_study, parse_study
+from nercc_tune.spec import build_family, build_study, load_family, parse_study
 from tests.fakes import TINY
 from tests.fuzz.cases import LONG, QUICK, accept_or_refuse
 from tests.fuzz.mutations import STRANGE, changed, damaged, to_toml
@@ -38,13 +38,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _check(folder: Path, content: bytes) -> None:
     path = folder / "study.toml"
     path.write_bytes(content)
-    spec = accept_or_refuse(lambda: load_study(path), folder)
-    if isinstance(spec, NerccTuneError):
+    family = accept_or_refuse(lambda: load_family(path), folder)
+    if isinstance(family, NerccTuneError):
         return
-    plain = spec.model_dump(mode="json")
-    for again in (build_study(json.loads(json.dumps(plain))), parse_study(to_toml(plain))):
-        assert again == spec
-        assert again.digest == spec.digest
+    for spec in family.members:
+        plain = spec.model_dump(mode="json")
+        for again in (build_study(json.loads(json.dumps(plain))), parse_study(to_toml(plain))):
+            assert again == spec
+            assert again.digest == spec.digest
 
 
 def _check_override(folder: Path, override: str) -> None:
@@ -61,8 +62,8 @@ _overrides = st.tuples(st.sampled_from([*_PATHS, "", ".", "a.b", "search..trials
 def test_the_documents_are_valid() -> None:
     assert len(_BUNDLED) > 5
     for document in _DOCUMENTS:
-        build_study(document)
-        assert parse_study(to_toml(document)) == build_study(document)
+        family = build_family(document)
+        assert build_family(tomllib.loads(to_toml(document))) == family
 
 
 @QUICK

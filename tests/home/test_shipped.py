@@ -6,7 +6,7 @@ import pytest
 
 from nercc_tune.errors import SpecError
 from nercc_tune.home.shipped import bundled_studies, find_study
-from nercc_tune.spec import load_study
+from nercc_tune.spec import load_family
 
 
 def test_the_default_study_ships() -> None:
@@ -16,7 +16,19 @@ def test_the_default_study_ships() -> None:
 
 @pytest.mark.parametrize("name", bundled_studies())
 def test_every_shipped_study_is_valid_and_named_after_its_file(name: str) -> None:
-    assert load_study(bundled_studies()[name]).name == name
+    assert load_family(bundled_studies()[name]).name == name
+
+
+@pytest.mark.parametrize("workload", ["lenet5-mnist", "repvgg-cifar10", "vit-imagenet"])
+def test_the_redundancy_studies_ask_for_the_same_shares_at_five_numbers_of_workers(workload: str) -> None:
+    family = load_family(find_study(f"redundancy-{workload}"))
+    assert {member.code.workers: member.code.stragglers for member in family.members} == {
+        60: (3, 6, 12, 24),
+        75: (4, 8, 15, 30),
+        100: (5, 10, 20, 40),
+        150: (8, 15, 30, 60),
+        200: (10, 20, 40, 80),
+    }
 
 
 def test_a_file_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
