@@ -15,6 +15,7 @@ from nercc_tune.export.table import TunedTable
 from nercc_tune.records import StudyHistory
 from nercc_tune.reporting.coded_queries import figure_coded_queries
 from nercc_tune.reporting.convergence import figure_history
+from nercc_tune.reporting.decoders import figure_decoders, has_decoders
 from nercc_tune.reporting.front import figure_front, has_front
 from nercc_tune.reporting.landscape import figure_landscape
 from nercc_tune.reporting.smoothing import figure_smoothing
@@ -44,7 +45,7 @@ def draw_figures(
 
     Without a table, which an unfinished study has not, there is no `stragglers`, and without waiting times for fixed
     counts no `waiting`; without a trial that has a score no `smoothing`, `landscape` and `history`; but for the goal
-    `pareto` no `front`; without `coded` no `coded_queries`.
+    `pareto` no `front`; without a decoder that is no spline no `decoders`; without `coded` no `coded_queries`.
     """
     figures: dict[str, Callable[[], Figure]] = {}
     if table is not None and table.entries:
@@ -53,6 +54,8 @@ def draw_figures(
         figures["waiting"] = lambda: figure_waiting(table)
     if has_front(history):
         figures["front"] = lambda: figure_front(history)
+    if has_decoders(history):
+        figures["decoders"] = lambda: figure_decoders(history)
     if any(cell.best is not None for cell in history.cells):
         figures["smoothing"] = lambda: figure_smoothing(history)
         figures["landscape"] = lambda: figure_landscape(history)
