@@ -66,6 +66,7 @@ def launch(
         from nercc_tune.tuning import hush
 
         hush()
+        imports = time.perf_counter() - started
         result = launch_study(spec, Home(home, data_dir), fresh=fresh, allow_code=allow_code, events=progress.events)
     wall = time.perf_counter() - started
     console.print(terminal.table_of_results(result.table))
@@ -73,7 +74,7 @@ def launch(
     for line in terminal.warnings_of(result.table):
         console.print(line, style="yellow", highlight=False)
     if profile:
-        console.print(terminal.table_of_times(result.timings.seconds, wall))
+        console.print(terminal.table_of_times({"imports": imports, **result.timings.seconds}, wall))
     if result.tracking_error is not None:
         console.print(str(result.tracking_error), style="yellow", highlight=False)
     lines = terminal.closing_lines(result, spec, home=home, wall=wall, environment=os.environ)
@@ -120,8 +121,10 @@ def worker(
     with terminal.LaunchProgress(console, spec) as progress:
         from nercc_tune.launch.worker import Job, work  # takes seconds
 
+        imports = time.perf_counter() - started
         job = Job(spec=spec, home=place, storage=url, device=device, threads=threads, allow_code=allow_code)
         report = work(job, progress.worker_events)
     if profile:
-        console.print(terminal.table_of_times(report.seconds, time.perf_counter() - started))
+        seconds = {"imports": imports, **report.seconds}
+        console.print(terminal.table_of_times(seconds, time.perf_counter() - started))
     console.print(f"nothing is left to do; {report.forwards:g} forward passes were computed here", highlight=False)

@@ -73,10 +73,13 @@ class Inference:
             OutputError: If the model's outputs on the plain queries are not finite.
             TraceError: If a trace has too few iterations.
         """
+        with self.timings.measure("data"):
+            return self._draw(part)
+
+    def _draw(self, part: Part) -> Draws:
         spec, timings = self.spec, self.timings
         arrivals = self.masks.draw(part, masks=masks_of(spec, part))
-        with timings.measure("data"):
-            groups = load_groups(self.workload, self.split.of(part), precision=spec.workload.precision)
+        groups = load_groups(self.workload, self.split.of(part), precision=spec.workload.precision)
         is_pruned = part == "tuning" and spec.search.pruner != "none"
         outputs = WorkerOutputs(
             groups,
@@ -118,7 +121,7 @@ class Inference:
         The fingerprint covers the features that order the queries too, by their name, where some are given.
         """
         workload, fingerprint = self.workload, self.workload.fingerprint
-        groups, plain = tuning.outputs.groups, tuning.outputs.uncoded()
+        groups, plain = tuning.outputs.groups, tuning.outputs.uncoded().cpu()
         if self.features is not None:
             names = (getattr(self.features, name, "") for name in ("__module__", "__qualname__"))
             fingerprint = tensor_key(fingerprint, *names)

@@ -62,6 +62,14 @@ def draw_figures(
     return figures
 
 
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out once and for all: it takes longer than drawing, and else is done again in every format."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
 def write_figures(
     history: StudyHistory,
     table: TunedTable | None,
@@ -90,6 +98,7 @@ def write_figures(
     written = []
     for name, draw in draw_figures(history, table, coded=coded).items():
         figure = draw()
+        _lay_out(figure)
         for suffix in formats:
             path = folder / f"{name}.{suffix}"
             with mpl.rc_context({"svg.hashsalt": _HASH_SALT}):
