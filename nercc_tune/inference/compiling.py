@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,15 +14,25 @@ from nercc_tune.text.one_line import one_line
 _LONGEST_REASON = 200
 
 
-def compile_network(network: Callable[[Tensor], object]) -> Callable[[Tensor], object]:
-    """Return a network that is compiled when it is first called, once for batches of two or more queries.
+Backend = Callable[[torch.fx.GraphModule, list[Tensor]], Callable[..., Any]]
 
-    The result raises `WorkloadError` where the network cannot be compiled, or not for a batch.
+
+def compile_network(
+    network: Callable[[Tensor], object], *, backend: str | Backend = "inductor"
+) -> Callable[[Tensor], object]:
+    """Return a network that is compiled when it is first called, once for all batches of two or more queries.
+
+    Args:
+        network: What is compiled.
+        backend: What compiles it, as `torch.compile` takes it.
+
+    Returns:
+        The network, which raises `WorkloadError` where it cannot be compiled for a batch.
     """
     from torch._dynamo import maybe_mark_dynamic  # noqa: PLC0415 - a second to import, for few studies
     from torch._dynamo.exc import TorchDynamoException  # noqa: PLC0415 - the same
 
-    compiled = torch.compile(network)
+    compiled = torch.compile(network, backend=backend)
 
     def answer(batch: Tensor) -> object:
         maybe_mark_dynamic(batch, 0)
@@ -37,5 +48,6 @@ def compile_network(network: Callable[[Tensor], object]) -> Callable[[Tensor], o
 
 
 def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """Return the first line of what the compiler said, below the line that names the compiler."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.rstrip().endswith("raised:")]
     return one_line(lines[0], longest=_LONGEST_REASON) if lines else type(error).__name__

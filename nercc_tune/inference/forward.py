@@ -48,12 +48,13 @@ class ForwardEngine:
         is_compiled: bool = False,
     ) -> None:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        self._networks: dict[str, Callable[[Tensor], object]] = {
+        self._networks = {
             name: copy.deepcopy(network).to(device=device, dtype=dtype).eval()
             for name, network in {**(networks or {}), BASE: model}.items()
         }
-        if is_compiled:
-            self._networks = {name: compile_network(network) for name, network in self._networks.items()}
+        self._asked: dict[str, Callable[[Tensor], object]] = {
+            name: compile_network(network) if is_compiled else network for name, network in self._networks.items()
+        }
         self._dtype = dtype
         self._precision = precision
         self.device = device
@@ -168,7 +169,7 @@ class ForwardEngine:
             self.chunk = size
 
     def _answers(self, network: str, batch: Tensor) -> Tensor:
-        answers = self._networks[network](batch)
+        answers = self._asked[network](batch)
         if not isinstance(answers, Tensor) or answers.ndim != 2 or len(answers) != len(batch):
             got = f"shape {tuple(answers.shape)}" if isinstance(answers, Tensor) else type(answers).__name__
             raise OutputError(f"the model must return one row for each of {len(batch)} queries, but got {got}.")

@@ -57,6 +57,7 @@ class WorkerOutputs:
         self._engine = engine
         self._store = store
         self._timings = timings
+        self._latest: tuple[Tensor, Tensor] | None = None
         self._run_groups = 0
         self._found_groups = 0
 
@@ -95,11 +96,16 @@ class WorkerOutputs:
             OutputError: If an answer is not finite.
         """
         others = () if networks is None or set(networks) == {BASE} else tuple(networks)
+        if self._latest is not None and encoder is self._latest[0] and not others:  # the next cell asks for the same
+            self._found_groups += len(self.groups.queries)
+            return self._latest[1]
         if _sends_plain(encoder) and not others:
             plain = self.uncoded()
             return encoder.to(plain) @ plain
         answers = self._all_blocks(encoder, others)
         _check_finite(answers, "the model's outputs on coded queries")
+        if not others:
+            self._latest = encoder, answers
         return answers
 
     def holds(self, encoder: Tensor) -> bool:

@@ -8,6 +8,9 @@ from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -70,6 +73,19 @@ def _lay_out(figure: Figure) -> None:
         figure.set_layout_engine("none")
 
 
+def _save(figure: Figure, path: Path, suffix: FigureFormat) -> None:
+    """Draw a figure once into a file; `Figure.savefig` draws twice, the first time to learn where all comes to lie."""
+    dpi = figure.dpi
+    with mpl.rc_context({"svg.hashsalt": _HASH_SALT}):
+        if suffix == "png":
+            FigureCanvasAgg(figure).print_png(path, metadata=_METADATA[suffix])
+        elif suffix == "svg":
+            FigureCanvasSVG(figure).print_svg(path, metadata=_METADATA[suffix])
+        else:
+            FigureCanvasPdf(figure).print_pdf(path, metadata=_METADATA[suffix])
+    figure.set_dpi(dpi)  # those that hold lines count in points
+
+
 def write_figures(
     history: StudyHistory,
     table: TunedTable | None,
@@ -100,8 +116,6 @@ def write_figures(
         figure = draw()
         _lay_out(figure)
         for suffix in formats:
-            path = folder / f"{name}.{suffix}"
-            with mpl.rc_context({"svg.hashsalt": _HASH_SALT}):
-                figure.savefig(path, format=suffix, metadata=_METADATA[suffix])
-            written.append(path)
+            written.append(folder / f"{name}.{suffix}")
+            _save(figure, written[-1], suffix)
     return written

@@ -15,7 +15,7 @@ from nercc_tune.workloads.digest import digest_parts, tensor_bytes
 from nercc_tune.workloads.image_set import ImageSet, sample_indices
 from nercc_tune.workloads.in_threads import in_threads
 from nercc_tune.workloads.pixels import Depth, hint_at_white
-from nercc_tune.workloads.preprocessing import Preprocessing
+from nercc_tune.workloads.preprocessing import FixedSize, Preprocessing
 
 __all__ = ["ArrayQueries", "ImageQueries"]
 
@@ -124,6 +124,10 @@ class ImageQueries:
     def load(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Prepare some queries, float32 [n, *query_shape], with their labels, int64 [n]."""
         _check_indices(indices, len(self))
+        labels = self.labels[torch.tensor(indices)]
+        if self.images.look is None and isinstance(self.preprocessing, FixedSize):
+            pixels = [self.preprocessing.resize(self.images.open(index)) for index in indices]
+            return self.preprocessing.normalise(torch.stack(pixels)), labels
         is_decoding = self.images.look is not None
         queries = in_threads(self._take, indices) if is_decoding else [self._take(index) for index in indices]
         shapes = sorted({tuple(query.shape) for query in queries})
@@ -132,7 +136,7 @@ class ImageQueries:
                 f"the images of `{self.name}` must have one size, for this model states no preprocessing, "
                 f"but got {shapes[0]} and {shapes[1]}; resize them first."
             )
-        return torch.stack(queries), self.labels[torch.tensor(indices)]
+        return torch.stack(queries), labels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
