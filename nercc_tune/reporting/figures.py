@@ -75,14 +75,14 @@ def _lay_out(figure: Figure) -> None:
 
 def _save(figure: Figure, path: Path, suffix: FigureFormat) -> None:
     """Draw a figure once into a file; `Figure.savefig` draws twice, the first time to learn where all comes to lie."""
-    dpi = figure.dpi
+    dpi, metadata = figure.dpi, _METADATA[suffix]
     with mpl.rc_context({"svg.hashsalt": _HASH_SALT}):
         if suffix == "png":
-            FigureCanvasAgg(figure).print_png(path, metadata=_METADATA[suffix])
+            FigureCanvasAgg(figure).print_png(path, metadata=metadata)
         elif suffix == "svg":
-            FigureCanvasSVG(figure).print_svg(path, metadata=_METADATA[suffix])
+            FigureCanvasSVG(figure).print_svg(path, metadata=metadata)
         else:
-            FigureCanvasPdf(figure).print_pdf(path, metadata=_METADATA[suffix])
+            FigureCanvasPdf(figure).print_pdf(path, metadata=metadata)
     figure.set_dpi(dpi)  # those that hold lines count in points
 
 

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from nercc_tune.coding import BerrutCode, node_set
 from nercc_tune.errors import WorkloadError
+from nercc_tune.home import Home
 from nercc_tune.inference import ForwardEngine
 from nercc_tune.inference.compiling import compile_network
 from nercc_tune.launch.pipeline import launch
 from nercc_tune.records.timings import Timings
-from tests.fakes import finished_home, loader, tiny_home, tiny_model, tiny_spec, tiny_workload
+from tests.fakes import finished_home, loader, tiny_model, tiny_spec, tiny_workload
 from tests.inference.fakes import draw_groups
 
 COMPILER = shutil.which("g++") or shutil.which("clang++")
@@ -67,10 +68,10 @@ def test_what_cannot_be_compiled_is_said_in_one_line() -> None:
 def test_a_launch_that_cannot_compile_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nercc_tune.launch.preparation.load_workload", loader(tiny_workload()))
     monkeypatch.setattr("nercc_tune.inference.forward.compile_network", partial(compile_network, backend=_fail))
-    home = tiny_home(tmp_path)
+    home = Home(tmp_path / "home")
     with pytest.raises(WorkloadError, match=r"leave `compile` out\.$"):
         launch(tiny_spec("workload.compile=true"), home)
-    assert not list(home.root.iterdir())
+    assert not home.root.exists()
 
 
 def test_a_study_may_be_compiled_from_one_launch_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
