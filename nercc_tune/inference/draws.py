@@ -73,13 +73,10 @@ class Inference:
             OutputError: If the model's outputs on the plain queries are not finite.
             TraceError: If a trace has too few iterations.
         """
-        with self.timings.measure("data"):
-            return self._draw(part)
-
-    def _draw(self, part: Part) -> Draws:
         spec, timings = self.spec, self.timings
         arrivals = self.masks.draw(part, masks=masks_of(spec, part))
-        groups = load_groups(self.workload, self.split.of(part), precision=spec.workload.precision)
+        with timings.measure("data"):
+            groups = load_groups(self.workload, self.split.of(part), precision=spec.workload.precision)
         is_pruned = part == "tuning" and spec.search.pruner != "none"
         outputs = WorkerOutputs(
             groups,
