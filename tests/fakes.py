@@ -66,6 +66,7 @@ trials = 6
 lambda_enc = { low = 1e-8, high = 1.0 }
 lambda_dec = { low = 1e-8, high = 1.0 }
 [evaluation]
+replication = false
 tuning_groups = 3
 tuning_masks = 4
 validation_groups = 2

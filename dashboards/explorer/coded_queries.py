@@ -17,7 +17,7 @@ from nercc_tune.straggling import Part
 from .charts import show_chart
 from .context import Context
 from .pictures import Array, as_pictures, mosaic, to_html
-from .wording import to_table, write_smoothing
+from .wording import to_table, write_parameter
 
 _TILES = 20  # in a row of the overview of all coded queries
 _SECOND = "bacc"
@@ -29,14 +29,14 @@ def show_coded_queries(context: Context) -> None:
     if not context.has_studies():
         return
     history, cell = context.history, context.cell
-    codes = codes_to_send(history, cell.cell.stragglers)
-    firsts = [name for name in codes if name != _SECOND]
     try:
         with st.spinner("Loading the model and the data"):
             exploration = context.source.exploration(history)
     except NerccTuneError as error:
         st.error(str(error))
         return
+    codes = codes_to_send(history, cell.cell.stragglers, moments_of=exploration.moments_of)
+    firsts = [name for name in codes if name != _SECOND]
     part: Part = "heldout" if history.is_finished else "tuning"
     columns = st.columns(2)
     name = columns[0].selectbox("Code", firsts, format_func=lambda name: codes[name].title)
@@ -46,7 +46,7 @@ def show_coded_queries(context: Context) -> None:
     groups = {}
     for each in (name, _SECOND):
         code = codes[each]
-        smoothing = history.is_judged if callable(code.lambda_dec) else code.lambda_dec
+        smoothing = history.is_judged if callable(code.parameter) else code.parameter
         key = ("group", history.digest, part, int(index), cell.cell.name, code.design, code.lambda_enc, smoothing)
         groups[each] = context.source.computed(key, partial(exploration.group, part, int(index), code))
     _show_queries(groups[name], groups[_SECOND], codes[name])
@@ -123,8 +123,8 @@ def _show_decoding(group: LiveGroup, other: LiveGroup, code: SentCode, *, stragg
 def _written_smoothing(code: SentCode, arrived: int) -> str:
     if code.lambda_enc is None:
         return ""
-    lambda_dec = code.lambda_dec(arrived) if callable(code.lambda_dec) else code.lambda_dec
-    return f", decoded with λ_dec = {write_smoothing(lambda_dec)}"
+    parameter = code.parameter_for(arrived)
+    return f", decoded with {write_parameter(parameter)}"
 
 
 def _scores(decoded: dict[str, Decoded]) -> str:

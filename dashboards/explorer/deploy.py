@@ -8,7 +8,8 @@ import streamlit as st
 
 from nercc_tune.errors import NerccTuneError
 from nercc_tune.export.table import TunedTable
-from nercc_tune.terminal import warnings_of
+from nercc_tune.serving import serve
+from nercc_tune.terminal import show_parameter, warnings_of
 from nercc_tune.tracking.deployment.promotion import (
     Deployed,
     DeployedCode,
@@ -97,9 +98,12 @@ def _version_row(when: str, version: Version) -> list[str]:
 
 
 def _written_smoothings(code: DeployedCode) -> str:
-    if len(code.lambda_dec) == 1:
-        return write_smoothing(next(iter(code.lambda_dec.values())))
-    return ", ".join(f"S={count}: {write_smoothing(value)}" for count, value in code.lambda_dec.items())
+    shown = {count: show_parameter(parameter) for count, parameter in code.parameters.items()}
+    return (
+        next(iter(shown.values()))
+        if len(shown) == 1
+        else ", ".join(f"S={count}: {text}" for count, text in shown.items())
+    )
 
 
 def _candidates(codes: list[DeployedCode], deployed: Deployed, *, mean_over: str) -> str:
@@ -149,6 +153,7 @@ def _confirm_promotion(source: Source, table: TunedTable, code: DeployedCode, na
                 stragglers=stragglers,
                 name=name,
                 force=is_forced,
+                moments=serve(table, beside=source.place.home.table(table.study)).moments,
             ),
             "registering the table",
         )

@@ -40,14 +40,14 @@ def show_landscape(context: Context) -> None:
     if not context.has_studies():
         return
     history, cell = context.history, context.cell
-    chosen = cell.entry or cell.best
+    chosen = cell.smoothed
     if chosen is None:
         st.info(f"No trial of {cell.cell.title} has a score yet: {_counts(cell)}.")
         return
-    kind = "chosen" if cell.entry else "best so far"
+    kind = "best that a spline decodes" if not chosen.is_chosen else "chosen" if cell.entry else "best so far"
     link = mlflow_links(history.name).get(cell.cell.name)
     st.markdown(
-        f"{cell.cell.title} of `{history.name}`, {_counts(cell)}. The {kind} pair is "
+        f"{cell.cell.title} of `{history.name}`, {_counts(cell)}. The pair that is {kind} is "
         f"**{write_pair(chosen.lambda_enc, chosen.lambda_dec)}** in the design *{chosen.design.label}*."
         + (f" [MLflow run]({link})" if link else "")
     )
@@ -83,7 +83,7 @@ def _counts(cell: CellHistory) -> str:
 
 def _decoded_surface(source: Source, history: StudyHistory, cell: CellHistory, measure: Measure) -> Surface | None:
     """Return the surface from the worker outputs; None, and why on the page, where they cannot be had."""
-    chosen = cell.entry or cell.best
+    chosen = cell.smoothed
     if chosen is None:
         return None
     design = chosen.design
@@ -115,7 +115,7 @@ def _decode(
     progress: Callable[[int, int], None],
 ) -> dict[Measure, Surface]:
     kept = exploration.at_hand(design, tried)
-    chosen = cell.entry or cell.best
+    chosen = cell.smoothed
     wanted = [chosen.lambda_enc] if chosen and chosen.lambda_enc in kept else []
     rows = sorted({*_spread(kept, _MOST_ROWS), *wanted})
     if not rows:
@@ -150,7 +150,7 @@ def _working(source: Source, key: object, what: str) -> Iterator[Callable[[int, 
 def _show_profiles(
     source: Source, history: StudyHistory, cell: CellHistory, surface: Surface, *, has_intervals: bool
 ) -> None:
-    chosen = cell.entry or cell.best
+    chosen = cell.smoothed
     if chosen is None:
         return
     st.header("Profiles", anchor=False)

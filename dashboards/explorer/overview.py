@@ -98,7 +98,7 @@ def _cell_row(cell: CellHistory, history: StudyHistory, mlflow: str | None) -> l
     if history.is_finished and entry is not None:
         return [
             cell.cell.title,
-            write_pair(entry.lambda_enc, entry.lambda_dec),
+            write_pair(entry.lambda_enc, entry.parameter),
             write_interval(getattr(entry.heldout, history.goal.error)),
             write_gain(entry.gains.get("bacc")),
             write_gain(entry.gains.get("nercc_ag")),
@@ -110,7 +110,7 @@ def _cell_row(cell: CellHistory, history: StudyHistory, mlflow: str | None) -> l
     baselines = [cell.baselines.get(name) for name in ("bacc", "nercc_ag")]
     return [
         cell.cell.title,
-        write_pair(best.lambda_enc, best.lambda_dec) if best else "–",
+        write_pair(best.lambda_enc, best.parameter) if best else "–",
         f"{cell.goal.error_of(best.score):.4g}" if best and best.score else "–",
         *(f"{cell.goal.error_of(score):.4g}" if score else "–" for score in baselines),
         str(len(cell.trials)),

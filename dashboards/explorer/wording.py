@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nercc_tune.records import Interval, Measure
-from nercc_tune.terminal import show_smoothing
+from nercc_tune.records import Interval, Kernel, Measure, Parameter
+from nercc_tune.terminal import show_parameter, show_smoothing
 from nercc_tune.tuning import SeenStudy
 
 MEASURE_NAMES: dict[Measure, str] = {
@@ -25,9 +25,14 @@ def write_smoothing(value: float) -> str:
     return _unbroken(show_smoothing(value))
 
 
-def write_pair(lambda_enc: float, lambda_dec: float) -> str:
-    """Return (λ_enc, λ_dec)."""
-    return _unbroken(f"({write_smoothing(lambda_enc)}, {write_smoothing(lambda_dec)})")
+def write_pair(lambda_enc: float, parameter: Parameter) -> str:
+    """Return (λ_enc, λ_dec), or λ_enc and the kernel."""
+    return _unbroken(f"({write_smoothing(lambda_enc)}, {show_parameter(parameter)})")
+
+
+def write_parameter(parameter: Parameter) -> str:
+    """Return what a decoder is set to, by name."""
+    return f"the kernel {parameter.label}" if isinstance(parameter, Kernel) else f"λ_dec = {write_smoothing(parameter)}"
 
 
 def write_interval(interval: Interval | None) -> str:

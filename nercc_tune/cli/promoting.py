@@ -53,6 +53,7 @@ def promote(
     Example: `nercc-tune promote lenet5-digits`, and `nercc-tune promote lenet5-digits --rollback`
     """
     from nercc_tune.export.table import TunedTable
+    from nercc_tune.serving import serve
     from nercc_tune.tracking.deployment import promotion
 
     study, stragglers = _parse(target)
@@ -73,7 +74,10 @@ def promote(
     else:
         table = TunedTable.from_history(history)
         artifacts = Home(home).artifacts
-        done = promotion.promote(table, url=url, artifacts=artifacts, stragglers=stragglers, name=name, force=force)
+        moments = serve(table, beside=Home(home).table(table.study)).moments
+        done = promotion.promote(
+            table, url=url, artifacts=artifacts, stragglers=stragglers, name=name, force=force, moments=moments
+        )
     _show(done, url)
 
 

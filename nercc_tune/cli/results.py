@@ -49,20 +49,28 @@ def export(
     Example: `nercc-tune export lenet5-digits -o table.json`
     """
     from nercc_tune.export.formats import export_table, write_table
+    from nercc_tune.export.moments import moments_path, read_moments
     from nercc_tune.export.table import TunedTable
 
     if as_json and format_ not in (None, "json"):
         raise TableError(f"`--json` contradicts `--format {format_}`; give one of them.")
     format_ = "json" if as_json else format_
     table = TunedTable.from_history(read(study, home, storage))
+    kept = moments_path(Home(home).table(table.study))
     if output is not None:
+        is_json = (format_ or output.suffix.lower().removeprefix(".")) == "json"
+        moments = read_moments(kept, table) if is_json else {}
         try:
-            write_table(table, output, format=format_)
+            write_table(table, output, format=format_, moments=moments)
         except (ValueError, OSError) as error:
             raise TableError(f"cannot write the table: {error}") from error
         make_console(stderr=True).print(f"wrote {output}", highlight=False)
         return
     content = export_table(table, format=format_ or "json")
+    if table.moments and format_ in (None, "json"):
+        make_console(stderr=True).print(
+            f"the table needs its moments beside it: write it with -o, or copy {kept}", highlight=False, soft_wrap=True
+        )
     sys.stdout.buffer.write(content)
 
 

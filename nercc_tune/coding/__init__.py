@@ -5,7 +5,9 @@ from collections.abc import Callable
 from nercc_tune.coding.assignment import ASSIGNMENTS, worker_positions
 from nercc_tune.coding.berrut import BerrutCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
+from nercc_tune.coding.kriging import KrigingCode, Predictor
 from nercc_tune.coding.linear import BASE, LinearCode, NonFiniteAnswers
+from nercc_tune.coding.moments import Moments, Sites, measure_moments
 from nercc_tune.coding.nercc import NerccCode
 from nercc_tune.coding.nodes import (
     COPIES,
@@ -33,16 +35,21 @@ __all__ = [
     "ORDERINGS",
     "BerrutCode",
     "GroupCode",
+    "KrigingCode",
     "LinearCode",
+    "Moments",
     "NerccCode",
     "NodeSet",
     "NonFiniteAnswers",
     "PlacedCode",
     "Placement",
+    "Predictor",
     "ReplicationCode",
+    "Sites",
     "UncodedCode",
     "chord_length",
     "copies_of",
+    "measure_moments",
     "node_kinds",
     "node_set",
     "order_queries",

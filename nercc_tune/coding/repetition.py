@@ -11,8 +11,8 @@ from nercc_tune.coding.linear import LinearCode
 class RepetitionCode(LinearCode):
     """Each working worker gets one plain query; an estimate is the mean of the answers that its query received.
 
-    A query that nobody answered gets the mean of all answers that did arrive from working workers. Where not even one
-    of those arrived, its estimate is 0. Worker n works on query n mod K, and idle workers (n ≥ `working`) get zeros.
+    A query that nobody answered gets the mean of the outputs of those that somebody did, each counted once. Where no
+    working worker answered, its estimate is 0. Worker n works on query n mod K; idle workers (n ≥ `working`) get zeros.
     """
 
     def __init__(self, *, queries: int, workers: int, working: int) -> None:
@@ -32,9 +32,9 @@ class RepetitionCode(LinearCode):
     def _build_decoder(self, arrived: Tensor) -> Tensor:
         answers = self.encoder_matrix[arrived].mT
         copies = answers.sum(-1, keepdim=True)
-        any_answer = answers.sum(-2, keepdim=True)
-        average = any_answer / any_answer.sum(-1, keepdim=True).clamp(min=1)
-        return torch.where(copies > 0, answers / copies.clamp(min=1), average)
+        known = answers / copies.clamp(min=1)
+        average = known.sum(-2, keepdim=True) / (copies > 0).sum(-2, keepdim=True).clamp(min=1)
+        return torch.where(copies > 0, known, average)
 
 
 class ReplicationCode(RepetitionCode):

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import torch
 
+from nercc_tune.coding import Moments
 from nercc_tune.errors import WorkloadError
 from nercc_tune.exploration.live_group import LiveGroup
 from nercc_tune.exploration.sent_code import SentCode
@@ -157,6 +158,12 @@ class Exploration:
             )
             for measure in MEASURES
         }
+
+    def moments_of(self, design: Design, lambda_enc: float) -> Moments | None:
+        """Return what a code's decoder was calibrated to, measured anew on the tuning groups; None where on nothing."""
+        if design.decoder != "calibrated":
+            return None
+        return self._tuning.calibration.whole(design.encoding(lambda_enc), design.decode_space)
 
     def group(self, part: Part, index: int, code: SentCode) -> LiveGroup:
         """Send one group of queries by a code and run the model on what its workers get.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nercc_tune.coding import BerrutCode, GroupCode, LinearCode, NerccCode, NodeSet, Placement
-from nercc_tune.records import CODE_NAMES, Design, Policy, StudyHistory
+from nercc_tune.coding import BerrutCode, GroupCode, LinearCode, Moments, NodeSet, Placement
+from nercc_tune.records import CODE_NAMES, Design, Parameter, Policy, StudyHistory
+from nercc_tune.serving.served_code import ServedCode
 from nercc_tune.spec import StudySpec
 
-Smoothing = float | Callable[[int], float]
+Setting = Parameter | Callable[[int], Parameter]
+MomentsOf = Callable[[Design, float], Moments | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +22,15 @@ class SentCode:
         title: What it is, for a reader.
         design: Ordering, nodes, assignment and decode space.
         lambda_enc: λ_enc; None for BACC, which has no smoothing.
-        lambda_dec: λ_dec, or a function of the number of answers.
+        parameter: What the decoder is set to, λ_dec or a kernel; or a function of the number of answers.
+        moments: What a calibrated decoder was calibrated to.
     """
 
     title: str
     design: Design
     lambda_enc: float | None = None
-    lambda_dec: Smoothing = 0.0
+    parameter: Setting = 0.0
+    moments: Moments | None = None
 
     def for_groups(self, *, queries: int, workers: int) -> GroupCode:
         """Return what makes the code of each group.
@@ -39,14 +43,33 @@ class SentCode:
     def _build(self, nodes: NodeSet) -> LinearCode:
         if self.lambda_enc is None:
             return BerrutCode(nodes)
-        return NerccCode(nodes, lambda_enc=self.lambda_enc, lambda_dec=self.lambda_dec)
+        code = ServedCode(
+            self.design,
+            queries=nodes.queries,
+            workers=nodes.workers,
+            lambda_enc=self.lambda_enc,
+            parameter=self.parameter,
+            moments=self.moments,
+        )
+        return code.at_nodes(nodes)
+
+    def parameter_for(self, arrived: int) -> Parameter:
+        """Return what the decoder is set to for a number F of answers."""
+        return self.parameter(arrived) if callable(self.parameter) else self.parameter
 
 
-def codes_to_send(history: StudyHistory, stragglers: int) -> dict[str, SentCode]:
+def codes_to_send(
+    history: StudyHistory, stragglers: int, *, moments_of: MomentsOf = lambda _design, _lambda_enc: None
+) -> dict[str, SentCode]:
     """Return the codes to look at in a cell, by name: `tuned` and `policy` as far as there are any, `nercc_ag`, `bacc`.
 
     While a study is searched, `tuned` is the best trial so far. Beyond the counts that the policy was tuned for it goes
-    on with the λ_dec of the largest.
+    on with the λ_dec or kernel of the largest.
+
+    Args:
+        history: The study.
+        stragglers: Of the cell.
+        moments_of: Gives what a calibrated decoder was calibrated to.
 
     Raises:
         ValueError: If the study has no such cell.
@@ -61,25 +84,30 @@ def codes_to_send(history: StudyHistory, stragglers: int) -> dict[str, SentCode]
     if chosen is not None:
         title = f"NeRCC tuned for {cell.cell.title}" if cell.entry else f"NeRCC, best so far for {cell.cell.title}"
         codes["tuned"] = SentCode(
-            title=title, design=chosen.design, lambda_enc=chosen.lambda_enc, lambda_dec=chosen.lambda_dec
+            title=title,
+            design=chosen.design,
+            lambda_enc=chosen.lambda_enc,
+            parameter=chosen.parameter,
+            moments=moments_of(chosen.design, chosen.lambda_enc),
         )
     if history.policy is not None:
         codes["policy"] = SentCode(
-            title="NeRCC, policy: λ_dec by the number of answers",
+            title="NeRCC, policy: decoded by the number of answers",
             design=history.policy.design,
             lambda_enc=history.policy.lambda_enc,
-            lambda_dec=_by_answers(history.policy, cell.cell.workers),
+            parameter=_by_answers(history.policy, cell.cell.workers),
+            moments=moments_of(history.policy.design, history.policy.lambda_enc),
         )
     codes["nercc_ag"] = SentCode(title=CODE_NAMES["nercc_ag"], design=reference, lambda_enc=0.0)
     codes["bacc"] = SentCode(title=CODE_NAMES["bacc"], design=reference)
     return codes
 
 
-def _by_answers(policy: Policy, workers: int) -> Callable[[int], float]:
+def _by_answers(policy: Policy, workers: int) -> Callable[[int], Parameter]:
     entries = sorted(policy.entries, key=lambda entry: entry.stragglers)
 
-    def lambda_dec(arrived: int) -> float:
+    def parameter(arrived: int) -> Parameter:
         fitting = [entry for entry in entries if entry.stragglers >= workers - arrived]
-        return (fitting or entries[-1:])[0].lambda_dec
+        return (fitting or entries[-1:])[0].parameter
 
-    return lambda_dec
+    return parameter

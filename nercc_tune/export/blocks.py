@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import CODE_NAMES, RIVALS, Heldout, Interval, TunedEntry
+from nercc_tune.records import CODE_NAMES, RIVALS, Design, Heldout, Interval, Kernel, Parameter, TunedEntry
 
 __all__ = ["CODE", "UNDEFINED", "Block", "make_blocks", "setting", "write_count", "write_error"]
 
@@ -79,9 +79,9 @@ def _pairs(table: TunedTable) -> Block:
     head = [*_PAIR_HEAD, *([table.wait] if has_waiting else []), *([CODE] if has_designs else []), _ERRORS[error]]
     rows = []
     for entry in table.entries:
-        pair = _pair(entry, lambdas=(entry.lambda_enc, entry.lambda_dec), dfs=(entry.df_enc, entry.df_dec))
+        pair = _pair(entry, (entry.lambda_enc, entry.parameter), dfs=(entry.df_enc, entry.df_dec))
         waiting = [UNDEFINED if entry.waiting is None else f"{entry.waiting:.3g}"] if has_waiting else []
-        design = [entry.design.label] if has_designs else []
+        design = [_code(entry.design, entry.parameter)] if has_designs else []
         gains = [_gain(entry, baseline) for baseline in ("bacc", "nercc_ag")]
         judged = [write_error(getattr(entry.heldout, error)), *gains, *_shares(entry.heldout)]
         rows.append((*pair, *waiting, *design, *judged))
@@ -103,15 +103,18 @@ def _baselines(table: TunedTable) -> Block:
 def _policy(table: TunedTable) -> Block:
     """Return a row each count, then what is expected over all of them, of the policy and of the best single pair."""
     policy, error = table.policy, table.goal.error
-    has_designs = policy.single.design != policy.design
+    has_kernels = policy.single.kernel is not None or any(entry.kernel is not None for entry in policy.entries)
+    has_designs = policy.single.design != policy.design or has_kernels
     cells = {entry.stragglers: entry for entry in table.entries}
-    mine, its = ([item.design.label] if has_designs else [] for item in (policy, policy.single))
     rows = []
     for entry in policy.entries:
-        lambdas, dfs = (policy.lambda_enc, entry.lambda_dec), (policy.df_enc, entry.df_dec)
-        pair = _pair(cells[entry.stragglers], lambdas=lambdas, dfs=dfs)
-        rows.append((*pair, *mine, *_judged(entry.heldout, error)))
-    single = [_scientific(value) for value in (policy.single.lambda_enc, policy.single.lambda_dec)]
+        dfs = (policy.df_enc, entry.df_dec)
+        pair = _pair(cells[entry.stragglers], (policy.lambda_enc, entry.parameter), dfs=dfs)
+        code = [_code(policy.design, entry.parameter)] if has_designs else []
+        rows.append((*pair, *code, *_judged(entry.heldout, error)))
+    single = [_scientific(policy.single.lambda_enc), _smoothing(policy.single.parameter)]
+    mine = [policy.design.label] if has_designs else []
+    its = [_code(policy.single.design, policy.single.parameter)] if has_designs else []
     rows.append(("all", _scientific(policy.lambda_enc), *[UNDEFINED] * 3, *mine, *_judged(policy.heldout, error)))
     rows.append(("all, single pair", *single, *[UNDEFINED] * 2, *its, *_judged(policy.single.heldout, error)))
     return Block(
@@ -138,8 +141,19 @@ def _gain(entry: TunedEntry, baseline: str) -> str:
     return UNDEFINED if gain is None else _bracketed(gain, decimals=1, scale=0.01)
 
 
-def _pair(entry: TunedEntry, *, lambdas: tuple[float, float], dfs: tuple[float, float]) -> list[str]:
-    return [write_count(entry), *(_scientific(value) for value in lambdas), *(f"{value:.1f}" for value in dfs)]
+def _pair(entry: TunedEntry, pair: tuple[float, Parameter], *, dfs: tuple[float, float]) -> list[str]:
+    lambda_enc, parameter = pair
+    written = [_scientific(lambda_enc), _smoothing(parameter)]
+    return [write_count(entry), *written, *(f"{value:.1f}" for value in dfs)]
+
+
+def _smoothing(parameter: Parameter) -> str:
+    """Write λ_dec; a kernel stands beside the design."""
+    return UNDEFINED if isinstance(parameter, Kernel) else _scientific(parameter)
+
+
+def _code(design: Design, parameter: Parameter) -> str:
+    return f"{design.label} ({parameter.label})" if isinstance(parameter, Kernel) else design.label
 
 
 def _scientific(value: float) -> str:

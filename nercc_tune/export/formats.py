@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nercc_tune.coding import Moments
 from nercc_tune.export.frame import table_frame
 from nercc_tune.export.latex import to_latex
 from nercc_tune.export.markdown import to_markdown
+from nercc_tune.export.moments import moments_path, pack_moments
 from nercc_tune.export.table import SCHEMA, TunedTable
 from nercc_tune.home import write_whole
 
@@ -44,13 +46,23 @@ def export_table(table: TunedTable, *, format: TableFormat) -> bytes:  # noqa: A
     return _WRITERS[format](table)
 
 
-def write_table(table: TunedTable, path: str | Path, *, format: TableFormat | None = None) -> None:  # noqa: A002
+def write_table(
+    table: TunedTable,
+    path: str | Path,
+    *,
+    format: TableFormat | None = None,  # noqa: A002
+    moments: Mapping[str, Moments] | None = None,
+) -> None:
     """Write the table to a file, whole or not at all: a reader never sees a part of it.
+
+    Beside a JSON table lie the moments of its calibrated decoders, in a file of the same name that ends in
+    `.safetensors`; it is written first.
 
     Args:
         table: What to write.
         path: Where to; missing folders are made.
         format: By default told by the suffix: .json, .csv, .parquet, .md or .tex.
+        moments: What the calibrated decoders of the table were calibrated to, by digest.
 
     Raises:
         ValueError: If there is no `format` for the suffix, or `format` is unknown.
@@ -59,7 +71,11 @@ def write_table(table: TunedTable, path: str | Path, *, format: TableFormat | No
     if format is None and path.suffix.lower() not in _SUFFIXES:
         known = ", ".join(_SUFFIXES)
         raise ValueError(f"`path` must end in one of {known} where no `format` is given, but got `{path.name}`.")
-    write_whole(path, export_table(table, format=format or _SUFFIXES[path.suffix.lower()]))
+    format = format or _SUFFIXES[path.suffix.lower()]  # noqa: A001 - the same
+    if format == "json" and table.moments:
+        needed = [(moments or {})[digest] for digest in table.moments]
+        write_whole(moments_path(path), pack_moments(needed))
+    write_whole(path, export_table(table, format=format))
 
 
 def _csv(table: TunedTable) -> bytes:

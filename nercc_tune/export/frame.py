@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
 import pandas as pd
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Design, Heldout, Interval, PolicyEntry, TunedEntry
+from nercc_tune.records import Design, Heldout, Interval, Kernel, PolicyEntry, TunedEntry
 
 __all__ = ["table_frame"]
 
@@ -44,6 +45,7 @@ def _entry_columns(entry: TunedEntry) -> _Row:
     row |= _design_columns("", entry.design) | {"is_feasible": entry.is_feasible}
     row |= {"domain_low": entry.domain[0], "domain_high": entry.domain[1]}
     row |= {name: getattr(entry, name) for name in ("lambda_enc", "lambda_dec", "df_enc", "df_dec")}
+    row |= _kernel_columns("", entry.kernel)
     row |= {f"tuning_{name}": math.nan if value is None else value for name, value in vars(entry.tuning).items()}
     row |= _heldout_columns("heldout", entry.heldout)
     for name, heldout in entry.baselines.items():
@@ -57,17 +59,23 @@ def _entry_columns(entry: TunedEntry) -> _Row:
 
 
 def _design_columns(prefix: str, design: Design) -> _Row:
-    names = ("ordering", "nodes", "chord_power", "assignment", "decode_space")
+    names = ("ordering", "nodes", "chord_power", "assignment", "decode_space", "decoder")
     columns: _Row = {f"{prefix}{name}": getattr(design, name) for name in names}
     return columns | {f"{prefix}rack": math.nan if design.rack is None else design.rack}
 
 
-def _policy_columns(entry: PolicyEntry | None) -> dict[str, float]:
-    pair = {
+def _kernel_columns(prefix: str, kernel: Kernel | None) -> _Row:
+    """Return what a decoder that is no spline is set to; a spline has none of it."""
+    return {f"{prefix}kernel_{item.name}": getattr(kernel, item.name, math.nan) for item in fields(Kernel)}
+
+
+def _policy_columns(entry: PolicyEntry | None) -> _Row:
+    pair: _Row = {
         "policy_lambda_dec": entry.lambda_dec if entry else math.nan,
         "policy_df_dec": entry.df_dec if entry else math.nan,
     }
-    return pair | _heldout_columns("policy", entry.heldout if entry else None)
+    kernel = _kernel_columns("policy_", entry.kernel if entry else None)
+    return pair | kernel | _heldout_columns("policy", entry.heldout if entry else None)
 
 
 def _overall_columns(table: TunedTable) -> _Row:

@@ -17,6 +17,7 @@ from nercc_tune.errors import TableError
 from nercc_tune.records import (
     Design,
     Goal,
+    Kernel,
     Policy,
     Provenance,
     Strict,
@@ -90,6 +91,12 @@ class TunedTable(Strict):
     def digest(self) -> str:
         """SHA-256 over the content, times and commit aside: equal for equal results."""
         return _digest(_content(self))
+
+    @property
+    def moments(self) -> tuple[str, ...]:
+        """The digests of the moments that calibrated codes of the table need, each once."""
+        digests = (self.policy.moments, *(entry.moments for entry in self.entries))
+        return tuple(dict.fromkeys(digest for digest in digests if digest is not None))
 
     @property
     def wait(self) -> str:
@@ -194,9 +201,19 @@ def _check_codes(table: TunedTable) -> None:
     lambdas += [entry.lambda_dec for entry in policy.entries]
     if not min(lambdas) >= 0:
         raise TableError(f"the table is wrong: each λ must be at least 0, but got {min(lambdas)}.")
+    coded = [(entry.design, entry.kernel, entry.moments) for entry in table.entries]
+    coded += [(policy.design, entry.kernel, policy.moments) for entry in policy.entries]
+    if not all(_is_whole(design, kernel, moments) for design, kernel, moments in coded):
+        raise TableError(
+            "the table is wrong: a decoder `spline` has no `kernel`, others have one, and `calibrated` has `moments`."
+        )
     counts = [entry.stragglers for entry in policy.entries]
     if not counts or len(set(counts)) < len(counts) or not {entry.stragglers for entry in table.entries} >= set(counts):
         raise TableError("the table is wrong: `policy.entries` must be for counts of `entries`, each once.")
+
+
+def _is_whole(design: Design, kernel: Kernel | None, moments: str | None) -> bool:
+    return (design.decoder != "spline") == (kernel is not None) and (design.decoder == "calibrated") == bool(moments)
 
 
 def _content(table: TunedTable) -> dict[str, Any]:

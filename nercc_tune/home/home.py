@@ -95,6 +95,10 @@ class Home:
                 f"the home {self.root} cannot be written to ({nearest} does not allow it); set another --home."
             )
 
+    def table(self, name: str) -> Path:
+        """Return where the table of a study lies; moments of calibrated decoders lie beside it."""
+        return self.study(name) / "table.json"
+
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Hold a study, so that no other process on this machine launches it at the same time.

@@ -25,7 +25,7 @@ def check_designs(spec: StudySpec) -> None:
     designs += [
         replace(spec.reference.with_encoding(encoding), assignment=assignment)
         for encoding in spec.encodings
-        for assignment, _ in spec.readings
+        for assignment in {reading[0]: None for reading in spec.readings}
     ]
     try:
         for design in designs:

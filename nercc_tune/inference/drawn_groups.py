@@ -20,6 +20,7 @@ class DrawnGroups:
 
     Attributes:
         outputs: The workers' answers for any encoder.
+        timings: Gets the seconds of what is done with them.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class DrawnGroups:
         self.reference = reference
         self.workers = workers
         self._features = features
-        self._timings = timings
+        self.timings = timings
         self._layouts: dict[tuple[str, str], Layout] = {}
         self._truths: dict[tuple[str, str, str], Truth] = {}
         self._latest: tuple[Encoding, Tensor] | None = None
@@ -40,7 +41,7 @@ class DrawnGroups:
         if key not in self._layouts:
             placement = Placement.of(replace(self.reference, ordering=design.ordering, nodes=design.nodes))
             queries = self.outputs.groups.queries
-            with self._timings.measure("encode"), threads_for(0):
+            with self.timings.measure("encode"), threads_for(0):
                 self._layouts[key] = Layout.of(queries, placement, workers=self.workers, features=self._features)
         return self._layouts[key]
 
@@ -71,6 +72,6 @@ class DrawnGroups:
         """Return the encoder of all groups; the latest is kept, for each cell of a study asks for it in turn."""
         layout = self.layout(encoding)
         if self._latest is None or self._latest[0] != encoding:
-            with self._timings.measure("encode"):
+            with self.timings.measure("encode"):
                 self._latest = encoding, layout.encoder(encoding.lambda_enc)
         return self._latest[1]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nercc_tune.coding import GroupCode, LinearCode, NodeSet, Placement
+from nercc_tune.inference.calibration import Calibration
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
@@ -27,10 +28,15 @@ from nercc_tune.workloads import Workload
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Draws:
-    """Groups with their uncoded outputs, and an evaluator on fixed masks for every straggler count."""
+    """Groups with their uncoded outputs, and an evaluator on fixed masks for every straggler count.
+
+    Attributes:
+        calibration: The moments that calibrated decoders use, of the tuning groups.
+    """
 
     groups: DrawnGroups
     evaluators: Mapping[int, CellEvaluator]
+    calibration: Calibration
     uncoded_accuracy: float
 
     @property
@@ -66,8 +72,12 @@ class Inference:
         with self.timings.measure("data"):
             return self.workload.data.check(self.split.indices)
 
-    def draw(self, part: Part) -> Draws:
+    def draw(self, part: Part, *, tuning: Draws | None = None) -> Draws:
         """Load the groups of a part, run the plain queries, and draw the masks of every cell.
+
+        Args:
+            part: Which.
+            tuning: The tuning draws, on which decoders are calibrated; None where these are the ones that are drawn.
 
         Raises:
             OutputError: If the model's outputs on the plain queries are not finite.
@@ -93,18 +103,19 @@ class Inference:
             timings=timings,
         )
         accuracy = float(drawn.truth(spec.reference, spec.reference.decode_space).accuracy.mean())
+        calibration = Calibration(drawn) if tuning is None else tuning.calibration
         evaluators = {
             cell.stragglers: CellEvaluator(
                 cell,
                 arrivals[cell.stragglers],
                 drawn=drawn,
+                calibration=calibration,
                 goal=spec.search.goal,
                 grid=spec.decoder_grid,
-                timings=timings,
             )
             for cell in self.masks.cells
         }
-        return Draws(groups=drawn, evaluators=evaluators, uncoded_accuracy=accuracy)
+        return Draws(groups=drawn, evaluators=evaluators, calibration=calibration, uncoded_accuracy=accuracy)
 
     def encode(self, queries: Tensor, build: Callable[[NodeSet], LinearCode], design: Design) -> Tensor:
         """Return what the workers of a code get for one group of queries [K, …], in the order of their numbers."""

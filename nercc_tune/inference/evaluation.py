@@ -8,12 +8,15 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from nercc_tune.coding import BASELINE_CODES
+from nercc_tune.coding import BASELINE_CODES, Sites
+from nercc_tune.inference.calibration import Calibration
 from nercc_tune.inference.cell_masks import CellMasks
 from nercc_tune.inference.decoders import (
     Decoder,
     JoinedDecoder,
+    KrigingDecoder,
     SplineDecoder,
+    best_kernel,
     best_parameter,
     decode_by_matrices,
     profile_of,
@@ -22,8 +25,18 @@ from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.layout import Layout
 from nercc_tune.inference.metrics import MaskedMetrics, measure
-from nercc_tune.records import Cell, Design, Encoding, Goal, Option, Reading
-from nercc_tune.records.timings import Timings
+from nercc_tune.records import (
+    DECODERS,
+    Cell,
+    DecodeSpace,
+    Design,
+    Encoding,
+    Goal,
+    Kernel,
+    Option,
+    Parameter,
+    Reading,
+)
 from nercc_tune.straggling import Arrivals
 
 
@@ -31,15 +44,22 @@ class CellEvaluator:
     """Evaluates codes in one cell on fixed groups and masks."""
 
     def __init__(
-        self, cell: Cell, arrivals: Arrivals, *, drawn: DrawnGroups, goal: Goal, grid: Sequence[float], timings: Timings
+        self,
+        cell: Cell,
+        arrivals: Arrivals,
+        *,
+        drawn: DrawnGroups,
+        calibration: Calibration,
+        goal: Goal,
+        grid: Sequence[float],
     ) -> None:
         self.cell = cell
         self.drawn = drawn
+        self._calibration = calibration
         self._goal = goal
         self._grid = tuple(grid)
-        self._timings = timings
         self.masks = CellMasks(arrivals)
-        self._decoders: dict[tuple[str, str, str], Decoder] = {}
+        self._splines: dict[tuple[str, str, str], JoinedDecoder] = {}
         self._baselines: dict[tuple[str, Design], MaskedMetrics] = {}
 
     @property
@@ -48,61 +68,70 @@ class CellEvaluator:
         return self.masks.waiting
 
     def best(self, encoding: Encoding, readings: Sequence[Reading], *, block: int | None = None) -> tuple[Option, ...]:
-        """Find the best λ_dec of each reading, on one forward pass, and return them best first.
+        """Find the best λ_dec or kernel of each reading, on one forward pass, and return them best first.
 
         Args:
             encoding: What is sent.
-            readings: The assignments and decode spaces to choose from.
+            readings: The assignments, decode spaces and decoders to choose from; those with a kernel are left out where
+                nodes are fitted to each group.
             block: Look at the groups of one block only.
 
         Raises:
             OutputError: If the workers' answers are not finite.
         """
         answers = self.drawn.answers(encoding, block=block)
-        with self._timed():
-            options = [self._best_of(encoding, reading, answers, block) for reading in readings]
+        options: list[Option] = []
+        for reading in self._possible(encoding, readings):
+            structure = next((option.kernel for option in options if _is_kriging_of(option, reading)), None)
+            with self._timed():
+                options.append(self._best_of(encoding, reading, answers, block, structure))
         return tuple(sorted(options, key=lambda option: self._goal.rank(option.score)))
 
-    def option(self, design: Design, lambda_enc: float, lambda_dec: float) -> Option:
+    def option(self, design: Design, lambda_enc: float, parameter: Parameter) -> Option:
         """Evaluate one code, with the profile of its λ_dec.
 
         Raises:
             OutputError: As for `best`.
         """
+        encoding = design.encoding(lambda_enc)
         truth = self.drawn.truth(design, design.decode_space)
-        read = truth.answers(self.drawn.answers(design.encoding(lambda_enc)))
+        read = truth.answers(self.drawn.answers(encoding))
         with self._timed():
-            decoding = self.decoder(design, design.assignment).prepare(read)
+            decoding = self.decoder(encoding, design.reading).prepare(read)
+            is_spline = design.decoder == "spline"
             return Option(
                 assignment=design.assignment,
                 decode_space=design.decode_space,
-                lambda_dec=lambda_dec,
-                score=measure(decoding.estimates(lambda_dec), truth).score(),
-                profile=profile_of(decoding, truth, self._goal, self._grid),
+                decoder=design.decoder,
+                lambda_dec=0.0 if isinstance(parameter, Kernel) else parameter,
+                kernel=parameter if isinstance(parameter, Kernel) else None,
+                score=measure(decoding.estimates(parameter), truth).score(),
+                profile=profile_of(decoding, truth, self._goal, self._grid) if is_spline else (),
             )
 
-    def metrics(self, design: Design, lambda_enc: float, lambda_dec: float) -> MaskedMetrics:
+    def metrics(self, design: Design, lambda_enc: float, parameter: Parameter) -> MaskedMetrics:
         """Return the metrics [G, M] of a code.
 
         Raises:
             OutputError: As for `best`.
         """
-        return self.decoding(design, lambda_enc)(lambda_dec)
+        return self.decoding(design, lambda_enc)(parameter)
 
-    def decoding(self, design: Design, lambda_enc: float) -> Callable[[float], MaskedMetrics]:
-        """Return the metrics [G, M] of a code as a function of λ_dec; the answers are prepared once for all of them.
+    def decoding(self, design: Design, lambda_enc: float) -> Callable[[Parameter], MaskedMetrics]:
+        """Return the metrics [G, M] of a code by what its decoder is set to; the answers are prepared once for all.
 
         Raises:
             OutputError: As for `best`.
         """
-        answers = self.drawn.answers(design.encoding(lambda_enc))
+        encoding = design.encoding(lambda_enc)
+        answers = self.drawn.answers(encoding)
         truth = self.drawn.truth(design, design.decode_space)
         with self._timed():
-            decoding = self.decoder(design, design.assignment).prepare(truth.answers(answers))
+            decoding = self.decoder(encoding, design.reading).prepare(truth.answers(answers))
 
-        def metrics(smoothing: float) -> MaskedMetrics:
+        def metrics(parameter: Parameter) -> MaskedMetrics:
             with self._timed():
-                return measure(decoding.estimates(smoothing), truth)
+                return measure(decoding.estimates(parameter), truth)
 
         return metrics
 
@@ -133,28 +162,68 @@ class CellEvaluator:
             positions = self._positions(design.assignment, layout)
             return measure(decode_by_matrices(codes, truth.answers(answers), positions), truth)
 
-    def df_dec(self, design: Design, lambda_dec: float) -> float:
+    def df_dec(self, design: Design, lambda_enc: float, parameter: Parameter) -> float:
         """Return the decoder's effective degrees of freedom, averaged over the masks."""
-        return float(self.decoder(design, design.assignment).df(lambda_dec).mean())
+        return float(self.decoder(design.encoding(lambda_enc), design.reading).df(parameter).mean())
 
-    def decoder(self, placed: Design | Encoding, assignment: str) -> Decoder:
-        """Return the decoder of all masks at the nodes of a layout, made once."""
-        key = (placed.ordering, placed.nodes, assignment)
-        layout = self.drawn.layout(placed)
-        if layout.nodes.alpha.ndim == 1:
-            key = ("", placed.nodes, assignment)  # the same for every ordering
-        if key not in self._decoders:
+    def decoder(self, encoding: Encoding, reading: Reading) -> Decoder:
+        """Return the decoder of all masks; a spline's is made once for a layout."""
+        assignment, space, kind = reading
+        if kind == "spline":
+            return self._spline(encoding, assignment)
+        return self._kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")
+
+    def _spline(self, encoding: Encoding, assignment: str) -> JoinedDecoder:
+        layout = self.drawn.layout(encoding)
+        # Nodes that are the same for all groups are so for every ordering.
+        key = (encoding.ordering if layout.nodes.alpha.ndim > 1 else "", encoding.nodes, assignment)
+        if key not in self._splines:
             batches = self._positions(assignment, layout)
-            self._decoders[key] = JoinedDecoder([SplineDecoder(layout.nodes, batch) for batch in batches])
-        return self._decoders[key]
+            self._splines[key] = JoinedDecoder([SplineDecoder(layout.nodes, batch) for batch in batches])
+        return self._splines[key]
 
-    def _best_of(self, encoding: Encoding, reading: Reading, answers: Tensor, block: int | None) -> Option:
-        assignment, space = reading
+    def _kriging(
+        self, encoding: Encoding, assignment: str, space: DecodeSpace, *, is_calibrated: bool
+    ) -> KrigingDecoder:
+        layout = self.drawn.layout(encoding)
+        folds = self._calibration.folds_for(self.drawn, encoding, space) if is_calibrated else ()
+        return KrigingDecoder.of(
+            Sites.of(layout.nodes),
+            self._positions(assignment, layout),
+            has_copies=encoding.lambda_enc == 0,
+            folds=folds,
+        )
+
+    def _possible(self, encoding: Encoding, readings: Sequence[Reading]) -> list[Reading]:
+        """Return the readings that an encoding can have, kriging before what starts from it."""
+        is_fitted = self.drawn.layout(encoding).nodes.alpha.ndim > 1
+        possible = [reading for reading in readings if reading[-1] == "spline" or not is_fitted]
+        return sorted(possible, key=lambda reading: DECODERS.index(reading[-1]))
+
+    def _best_of(
+        self, encoding: Encoding, reading: Reading, answers: Tensor, block: int | None, structure: Kernel | None
+    ) -> Option:
+        assignment, space, kind = reading
         groups = slice(None) if block is None else self.drawn.outputs.blocks[block]
         truth = self.drawn.truth(encoding, space).part(groups)
-        decoding = self.decoder(encoding, assignment).prepare(truth.answers(answers), groups=groups)
-        lambda_dec, score, profile = best_parameter(decoding, truth, self._goal, self._grid)
-        return Option(assignment=assignment, decode_space=space, lambda_dec=lambda_dec, score=score, profile=profile)
+        read = truth.answers(answers)
+        lambda_dec, kernel = 0.0, None
+        profile: tuple[float, ...] = ()
+        if kind == "spline":
+            decoding = self._spline(encoding, assignment).prepare(read, groups=groups)
+            lambda_dec, score, profile = best_parameter(decoding, truth, self._goal, self._grid)
+        else:
+            decoder = self._kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")
+            kernel, score = best_kernel(decoder, read, truth, self._goal, start=structure)
+        return Option(
+            assignment=assignment,
+            decode_space=space,
+            decoder=kind,
+            lambda_dec=lambda_dec,
+            kernel=kernel,
+            score=score,
+            profile=profile,
+        )
 
     def _positions(self, assignment: str, layout: Layout) -> list[Tensor]:
         return self.masks.positions(assignment, layout.nodes.beta, rack=self.drawn.reference.rack)
@@ -163,5 +232,10 @@ class CellEvaluator:
     def _timed(self) -> Iterator[None]:
         reference = self.drawn.reference
         numbers = self.drawn.truth(reference, reference.decode_space).outputs.numel()
-        with self._timings.measure("decode"), threads_for(numbers * len(self.masks)):
+        with self.drawn.timings.measure("decode"), threads_for(numbers * len(self.masks)):
             yield
+
+
+def _is_kriging_of(option: Option, reading: Reading) -> bool:
+    """Whether an option is what a calibrated decoder starts from: kriging with the same assignment and space."""
+    return option.reading == (*reading[:2], "kriging")

@@ -62,7 +62,7 @@ class Truth:
         """Take what the decoder gives to where the MSE is measured."""
         return _softmax(decoded) if self.decode_space == "logits-softmax" else decoded
 
-    def part(self, groups: slice) -> Truth:
+    def part(self, groups: slice | Tensor) -> Truth:
         """Return the truth of some of the groups."""
         return replace(
             self,

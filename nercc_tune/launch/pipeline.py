@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import TypeVar
 from optuna.storages import BaseStorage
 
 from nercc_tune.coding import BASELINE_CODES
+from nercc_tune.errors import TableError
+from nercc_tune.export.moments import moments_path, pack_moments, read_moments
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home, write_whole
 from nercc_tune.home.provenance import collect_provenance
@@ -23,7 +25,7 @@ from nercc_tune.launch.preparation import Preparation
 from nercc_tune.launch.report_writer import ReportWriter
 from nercc_tune.launch.result import LaunchResult
 from nercc_tune.launch.worker import Job, searching
-from nercc_tune.records import StudyHistory, TrialRecord
+from nercc_tune.records import Policy, StudyHistory, TrialRecord, TunedEntry
 from nercc_tune.selection import Judge, PolicyChoice, search_forwards
 from nercc_tune.spec import StudySpec
 from nercc_tune.tracking.background import BackgroundTracker
@@ -175,7 +177,7 @@ class _Run:
         history = self._stored(lambda: read_history(storage, spec.name))
         others = search_forwards(history) - search_forwards(before) if self._has_crew else 0.0
         judged = {"validation": 0.0, "heldout": 0.0}
-        if not history.is_judged:
+        if not (history.is_judged and self._has_moments(history)):
             self._stored(progress.ledger.keep_conducting)
             self.events.stage("judging on fresh and held-out queries")
             with timings.measure("judging"):
@@ -251,11 +253,12 @@ class _Run:
         judge = Judge(
             spec=spec,
             tuning=tuning,
-            validation=self.inference.draw("validation"),
-            heldout=self.inference.draw("heldout"),
+            validation=self.inference.draw("validation", tuning=tuning),
+            heldout=self.inference.draw("heldout", tuning=tuning),
         )
         entries = judge.entries(history, forwards=search_forwards(history))
         policy = PolicyChoice(judge=judge).policy(history)
+        self._keep_moments(judge, [*entries.values(), policy])
         provenance = collect_provenance(
             device=describe_device(self.inference.engine.device),
             precision=spec.workload.precision,
@@ -265,12 +268,31 @@ class _Run:
             self._stored(partial(study.set_result, entries[stragglers], policy, provenance))
         return {"validation": judge.validation.outputs.forwards, "heldout": judge.heldout.outputs.forwards}
 
+    def _keep_moments(self, judge: Judge, chosen: Sequence[TunedEntry | Policy]) -> None:
+        """Write what the calibrated codes decode with, before the choice is recorded that needs it."""
+        moments = [judge.moments_of(item.design, item.lambda_enc) for item in chosen]
+        needed = {item.digest: item for item in moments if item is not None}
+        path = moments_path(self.home.table(self.inference.spec.name))
+        if needed:
+            write_whole(path, pack_moments(needed.values()))
+        else:
+            path.unlink(missing_ok=True)  # of an earlier choice
+
+    def _has_moments(self, history: StudyHistory) -> bool:
+        """Whether the moments of a study's calibrated codes are in the home, as another home's are not."""
+        table = TunedTable.from_history(history)
+        try:
+            read_moments(moments_path(self.home.table(history.name)), table)
+        except TableError:
+            return False
+        return True
+
     def _write(self, history: StudyHistory, table: TunedTable) -> Path:
         """Write table, study, figures and report into the study's folder."""
         folder = self.home.study(history.name)
         spec_json = json.dumps(to_spec_json(self.inference.spec), indent=2) + "\n"
         write_whole(folder / "study.json", spec_json.encode())
-        write_whole(folder / "table.json", table.to_json().encode())
+        write_whole(self.home.table(history.name), table.to_json().encode())
         with self.inference.timings.measure("figures"):
             self._report.write(history, folder, inference=self.inference, policy=table.policy)
         return folder

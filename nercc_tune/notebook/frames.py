@@ -32,6 +32,7 @@ _DESIGN = {
     "assignment": "string",
     "rack": "Int64",
     "decode_space": "string",
+    "decoder": "string",
 }
 _SCORES = (
     "mse",

@@ -13,9 +13,23 @@ StudyHistory                 all that is known of a study, read from Optuna's st
 What is chosen beside λ is a `Design`, what is optimised a `Goal`.
 """
 
-from nercc_tune.records.choices import DECODE_SPACES, DecodeSpace, Design, Encoding, OutputKind, Reading
+from nercc_tune.records.choices import (
+    DECODE_SPACES,
+    DECODERS,
+    SMOOTHNESSES,
+    DecoderKind,
+    DecodeSpace,
+    Design,
+    Encoding,
+    Kernel,
+    OutputKind,
+    Parameter,
+    Reading,
+    kernel_of,
+    smoothing_of,
+)
 from nercc_tune.records.goals import Goal, Metric
-from nercc_tune.records.histories import CellHistory, Provenance, StudyHistory, WorkloadInfo
+from nercc_tune.records.histories import CellHistory, Provenance, SmoothedCode, StudyHistory, WorkloadInfo
 from nercc_tune.records.results import (
     BASELINES,
     CODE_NAMES,
@@ -36,24 +50,29 @@ from nercc_tune.records.trials import Cell, Option, Score, TrialRecord
 __all__ = [
     "BASELINES",
     "CODE_NAMES",
+    "DECODERS",
     "DECODE_SPACES",
     "MEASURES",
     "RIVALS",
+    "SMOOTHNESSES",
     "Axis",
     "Candidate",
     "Cell",
     "CellHistory",
     "DecodeSpace",
+    "DecoderKind",
     "Design",
     "Encoding",
     "FrontPoint",
     "Goal",
     "Heldout",
     "Interval",
+    "Kernel",
     "Measure",
     "Metric",
     "Option",
     "OutputKind",
+    "Parameter",
     "Policy",
     "PolicyEntry",
     "Profile",
@@ -61,6 +80,7 @@ __all__ = [
     "Reading",
     "Score",
     "SinglePair",
+    "SmoothedCode",
     "Strict",
     "StudyHistory",
     "Surface",
@@ -68,5 +88,7 @@ __all__ = [
     "TunedEntry",
     "WorkloadInfo",
     "from_json",
+    "kernel_of",
+    "smoothing_of",
     "to_json",
 ]

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from nercc_tune.records.strict_json import Strict
 
-__all__ = ["DECODE_SPACES", "DecodeSpace", "Design", "Encoding", "OutputKind", "Reading"]
+__all__ = [
+    "DECODERS",
+    "DECODE_SPACES",
+    "SMOOTHNESSES",
+    "DecodeSpace",
+    "DecoderKind",
+    "Design",
+    "Encoding",
+    "Kernel",
+    "OutputKind",
+    "Parameter",
+    "Reading",
+    "kernel_of",
+    "said",
+    "smoothing_of",
+]
 
 DecodeSpace = Literal["probabilities", "logits", "logits-softmax"]
 DECODE_SPACES: tuple[DecodeSpace, ...] = ("probabilities", "logits", "logits-softmax")
@@ -16,8 +34,90 @@ DECODE_SPACES: tuple[DecodeSpace, ...] = ("probabilities", "logits", "logits-sof
 OutputKind = Literal["logits", "probabilities"]
 """What a model's outputs are; log-probabilities are logits."""
 
-Reading = tuple[str, DecodeSpace]
-"""An assignment and a decode space: what may be chosen once the answers are there."""
+DecoderKind = Literal["spline", "kriging", "calibrated"]
+DECODERS: tuple[DecoderKind, ...] = ("spline", "kriging", "calibrated")
+"""A smoothing spline; kriging with a kernel of the nodes; kriging with second moments that were measured."""
+
+Reading = tuple[str, DecodeSpace, DecoderKind]
+"""An assignment, a decode space and a decoder: what may be chosen once the answers are there."""
+
+SMOOTHNESSES = (0.5, 1.5, 2.5)
+"""ν of the Matérn kernels: paths that are continuous, once and twice differentiable."""
+
+
+def said(*unsaid: object) -> Any:
+    """Return what pydantic leaves out of the JSON of a field: values that older versions, which lack it, stand for."""
+    return Field(exclude_if=lambda value: value in unsaid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel(Strict):
+    """The parameters of a kriging or a calibrated decoder; what they do is said in `nercc_tune.coding.kriging`.
+
+    Attributes:
+        smoothness: ν of the Matérn kernel.
+        range: ℓ of the kernel, in gaps between queries; 0 for outputs that know nothing of each other.
+        nugget: Variance of an answer about the kernel's function, in shares of the function's own; exact copies have
+            none.
+        temperature: κ: logits of prediction variance v are divided by `√(1 + κ v)` before the softmax.
+        weight: w of the measured moments, 0 … 1; the rest is the kernel's.
+        ridge: ρ, added to the variance of all answers but exact copies, in shares of the mean one.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    smoothness: float = 1.5
+    range: float
+    nugget: float = 0.0
+    temperature: float = 0.0
+    weight: float = 0.0
+    ridge: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("range", "nugget", "temperature", "ridge"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f"`{name}` must be finite and at least 0, but got {value}.")
+        if not 0 <= self.weight <= 1:
+            raise ValueError(f"`weight` must be from 0 to 1, but got {self.weight}.")
+        if self.smoothness not in SMOOTHNESSES:
+            raise ValueError(f"`smoothness` must be one of {SMOOTHNESSES}, but got {self.smoothness}.")
+
+    @property
+    def label(self) -> str:
+        """The parameters in symbols, without those that are 0: `ν 1.5, ℓ 0.5, nugget 0.001, κ 3, w 0.8, ρ 0.01`."""
+        symbols = {"nugget": "nugget", "temperature": "κ", "weight": "w", "ridge": "ρ"}
+        values = {symbol: getattr(self, name) for name, symbol in symbols.items()}
+        said = [f"{symbol} {value:.3g}" for symbol, value in values.items() if value]
+        smoothness = [f"ν {self.smoothness:g}"] if self.range else []
+        return ", ".join([*smoothness, f"ℓ {self.range:.3g}", *said])
+
+
+Parameter = float | Kernel
+"""What a decoder is set to: λ_dec of a spline, or a kernel."""
+
+
+def smoothing_of(parameter: Parameter) -> float:
+    """Return λ_dec.
+
+    Raises:
+        TypeError: If the parameter is of another decoder.
+    """
+    if isinstance(parameter, Kernel):
+        raise TypeError(f"a spline must be set to a λ_dec, but got {parameter}.")
+    return parameter
+
+
+def kernel_of(parameter: Parameter) -> Kernel:
+    """Return the kernel.
+
+    Raises:
+        TypeError: If the parameter is of another decoder.
+    """
+    if not isinstance(parameter, Kernel):
+        raise TypeError(f"kriging must be set to a kernel, but got {parameter}.")
+    return parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +131,7 @@ class Encoding(Strict):
 
 @dataclass(frozen=True, kw_only=True)
 class Design(Strict):
-    """All of a code but its smoothing.
+    """All of a code but its smoothing, or its kernel.
 
     Attributes:
         ordering: Which query of a group goes to which α, a name of `nercc_tune.coding.ORDERINGS`.
@@ -40,6 +140,7 @@ class Design(Strict):
         assignment: Which worker computes at which β, a name of `nercc_tune.coding.ASSIGNMENTS`.
         rack: Workers a rack, consecutive in number; for `interleaved`.
         decode_space: Where the decoder works.
+        decoder: How the estimates are read off the answers.
     """
 
     ordering: str = "arrival"
@@ -48,6 +149,7 @@ class Design(Strict):
     assignment: str = "identity"
     rack: int | None = None
     decode_space: DecodeSpace = "probabilities"
+    decoder: Annotated[DecoderKind, said("spline")] = "spline"
 
     def encoding(self, lambda_enc: float) -> Encoding:
         """Return what decides the workers' outputs at a λ_enc."""
@@ -56,6 +158,16 @@ class Design(Strict):
     def with_encoding(self, encoding: Encoding) -> Design:
         """Return the design with another ordering and other nodes."""
         return replace(self, ordering=encoding.ordering, nodes=encoding.nodes)
+
+    def with_reading(self, reading: Reading) -> Design:
+        """Return the design with another assignment, decode space and decoder."""
+        assignment, decode_space, decoder = reading
+        return replace(self, assignment=assignment, decode_space=decode_space, decoder=decoder)
+
+    @property
+    def reading(self) -> Reading:
+        """What is chosen once the answers are there."""
+        return self.assignment, self.decode_space, self.decoder
 
     @property
     def is_in_logits(self) -> bool:
@@ -68,4 +180,5 @@ class Design(Strict):
         parts = [self.nodes]
         parts += [self.ordering] if self.ordering != "arrival" else []
         parts += [self.assignment] if self.assignment != "identity" else []
+        parts += [self.decoder] if self.decoder != "spline" else []
         return ", ".join([*parts, self.decode_space])

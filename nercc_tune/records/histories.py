@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
-
-from nercc_tune.records.choices import OutputKind
+from nercc_tune.records.choices import Design, OutputKind, said
 from nercc_tune.records.goals import Goal
 from nercc_tune.records.results import Policy, TunedEntry
 from nercc_tune.records.strict_json import Strict
@@ -35,15 +33,8 @@ class WorkloadInfo(Strict):
     query_shape: tuple[int, ...]
     outputs: int
     uncoded_accuracy: float
-    output_kind: OutputKind = "logits"
-    warning: str | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions lack where it says nothing, so that their tables keep their digests."""
-        values: dict[str, Any] = serialise(self)
-        unsaid = {"output_kind": "logits", "warning": None}
-        return {name: value for name, value in values.items() if name not in unsaid or value != unsaid[name]}
+    output_kind: Annotated[OutputKind, said("logits")] = "logits"
+    warning: Annotated[str | None, said(None)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +56,21 @@ class Provenance(Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SmoothedCode(Strict):
+    """A code that a spline decodes, with its score on the tuning draws.
+
+    Attributes:
+        is_chosen: Whether it is what was chosen, or the best trial so far.
+    """
+
+    design: Design
+    lambda_enc: float
+    lambda_dec: float
+    score: Score
+    is_chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellHistory(Strict):
     """One cell: the baselines on the tuning draws, the trials in Optuna's order, and the choice once it is made."""
 
@@ -82,18 +88,44 @@ class CellHistory(Strict):
 
     @property
     def profiles(self) -> dict[float, tuple[float, ...]]:
-        """The profiles of all encoders with the design of the chosen code, or of the best trial so far, by λ_enc."""
-        chosen = self.chosen
-        if chosen is None:
+        """The profiles of all encoders with the design of `smoothed`, by λ_enc."""
+        if self.smoothed is None:
             return {}
-        design = chosen.design
+        design = self.smoothed.design
         return {
             trial.lambda_enc: option.profile
             for trial in self.trials
             if trial.encoding == design.encoding(trial.lambda_enc)
             for option in trial.options
-            if (option.assignment, option.decode_space) == (design.assignment, design.decode_space) and option.profile
+            if option.reading == design.reading and option.profile
         }
+
+    @property
+    def smoothed(self) -> SmoothedCode | None:
+        """The code whose place on a map of both λ is shown: what was chosen, or the best that a spline decodes."""
+        chosen = self.chosen
+        score = chosen.tuning if isinstance(chosen, TunedEntry) else chosen.score if chosen else None
+        if chosen is not None and score is not None and chosen.design.decoder == "spline":
+            return SmoothedCode(
+                design=chosen.design,
+                lambda_enc=chosen.lambda_enc,
+                lambda_dec=chosen.lambda_dec,
+                score=score,
+                is_chosen=True,
+            )
+        splines = [
+            SmoothedCode(
+                design=trial.design.with_reading(option.reading),
+                lambda_enc=trial.lambda_enc,
+                lambda_dec=option.lambda_dec,
+                score=option.score,
+                is_chosen=False,
+            )
+            for trial in self.trials
+            for option in trial.options
+            if option.decoder == "spline"
+        ]
+        return min(splines, key=lambda code: self.goal.rank(code.score), default=None)
 
     @property
     def best(self) -> TrialRecord | None:

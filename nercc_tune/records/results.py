@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from nercc_tune.records.choices import Design
+from nercc_tune.records.choices import Design, Kernel, Parameter, said
 from nercc_tune.records.strict_json import Strict
 from nercc_tune.records.trials import Score
 
@@ -65,13 +66,13 @@ class Candidate(Strict):
     """One of a cell's best trials, judged again on fresh draws before one is chosen.
 
     Attributes:
-        proposal: Of the trial.
+        proposal: Of the trial; None for replication, which is always among them.
         tuning: The goal's metric on the tuning draws, on which it was found.
         fresh: The same on the validation draws, by which the choice is made.
         is_feasible: Whether it keeps the goal's floors on the validation draws.
     """
 
-    proposal: int
+    proposal: int | None
     tuning: float
     fresh: float
     is_feasible: bool
@@ -85,6 +86,7 @@ class FrontPoint(Strict):
     design: Design
     lambda_enc: float
     lambda_dec: float
+    kernel: Annotated[Kernel | None, said(None)] = None
     tuning: Score
     heldout: Heldout
 
@@ -99,6 +101,8 @@ class TunedEntry(Strict):
         waiting: Mean time until enough answers are there, in the unit of the latencies; None without a latency model.
         design: Ordering, nodes, assignment and decode space of the chosen code.
         domain: The interval that the nodes lie in; λ has the unit of its length cubed.
+        kernel: What a kriging or calibrated decoder is set to; λ_dec is 0 then.
+        moments: Digest of the second moments that a calibrated decoder needs, which lie beside the table.
         df_enc: Effective degrees of freedom of the encoder, the trace of its smoother at the K query nodes.
         df_dec: The same of the decoder at its F worker nodes, averaged over the tuning masks.
         tuning: The chosen code's score on the tuning draws.
@@ -129,6 +133,8 @@ class TunedEntry(Strict):
     domain: tuple[float, float]
     lambda_enc: float
     lambda_dec: float
+    kernel: Annotated[Kernel | None, said(None)] = None
+    moments: Annotated[str | None, said(None)] = None
     df_enc: float
     df_dec: float
     tuning: Score
@@ -143,6 +149,11 @@ class TunedEntry(Strict):
     trials: int
     forwards: float
 
+    @property
+    def parameter(self) -> Parameter:
+        """What the decoder is set to."""
+        return self.lambda_dec if self.kernel is None else self.kernel
+
     def minus(self, error: str) -> dict[str, Interval]:
         """Return the paired differences to the baselines in `mse` or `prob_mse`."""
         return self.mse_minus if error == "mse" else self.prob_mse_minus
@@ -150,22 +161,34 @@ class TunedEntry(Strict):
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyEntry(Strict):
-    """The policy's λ_dec for the straggler counts of a cell, with what it is worth on the held-out draws."""
+    """The policy's λ_dec or kernel for the straggler counts of a cell, with its worth on the held-out draws."""
 
     stragglers: int
     lambda_dec: float
+    kernel: Annotated[Kernel | None, said(None)] = None
     df_dec: float
     heldout: Heldout
+
+    @property
+    def parameter(self) -> Parameter:
+        """What the decoder is set to."""
+        return self.lambda_dec if self.kernel is None else self.kernel
 
 
 @dataclass(frozen=True, kw_only=True)
 class SinglePair(Strict):
-    """The best (λ_enc, λ_dec) for all counts at once, with its expected worth on the held-out draws."""
+    """The best (λ_enc, λ_dec), or kernel, for all counts at once, with its expected worth on the held-out draws."""
 
     design: Design
     lambda_enc: float
     lambda_dec: float
+    kernel: Annotated[Kernel | None, said(None)] = None
     heldout: Heldout
+
+    @property
+    def parameter(self) -> Parameter:
+        """What the decoder is set to."""
+        return self.lambda_dec if self.kernel is None else self.kernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +197,7 @@ class Policy(Strict):
 
     Attributes:
         design: Of all entries.
+        moments: As of a `TunedEntry`.
         heldout: Expected over the cells, weighted by their probabilities.
         single: The best single pair, chosen on the same draws in the same way.
         minus_single: Paired difference of the expected held-out error (`Goal.error`) to the single pair.
@@ -184,6 +208,7 @@ class Policy(Strict):
 
     design: Design
     lambda_enc: float
+    moments: Annotated[str | None, said(None)] = None
     df_enc: float
     entries: tuple[PolicyEntry, ...]
     heldout: Heldout

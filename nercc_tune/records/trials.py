@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from nercc_tune.records.choices import DecodeSpace, Design, Encoding
+from nercc_tune.records.choices import (
+    DecoderKind,
+    DecodeSpace,
+    Design,
+    Encoding,
+    Kernel,
+    Parameter,
+    Reading,
+    said,
+)
 from nercc_tune.records.strict_json import Strict
 
 __all__ = ["Cell", "Option", "Score", "TrialRecord"]
@@ -75,13 +85,25 @@ class Score(Strict):
 
 @dataclass(frozen=True, kw_only=True)
 class Option(Strict):
-    """What another decode space or assignment gives on the outputs of a trial's encoder, with its best λ_dec."""
+    """What another reading gives on the outputs of a trial's encoder, with its best λ_dec or kernel."""
 
     assignment: str
     decode_space: DecodeSpace
+    decoder: Annotated[DecoderKind, said("spline")] = "spline"
     lambda_dec: float
+    kernel: Annotated[Kernel | None, said(None)] = None
     score: Score
     profile: tuple[float, ...]
+
+    @property
+    def reading(self) -> Reading:
+        """What is chosen once the answers are there."""
+        return self.assignment, self.decode_space, self.decoder
+
+    @property
+    def parameter(self) -> Parameter:
+        """What the decoder is set to."""
+        return self.lambda_dec if self.kernel is None else self.kernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +117,12 @@ class TrialRecord(Strict):
         proposed_for: S of the cell whose sampler proposed it.
         design: Ordering, nodes, assignment and decode space.
         lambda_enc: λ_enc, 0 included.
-        lambda_dec: λ_dec, 0 included.
+        lambda_dec: λ_dec, 0 included; 0 too where the decoder is no spline.
+        kernel: What a kriging or calibrated decoder is set to, else None.
         score: None for a trial that failed or was pruned.
         profile: Mean error (`Goal.error`) on the study's λ_dec grid (`StudySpec.decoder_grid`) at this encoder; empty
             where there is no score.
-        others: The same encoder under the study's other decode spaces and assignments (strategy `profile`).
+        others: The same encoder under the study's other readings (strategy `profile`).
         reason: Why the trial failed, else None.
         pruned_after: Blocks of groups after which a hopeless trial was stopped, else None.
         started_ms: Unix time in milliseconds; likewise `finished_ms`.
@@ -112,6 +135,7 @@ class TrialRecord(Strict):
     design: Design = field(default_factory=Design)
     lambda_enc: float
     lambda_dec: float
+    kernel: Annotated[Kernel | None, said(None)] = None
     score: Score | None
     profile: tuple[float, ...] = ()
     others: tuple[Option, ...] = ()
@@ -126,6 +150,11 @@ class TrialRecord(Strict):
         return self.design.encoding(self.lambda_enc)
 
     @property
+    def parameter(self) -> Parameter:
+        """What the decoder is set to."""
+        return self.lambda_dec if self.kernel is None else self.kernel
+
+    @property
     def options(self) -> tuple[Option, ...]:
         """The trial and the same encoder under other decode spaces and assignments; none without a score."""
         if self.score is None:
@@ -133,7 +162,9 @@ class TrialRecord(Strict):
         own = Option(
             assignment=self.design.assignment,
             decode_space=self.design.decode_space,
+            decoder=self.design.decoder,
             lambda_dec=self.lambda_dec,
+            kernel=self.kernel,
             score=self.score,
             profile=self.profile,
         )

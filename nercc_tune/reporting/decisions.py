@@ -9,7 +9,17 @@ from typing import Any
 from nercc_tune.export.advice import Advice, advise
 from nercc_tune.export.blocks import UNDEFINED, write_count, write_error
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import CODE_NAMES, Candidate, CellHistory, Design, Goal, StudyHistory, TunedEntry
+from nercc_tune.records import (
+    CODE_NAMES,
+    Candidate,
+    CellHistory,
+    Design,
+    Goal,
+    Kernel,
+    Parameter,
+    StudyHistory,
+    TunedEntry,
+)
 from nercc_tune.reporting.markdown import plain, table_of, verbatim
 from nercc_tune.text.units import NANOSECONDS
 
@@ -109,18 +119,19 @@ def deployment_section(table: TunedTable) -> list[str]:
 
 
 def _candidates(cell: CellHistory, entry: TunedEntry) -> str:
-    chosen = {
+    chosen: set[int | None] = {
         trial.proposal
         for trial in cell.trials
-        if (trial.design, trial.lambda_enc, trial.lambda_dec) == (entry.design, entry.lambda_enc, entry.lambda_dec)
-    }
+        if (trial.design, trial.lambda_enc, trial.parameter) == (entry.design, entry.lambda_enc, entry.parameter)
+    } or {None}
     rows = [_candidate_row(item, is_chosen=item.proposal in chosen) for item in entry.candidates]
     return f"**S = {write_count(cell.cell)}**\n\n" + table_of(["proposal", "tuning", "fresh", "verdict"], rows, left=1)
 
 
 def _candidate_row(candidate: Candidate, *, is_chosen: bool) -> list[str]:
     notes = (["chosen"] if is_chosen else []) + ([] if candidate.is_feasible else ["misses a floor"])
-    return [str(candidate.proposal), f"{candidate.tuning:.4g}", f"{candidate.fresh:.4g}", ", ".join(notes)]
+    name = "replication" if candidate.proposal is None else str(candidate.proposal)
+    return [name, f"{candidate.tuning:.4g}", f"{candidate.fresh:.4g}", ", ".join(notes)]
 
 
 def _advice_row(advice: Advice, codes: Sequence[str]) -> list[str]:
@@ -142,8 +153,12 @@ def _policy_line(table: TunedTable) -> str:
     elif policy.minus_single.low > 0:
         verdict = "is worse than"
     return (
-        f"Where S is not known ahead, the policy (one encoder, a λ_dec for each S) {verdict} the best single pair "
-        f"(λ_enc {policy.single.lambda_enc:.3g}, λ_dec {policy.single.lambda_dec:.3g}): expected error "
+        f"Where S is not known ahead, the policy (one encoder, a decoder for each S) {verdict} the best single pair "
+        f"(λ_enc {policy.single.lambda_enc:.3g}, {_decoding(policy.single.parameter)}): expected error "
         f"{write_error(getattr(policy.heldout, error))} against {write_error(getattr(policy.single.heldout, error))}, "
         f"difference {write_error(policy.minus_single)}."
     )
+
+
+def _decoding(parameter: Parameter) -> str:
+    return parameter.label if isinstance(parameter, Kernel) else f"λ_dec {parameter:.3g}"

@@ -38,18 +38,20 @@ _MARKS = {
 
 
 def figure_landscape(history: StudyHistory) -> Figure:
-    """Draw log10 of the error on the tuning draws over (λ_dec, λ_enc), a panel for each cell, with the design chosen.
+    """Draw log10 of the error on the tuning draws over (λ_dec, λ_enc), a panel for each cell.
 
-    A row of colour is a λ_enc that was tried, as wide as it is nearer to it than to others; a column is a λ_dec of the
-    decoder grid. 0 has a row and a column of its own, apart from the logarithmic part. Colours end at ten times the
-    least MSE of the cell, or at that of (0, 0) where it is more; lines are drawn at 2 %, 10 % and 50 % above it.
+    The design is the one chosen, or the best one that a spline decodes. A row of colour is a λ_enc that was tried, as
+    wide as it is nearer to it than to others; a column is a λ_dec of the decoder grid. 0 has a row and a column of its
+    own, apart from the logarithmic part. Colours end at ten times the least MSE of the cell, or at that of (0, 0) where
+    it is more; lines are drawn at 2 %, 10 % and 50 % above it.
     """
     columns = 2 if len(history.cells) in (2, 4) else min(_COLUMNS, len(history.cells))
     rows = math.ceil(len(history.cells) / columns)
     figure = new_figure(0.7 + 2.3 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     reference = StudySpec.model_validate(history.spec, strict=False).reference
-    marks = [Marks.of(cell, cell.chosen.design if cell.chosen else reference, history.policy) for cell in history.cells]
+    designs = [cell.smoothed.design if cell.smoothed else reference for cell in history.cells]
+    marks = [Marks.of(cell, design, history.policy) for cell, design in zip(history.cells, designs, strict=True)]
     pairs = [pair for item in marks for pair in item.pairs]
     decoder = LambdaScale.around((*history.decoder_grid, *(lambda_dec for _, lambda_dec in pairs)))
     encoder = LambdaScale.around(lambda_enc for lambda_enc, _ in pairs)
@@ -98,7 +100,7 @@ def _draw_map(axes: Axes, colours: SurfaceMap, *, decoder: LambdaScale, encoder:
 
 def _title(cell: CellHistory) -> str:
     """Return the straggler count, with the design where it is not that of the paper."""
-    title, chosen = f"S = {write_count(cell.cell)}", cell.chosen
+    title, chosen = f"S = {write_count(cell.cell)}", cell.smoothed
     if chosen is None or chosen.design == Design(decode_space=chosen.design.decode_space):
         return title
     return "\n".join([title, *textwrap.wrap(chosen.design.label, _TITLE_WIDTH, break_on_hyphens=False)])

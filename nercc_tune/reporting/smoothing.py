@@ -28,9 +28,9 @@ def figure_smoothing(history: StudyHistory) -> Figure:
     """Draw the MSE on the tuning draws against λ_dec (left) and λ_enc (right), a row for each cell.
 
     Left: the profile of the chosen λ_enc. Right: for every λ_enc the least error over the λ_dec of the grid and of the
-    trials. Both with the design chosen. 0 has a grey strip of its own; the horizontal lines are NeRCC^Ag, which is
-    (0, 0), and BACC; a star marks the pair chosen, or the best so far. The axis ends at twice the worse baseline, which
-    over-smoothing exceeds.
+    trials. Both with the design chosen, or the best one that a spline decodes. 0 has a grey strip of its own; the
+    horizontal lines are NeRCC^Ag, which is (0, 0), and BACC; a star marks the pair of that design. The axis ends at
+    twice the worse baseline, which over-smoothing exceeds.
 
     Reference:
         Moradi & Maddah-Ali 2024, figures 4 and 5.
@@ -48,7 +48,7 @@ def figure_smoothing(history: StudyHistory) -> Figure:
         shown = [mse for profile in profiles for mse in profile.values()] + references
         right.sharey(left)
         set_mse_scale(left, shown, top=_HEADROOM * max(references, default=math.inf))
-        chosen = cell.chosen
+        chosen = cell.smoothed
         at = f", λ$_{{enc}}$ = {chosen.lambda_enc:.3g}" if chosen else ""
         label = MEASURE_LABELS[cell.goal.error]
         dress(left, x="λ$_{dec}$", y=label, title=f"S = {write_count(cell.cell)}{at}")
@@ -59,17 +59,18 @@ def figure_smoothing(history: StudyHistory) -> Figure:
 
 
 def _decoder_profile(cell: CellHistory, grid: tuple[float, ...]) -> dict[float, float]:
-    chosen = cell.chosen
+    chosen = cell.smoothed
     profile = cell.profiles.get(chosen.lambda_enc) if chosen else None
     return dict(zip(grid, profile, strict=True)) if profile else {}
 
 
 def _encoder_profile(cell: CellHistory) -> dict[float, float]:
     least = {lambda_enc: min(profile) for lambda_enc, profile in sorted(cell.profiles.items())}
-    chosen = cell.chosen
+    chosen = cell.smoothed
     for trial in cell.trials:
-        if chosen and trial.score and trial.design == chosen.design and trial.lambda_enc in least:
-            least[trial.lambda_enc] = min(least[trial.lambda_enc], cell.goal.error_of(trial.score))
+        for option in trial.options if chosen and trial.lambda_enc in least else ():
+            if chosen and trial.design.with_reading(option.reading) == chosen.design:
+                least[trial.lambda_enc] = min(least[trial.lambda_enc], cell.goal.error_of(option.score))
     return least
 
 
@@ -91,12 +92,17 @@ def _draw(axes: Axes, profile: Mapping[float, float], *, cell: CellHistory) -> N
 
 
 def _mark_chosen(left: Axes, right: Axes, *, cell: CellHistory) -> None:
-    chosen = cell.chosen
-    score = cell.entry.tuning if cell.entry else cell.best.score if cell.best else None
-    if chosen is None or score is None:
+    shown = cell.smoothed
+    if shown is None:
         return
-    for axes, smoothing in ((left, chosen.lambda_dec), (right, chosen.lambda_enc)):
-        axes.add_line(CHOSEN.at([(smoothing, cell.goal.error_of(score))], label="chosen", zorder=5))
+    for axes, smoothing in ((left, shown.lambda_dec), (right, shown.lambda_enc)):
+        axes.add_line(CHOSEN.at([(smoothing, cell.goal.error_of(shown.score))], label="chosen", zorder=5))
+
+
+def _mark_label(history: StudyHistory) -> str:
+    if any(cell.smoothed is not None and not cell.smoothed.is_chosen for cell in history.cells):
+        return "best with a spline decoder"
+    return "chosen" if history.is_finished else "best so far"
 
 
 def _handles(history: StudyHistory) -> list[Line2D]:
@@ -107,6 +113,6 @@ def _handles(history: StudyHistory) -> list[Line2D]:
     ]
     return [
         Line2D([], [], color=tuned, marker=".", label="NeRCC"),
-        CHOSEN.at([], label="chosen" if history.is_finished else "best so far"),
+        CHOSEN.at([], label=_mark_label(history)),
         *lines,
     ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
-from nercc_tune.records import CellHistory, Design, Goal, Option, Score, TrialRecord
+from nercc_tune.records import CellHistory, Design, Goal, Option, Parameter, Score, TrialRecord
 
 Rank = tuple[float, float, float]
 Item = TypeVar("Item")
@@ -14,25 +14,30 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PolicyCandidate:
-    """One encoder and one reading of the answers, with the λ_dec of each straggler count.
+    """One encoder and one reading of the answers, with the λ_dec or kernel of each straggler count.
 
     Attributes:
         expected: The goal's rank expected over the cells on the tuning draws; the least is the best.
-        profile: The expected error at each λ_dec of the grid, the same for all cells.
+        profile: The expected error at each λ_dec of the grid, the same for all cells; empty for kernels.
     """
 
     design: Design
     lambda_enc: float
-    lambda_dec: Mapping[int, float]
+    parameters: Mapping[int, Parameter]
     expected: Rank
-    profile: tuple[float, ...]
+    profile: tuple[float, ...] = ()
+
+    @property
+    def error(self) -> float:
+        """The expected error of about the best single pair: that of the grid, and for kernels that of each count's."""
+        return min(self.profile, default=self.expected[-1])
 
 
 def best_trials(cell: CellHistory, *, most: int) -> tuple[TrialRecord, ...]:
     """Return a cell's best trials, best first: one of each design, and where these are fewer, the next best."""
-    found: dict[tuple[Design, float, float], TrialRecord] = {}
+    found: dict[tuple[Design, float, Parameter], TrialRecord] = {}
     for trial in cell.ranked:
-        found.setdefault((trial.design, trial.lambda_enc, trial.lambda_dec), trial)
+        found.setdefault((trial.design, trial.lambda_enc, trial.parameter), trial)
     return one_of_each(tuple(found.values()), lambda trial: trial.design, most=most)
 
 
@@ -55,7 +60,7 @@ def policy_candidates(
 
     Args:
         cells: The cells with their probabilities and their goal.
-        options: By straggler count: the trials with their readings, each with the λ_dec that is best there.
+        options: By straggler count: the trials with their readings, each with what is best there.
 
     Raises:
         ValueError: If no encoder was evaluated in every cell.
@@ -72,7 +77,7 @@ def policy_candidates(
             PolicyCandidate(
                 design=design,
                 lambda_enc=lambda_enc,
-                lambda_dec={count: option.lambda_dec for count, option in chosen.items()},
+                parameters={count: option.parameter for count, option in chosen.items()},
                 expected=expected_rank(cells[0].goal, [(weight, option.score) for weight, option in weighted]),
                 profile=tuple(_weighted_sum([(weight, option.profile) for weight, option in weighted])),
             )
@@ -102,7 +107,7 @@ def non_dominated(trials: Sequence[TrialRecord], goal: Goal) -> tuple[TrialRecor
 def _best_of(options: Sequence[tuple[TrialRecord, Option]], goal: Goal) -> dict[tuple[Design, float], Option]:
     found: dict[tuple[Design, float], Option] = {}
     for trial, option in options:
-        design = replace(trial.design, assignment=option.assignment, decode_space=option.decode_space)
+        design = trial.design.with_reading(option.reading)
         key = (design, trial.lambda_enc)
         if key not in found or goal.rank(option.score) < goal.rank(found[key].score):
             found[key] = option

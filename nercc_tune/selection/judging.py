@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nercc_tune.coding import DOMAIN
+from nercc_tune.coding import DOMAIN, Moments
 from nercc_tune.errors import OutputError
 from nercc_tune.inference import Draws, MaskedMetrics
 from nercc_tune.records import (
@@ -14,6 +14,9 @@ from nercc_tune.records import (
     Design,
     FrontPoint,
     Goal,
+    Kernel,
+    Parameter,
+    Score,
     StudyHistory,
     TrialRecord,
     TunedEntry,
@@ -21,10 +24,44 @@ from nercc_tune.records import (
 from nercc_tune.selection.bootstrap import CrossedBootstrap
 from nercc_tune.selection.choice import best_trials, non_dominated
 from nercc_tune.selection.heldout import Judged, difference, gain, judge
+from nercc_tune.selection.replication import REPLICATION_KERNEL, replication_design
 from nercc_tune.spec import StudySpec
 from nercc_tune.splines import effective_dof
 
 _MOST_OF_FRONT = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A code that may be chosen for a cell.
+
+    Attributes:
+        proposal: Of the trial that found it; None for replication, which no trial has to find.
+        tuning: Its score on the tuning draws.
+    """
+
+    proposal: int | None
+    design: Design
+    lambda_enc: float
+    parameter: Parameter
+    tuning: Score
+
+    @classmethod
+    def of(cls, trial: TrialRecord) -> Choice:
+        """Return the code of a completed trial.
+
+        Raises:
+            ValueError: If the trial has no score.
+        """
+        if trial.score is None:
+            raise ValueError(f"`trial` must be complete, but got {trial.uid}.")
+        return cls(
+            proposal=trial.proposal,
+            design=trial.design,
+            lambda_enc=trial.lambda_enc,
+            parameter=trial.parameter,
+            tuning=trial.score,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,52 +115,74 @@ class Judge:
         alpha = self.tuning.groups.layout(design).nodes.alpha
         return float(effective_dof(alpha, lambda_enc).mean())
 
-    def _choose(self, cell: CellHistory) -> tuple[TrialRecord, tuple[Candidate, ...]]:
-        """Return the best of the best trials on the validation draws, and how all of them did there."""
-        trials = best_trials(cell, most=self.spec.evaluation.candidates)
-        if not trials:
+    def moments_of(self, design: Design, lambda_enc: float) -> Moments | None:
+        """Return the moments that a code decodes with, those of all tuning groups; None where it needs none."""
+        if design.decoder != "calibrated":
+            return None
+        return self.tuning.calibration.whole(design.encoding(lambda_enc), design.decode_space)
+
+    def digest_of(self, design: Design, lambda_enc: float) -> str | None:
+        """Return the digest of the moments that a code decodes with."""
+        moments = self.moments_of(design, lambda_enc)
+        return None if moments is None else moments.digest
+
+    def _choose(self, cell: CellHistory) -> tuple[Choice, tuple[Candidate, ...]]:
+        """Return the best of the best trials and replication on the validation draws, and how all did there."""
+        choices = [Choice.of(trial) for trial in best_trials(cell, most=self.spec.evaluation.candidates)]
+        if not choices:
             raise OutputError(f"no trial of {cell.cell.name} succeeded, so there is no pair to choose.")
+        if self.spec.evaluation.replication:
+            choices.append(self._replication(cell.cell.stragglers))
         evaluator = self.validation.evaluators[cell.cell.stragglers]
-        scores = [evaluator.metrics(trial.design, trial.lambda_enc, trial.lambda_dec).score() for trial in trials]
+        scores = [evaluator.metrics(item.design, item.lambda_enc, item.parameter).score() for item in choices]
         candidates = tuple(
             Candidate(
-                proposal=trial.proposal,
-                tuning=self.goal.value(trial.score) if trial.score else 0.0,
+                proposal=choice.proposal,
+                tuning=self.goal.value(choice.tuning),
                 fresh=self.goal.value(score),
                 is_feasible=self.goal.shortfall(score) == 0,
             )
-            for trial, score in zip(trials, scores, strict=True)
+            for choice, score in zip(choices, scores, strict=True)
         )
-        best = min(range(len(trials)), key=lambda at: (self.goal.rank(scores[at]), at))
-        return trials[best], candidates
+        best = min(range(len(choices)), key=lambda at: (self.goal.rank(scores[at]), at))
+        return choices[best], candidates
+
+    def _replication(self, stragglers: int) -> Choice:
+        design, evaluator = replication_design(self.spec), self.tuning.evaluators[stragglers]
+        return Choice(
+            proposal=None,
+            design=design,
+            lambda_enc=0.0,
+            parameter=REPLICATION_KERNEL,
+            tuning=evaluator.metrics(design, 0.0, REPLICATION_KERNEL).score(),
+        )
 
     def _entry(
         self,
         cell: CellHistory,
-        trial: TrialRecord,
+        chosen: Choice,
         candidates: tuple[Candidate, ...],
         *,
-        frozen: TrialRecord | None,
+        frozen: Choice | None,
         forwards: float,
     ) -> TunedEntry:
-        if trial.score is None:
-            raise OutputError(f"no trial of {cell.cell.name} succeeded, so there is no pair to choose.")
         stragglers = cell.cell.stragglers
         evaluator = self.heldout.evaluators[stragglers]
-        tuned = self.judged(stragglers, evaluator.metrics(trial.design, trial.lambda_enc, trial.lambda_dec))
+        design, lambda_enc, parameter = chosen.design, chosen.lambda_enc, chosen.parameter
+        tuned = self.judged(stragglers, evaluator.metrics(design, lambda_enc, parameter))
         baselines = {name: evaluator.baseline_metrics(name) for name in BASELINES}
         designs = dict.fromkeys(BASELINES, self.spec.reference)
-        if trial.design != self.spec.reference:
-            baselines["bacc_same_design"] = evaluator.baseline_metrics("bacc", trial.design)
-            designs["bacc_same_design"] = trial.design
+        if design != self.spec.reference:
+            baselines["bacc_same_design"] = evaluator.baseline_metrics("bacc", design)
+            designs["bacc_same_design"] = design
         if frozen is not None:
-            baselines["frozen"] = evaluator.metrics(frozen.design, frozen.lambda_enc, frozen.lambda_dec)
+            baselines["frozen"] = evaluator.metrics(frozen.design, frozen.lambda_enc, frozen.parameter)
             designs["frozen"] = frozen.design
         others = {name: self.judged(stragglers, metrics) for name, metrics in baselines.items()}
         error = self.goal.error
         gains = {name: gain([tuned], [other], error) for name, other in others.items()}
-        in_logits = trial.design.decode_space == "logits"
-        is_same_space = {name: (design.decode_space == "logits") == in_logits for name, design in designs.items()}
+        in_logits = design.decode_space == "logits"
+        is_same_space = {name: (other.decode_space == "logits") == in_logits for name, other in designs.items()}
         return TunedEntry(
             model=cell.cell.model,
             data=cell.cell.data,
@@ -133,14 +192,16 @@ class Judge:
             fewest=cell.cell.fewest,
             weight=cell.cell.weight,
             waiting=evaluator.waiting,
-            design=trial.design,
+            design=design,
             domain=DOMAIN,
-            lambda_enc=trial.lambda_enc,
-            lambda_dec=trial.lambda_dec,
-            df_enc=self.df_enc(trial.design, trial.lambda_enc),
-            df_dec=self.tuning.evaluators[stragglers].df_dec(trial.design, trial.lambda_dec),
-            tuning=trial.score,
-            is_feasible=next(item.is_feasible for item in candidates if item.proposal == trial.proposal),
+            lambda_enc=lambda_enc,
+            lambda_dec=0.0 if isinstance(parameter, Kernel) else parameter,
+            kernel=parameter if isinstance(parameter, Kernel) else None,
+            moments=self.digest_of(design, lambda_enc),
+            df_enc=self.df_enc(design, lambda_enc),
+            df_dec=self.tuning.evaluators[stragglers].df_dec(design, lambda_enc, parameter),
+            tuning=chosen.tuning,
+            is_feasible=next(item.is_feasible for item in candidates if item.proposal == chosen.proposal),
             candidates=candidates,
             heldout=judge(tuned.metrics, tuned.bootstrap),
             baselines={name: judge(other.metrics, other.bootstrap) for name, other in others.items()},
@@ -166,7 +227,7 @@ class Judge:
             if score is None:
                 continue
             metrics = self.judged(
-                cell.cell.stragglers, evaluator.metrics(trial.design, trial.lambda_enc, trial.lambda_dec)
+                cell.cell.stragglers, evaluator.metrics(trial.design, trial.lambda_enc, trial.parameter)
             )
             points.append(
                 FrontPoint(
@@ -174,6 +235,7 @@ class Judge:
                     design=trial.design,
                     lambda_enc=trial.lambda_enc,
                     lambda_dec=trial.lambda_dec,
+                    kernel=trial.kernel,
                     tuning=score,
                     heldout=judge(metrics.metrics, metrics.bootstrap),
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nercc_tune.errors import OutputError
@@ -12,7 +12,9 @@ from nercc_tune.records import (
     BASELINES,
     CellHistory,
     Design,
+    Kernel,
     Option,
+    Parameter,
     Policy,
     PolicyEntry,
     SinglePair,
@@ -22,6 +24,7 @@ from nercc_tune.records import (
 from nercc_tune.selection.choice import PolicyCandidate, Rank, expected_rank, one_of_each, policy_candidates
 from nercc_tune.selection.heldout import Judged, difference, expect, judge
 from nercc_tune.selection.judging import Judge
+from nercc_tune.selection.replication import REPLICATION_KERNEL, replication_design
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,14 +47,15 @@ class PolicyChoice:
                 "no proposal had finite outputs in every cell, so there is nothing to choose from."
             ) from error
         most = self.judge.spec.evaluation.candidates
+        replication = (self._replication(),) if self.judge.spec.evaluation.replication else ()
+        best = (*one_of_each(candidates, lambda item: item.design, most=most), *replication)
         fresh = [
-            (self._rank(self.judge.validation, item.design, item.lambda_enc, item.lambda_dec), item)
-            for item in one_of_each(candidates, lambda item: item.design, most=most)
+            (self._rank(self.judge.validation, item.design, item.lambda_enc, item.parameters), item) for item in best
         ]
         rank, chosen = min(fresh, key=lambda item: item[0])
-        single = self._single(candidates, most=most)
-        mine = self._judged(chosen.design, chosen.lambda_enc, chosen.lambda_dec)
-        its = self._judged(single[0], single[1], dict.fromkeys(chosen.lambda_dec, single[2]))
+        single = self._single((*candidates, *replication), most=most)
+        mine = self._judged(chosen.design, chosen.lambda_enc, chosen.parameters)
+        its = self._judged(single[0], single[1], dict.fromkeys(chosen.parameters, single[2]))
         evaluators = self.judge.heldout.evaluators.items()
         others = {
             name: [
@@ -63,9 +67,16 @@ class PolicyChoice:
             design=chosen.design,
             lambda_enc=chosen.lambda_enc,
             df_enc=self.judge.df_enc(chosen.design, chosen.lambda_enc),
-            entries=tuple(self._entry(chosen, s, judged) for s, judged in zip(chosen.lambda_dec, mine, strict=True)),
+            moments=self.judge.digest_of(chosen.design, chosen.lambda_enc),
+            entries=tuple(self._entry(chosen, s, judged) for s, judged in zip(chosen.parameters, mine, strict=True)),
             heldout=expect(mine),
-            single=SinglePair(design=single[0], lambda_enc=single[1], lambda_dec=single[2], heldout=expect(its)),
+            single=SinglePair(
+                design=single[0],
+                lambda_enc=single[1],
+                lambda_dec=0.0 if isinstance(single[2], Kernel) else single[2],
+                kernel=single[2] if isinstance(single[2], Kernel) else None,
+                heldout=expect(its),
+            ),
             minus_single=difference(mine, its, self.judge.goal.error),
             is_feasible=rank[0] == 0,
             baselines={name: expect(judged) for name, judged in others.items()},
@@ -89,50 +100,72 @@ class PolicyChoice:
             for option in evaluator.best(encoding, spec.readings)
         ]
 
-    def _rank(self, draws: Draws, design: Design, lambda_enc: float, lambda_dec: Mapping[int, float]) -> Rank:
+    def _replication(self) -> PolicyCandidate:
+        """Return replication, which no trial has to find."""
+        design, counts = replication_design(self.judge.spec), list(self.judge.tuning.evaluators)
+        parameters: dict[int, Parameter] = dict.fromkeys(counts, REPLICATION_KERNEL)
+        return PolicyCandidate(
+            design=design,
+            lambda_enc=0.0,
+            parameters=parameters,
+            expected=self._rank(self.judge.tuning, design, 0.0, parameters),
+        )
+
+    def _rank(self, draws: Draws, design: Design, lambda_enc: float, parameters: Mapping[int, Parameter]) -> Rank:
         scores = [
-            (evaluator.cell.weight, evaluator.metrics(design, lambda_enc, lambda_dec[stragglers]).score())
+            (evaluator.cell.weight, evaluator.metrics(design, lambda_enc, parameters[stragglers]).score())
             for stragglers, evaluator in draws.evaluators.items()
         ]
         return expected_rank(self.judge.goal, scores)
 
-    def _single(self, candidates: Sequence[PolicyCandidate], *, most: int) -> tuple[Design, float, float]:
+    def _single(self, candidates: Sequence[PolicyCandidate], *, most: int) -> tuple[Design, float, Parameter]:
         """Return the best single pair: like the policy the best on fresh draws, with λ_dec as fine as the policy's."""
-        grid = self.judge.spec.decoder_grid
         counts = list(self.judge.tuning.evaluators)
-        ranked = sorted(candidates, key=lambda item: min(item.profile))
-        found = one_of_each(ranked, lambda item: item.design, most=most)
+        found = one_of_each(sorted(candidates, key=lambda item: item.error), lambda item: item.design, most=most)
+        at = {item: self._coarse(item) for item in found}
 
-        def rank(draws: Draws, item: PolicyCandidate, smoothing: float) -> Rank:
-            return self._rank(draws, item.design, item.lambda_enc, dict.fromkeys(counts, smoothing))
+        def rank(item: PolicyCandidate) -> Rank:
+            return self._rank(self.judge.validation, item.design, item.lambda_enc, dict.fromkeys(counts, at[item]))
 
-        at = {item: grid[min(range(len(grid)), key=item.profile.__getitem__)] for item in found}
-        best = min(found, key=lambda item: rank(self.judge.validation, item, at[item]))
+        best = min(found, key=rank)
+        return best.design, best.lambda_enc, self._fine(best) if best.profile else at[best]
+
+    def _coarse(self, item: PolicyCandidate) -> Parameter:
+        """Return the best λ_dec of the grid for all counts, or the best of the kernels of each."""
+        if item.profile:
+            grid = self.judge.spec.decoder_grid
+            return grid[min(range(len(grid)), key=item.profile.__getitem__)]
+        ranks = self._expected_ranks(item)
+        return min(dict.fromkeys(item.parameters.values()), key=ranks)
+
+    def _fine(self, item: PolicyCandidate) -> float:
+        return minimise_rank(self._expected_ranks(item), self.judge.spec.decoder_grid)
+
+    def _expected_ranks(self, item: PolicyCandidate) -> Callable[[Parameter], Rank]:
+        """Return the rank expected on the tuning draws as a function of what the decoder is set to, for all counts."""
         decodings = [
-            (evaluator.cell.weight, evaluator.decoding(best.design, best.lambda_enc))
+            (evaluator.cell.weight, evaluator.decoding(item.design, item.lambda_enc))
             for evaluator in self.judge.tuning.evaluators.values()
         ]
         goal = self.judge.goal
-        lambda_dec = minimise_rank(
-            lambda smoothing: expected_rank(
-                goal, [(weight, decode(smoothing).score()) for weight, decode in decodings]
-            ),
-            grid,
+        return lambda parameter: expected_rank(
+            goal, [(weight, decode(parameter).score()) for weight, decode in decodings]
         )
-        return best.design, best.lambda_enc, lambda_dec
 
-    def _judged(self, design: Design, lambda_enc: float, lambda_dec: Mapping[int, float]) -> list[Judged]:
+    def _judged(self, design: Design, lambda_enc: float, parameters: Mapping[int, Parameter]) -> list[Judged]:
         evaluators = self.judge.heldout.evaluators
         return [
-            self.judge.judged(stragglers, evaluators[stragglers].metrics(design, lambda_enc, smoothing))
-            for stragglers, smoothing in lambda_dec.items()
+            self.judge.judged(stragglers, evaluators[stragglers].metrics(design, lambda_enc, parameter))
+            for stragglers, parameter in parameters.items()
         ]
 
     def _entry(self, chosen: PolicyCandidate, stragglers: int, judged: Judged) -> PolicyEntry:
-        lambda_dec = chosen.lambda_dec[stragglers]
+        parameter = chosen.parameters[stragglers]
+        evaluator = self.judge.tuning.evaluators[stragglers]
         return PolicyEntry(
             stragglers=stragglers,
-            lambda_dec=lambda_dec,
-            df_dec=self.judge.tuning.evaluators[stragglers].df_dec(chosen.design, lambda_dec),
+            lambda_dec=0.0 if isinstance(parameter, Kernel) else parameter,
+            kernel=parameter if isinstance(parameter, Kernel) else None,
+            df_dec=evaluator.df_dec(chosen.design, chosen.lambda_enc, parameter),
             heldout=judge(judged.metrics, judged.bootstrap),
         )

@@ -8,8 +8,19 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nercc_tune.coding import FITTED_NODES, GroupCode, LinearCode, NerccCode, NodeSet, PlacedCode, Placement, node_set
-from nercc_tune.records import Design
+from nercc_tune.coding import (
+    FITTED_NODES,
+    GroupCode,
+    KrigingCode,
+    LinearCode,
+    Moments,
+    NerccCode,
+    NodeSet,
+    PlacedCode,
+    Placement,
+    node_set,
+)
+from nercc_tune.records import Design, Parameter, kernel_of, smoothing_of
 
 
 class ServedCode(LinearCode):
@@ -22,7 +33,8 @@ class ServedCode(LinearCode):
         queries: K.
         workers: N.
         lambda_enc: λ_enc.
-        lambda_dec: λ_dec, or a function of the number of answers.
+        parameter: What the decoder is set to, λ_dec or a kernel; or a function of the number of answers.
+        moments: What a calibrated decoder was calibrated to.
 
     Attributes:
         design: The same. With `decode_space` "probabilities" the workers' softmax outputs are decoded, otherwise their
@@ -38,13 +50,15 @@ class ServedCode(LinearCode):
         queries: int,
         workers: int,
         lambda_enc: float,
-        lambda_dec: float | Callable[[int], float],
+        parameter: Parameter | Callable[[int], Parameter],
+        moments: Moments | None = None,
     ) -> None:
         super().__init__(queries=queries, workers=workers)
         self.design = design
         self.lambda_enc = lambda_enc
-        self.lambda_dec = lambda_dec
-        self._group_code = GroupCode(self._build, queries=queries, workers=workers, placement=Placement.of(design))
+        self.parameter = parameter
+        self._moments = moments
+        self._group_code = GroupCode(self.at_nodes, queries=queries, workers=workers, placement=Placement.of(design))
 
     def on(self, queries: Tensor | NDArray[Any], *, features: Callable[[Tensor], Tensor] | None = None) -> LinearCode:
         """Return the code of one group of queries [K, …].
@@ -58,8 +72,22 @@ class ServedCode(LinearCode):
         """
         return self._group_code.on(queries, features=features)
 
-    def _build(self, nodes: NodeSet) -> NerccCode:
-        return NerccCode(nodes, lambda_enc=self.lambda_enc, lambda_dec=self.lambda_dec)
+    def parameter_for(self, arrived: int) -> Parameter:
+        """Return what the decoder is set to for a number F of answers."""
+        return self.parameter(arrived) if callable(self.parameter) else self.parameter
+
+    def at_nodes(self, nodes: NodeSet) -> LinearCode:
+        """Return the code at the nodes of a group, for queries in their order."""
+        if self.design.decoder == "spline":
+            return NerccCode(
+                nodes, lambda_enc=self.lambda_enc, lambda_dec=lambda n: smoothing_of(self.parameter_for(n))
+            )
+        return KrigingCode(
+            nodes,
+            lambda_enc=self.lambda_enc,
+            kernel=lambda n: kernel_of(self.parameter_for(n)),
+            measured=self._moments,
+        )
 
     def _build_encoder(self) -> Tensor:
         return self._same_for_all().encoder_matrix
@@ -74,4 +102,4 @@ class ServedCode(LinearCode):
                 f"then `group.encode(queries)` and `group.decode(answers, arrived)`."
             )
         nodes = node_set(self.design.nodes, queries=self.queries, workers=self.workers)
-        return PlacedCode(self._build(nodes), position=self._group_code.position)
+        return PlacedCode(self.at_nodes(nodes), position=self._group_code.position)

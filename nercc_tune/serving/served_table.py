@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from operator import index
 from pathlib import Path
 from typing import SupportsIndex
 
-from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Placement
+from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Moments, Placement
 from nercc_tune.errors import TableError
+from nercc_tune.export.moments import moments_path, read_moments
 from nercc_tune.export.table import TunedTable, read_table
-from nercc_tune.records import Design
+from nercc_tune.records import Design, Parameter
 from nercc_tune.serving.served_code import ServedCode
 from nercc_tune.text.one_line import one_line, show
 
@@ -21,6 +22,9 @@ _UNKNOWN_DESIGN = "the table needs a design that this version does not have: {}"
 @dataclass(frozen=True)
 class ServedTable:
     """A table, read as codes.
+
+    Attributes:
+        moments: What the calibrated codes of the table decode with, by digest.
 
     Example:
         ```python
@@ -32,12 +36,13 @@ class ServedTable:
     """
 
     table: TunedTable
+    moments: Mapping[str, Moments] = field(default_factory=dict)
 
     def code(self, *, stragglers: int | None = None, arrived: int | None = None) -> ServedCode:
         """Return the code tuned for a number of stragglers, or the policy's code for a number of answers.
 
         The policy has one encoder for all numbers, so that `arrived` need not be known when the queries are sent. A
-        count between the table's takes the λ_dec of the next larger straggler count, which smooths more.
+        count between the table's takes the λ_dec or kernel of the next larger straggler count, which smooths more.
 
         Raises:
             TableError: If the table has no entry for the count, fewer workers arrived than it was tuned for, or its
@@ -48,18 +53,19 @@ class ServedTable:
             raise ValueError("exactly one of `stragglers` and `arrived` must be given.")
         policy = self.table.policy
         if arrived is not None:
-            return self._served(policy.design, policy.lambda_enc, self._lambda_dec(_whole("arrived", arrived)))
+            parameter = self._parameter(_whole("arrived", arrived))
+            return self._served(policy.design, policy.lambda_enc, parameter, policy.moments)
         entry = self.table.entry(_whole("stragglers", stragglers))
-        return self._served(entry.design, entry.lambda_enc, entry.lambda_dec)
+        return self._served(entry.design, entry.lambda_enc, entry.parameter, entry.moments)
 
     def policy(self) -> ServedCode:
-        """Return the policy's code, which picks its λ_dec by the number of answers when it decodes.
+        """Return the policy's code, which picks its λ_dec or kernel by the number of answers when it decodes.
 
         Raises:
             TableError: As for `code`; from `decode` if fewer workers arrived than the table was tuned for.
         """
         policy = self.table.policy
-        return self._served(policy.design, policy.lambda_enc, self._lambda_dec)
+        return self._served(policy.design, policy.lambda_enc, self._parameter, policy.moments)
 
     def baseline(self, name: str) -> GroupCode:
         """Return a baseline of the table as a code, for where it is better: `bacc`, `nercc_ag`, `replication`.
@@ -76,7 +82,7 @@ class ServedTable:
         except ValueError as error:
             raise TableError(_UNKNOWN_DESIGN.format(one_line(error))) from error
 
-    def _lambda_dec(self, arrived: int) -> float:
+    def _parameter(self, arrived: int) -> Parameter:
         entry = self.table.entries[0]
         stragglers = entry.workers - arrived
         fitting = [item for item in self.table.policy.entries if item.stragglers >= stragglers]
@@ -85,17 +91,30 @@ class ServedTable:
             raise TableError(
                 f"`arrived` must be from {entry.workers - most} to {entry.workers} workers, but got {arrived}."
             )
-        return min(fitting, key=lambda item: item.stragglers).lambda_dec
+        return min(fitting, key=lambda item: item.stragglers).parameter
 
-    def _served(self, design: Design, lambda_enc: float, lambda_dec: float | Callable[[int], float]) -> ServedCode:
+    def _served(
+        self,
+        design: Design,
+        lambda_enc: float,
+        parameter: Parameter | Callable[[int], Parameter],
+        moments: str | None,
+    ) -> ServedCode:
         entry = self.table.entries[0]
         if entry.domain != DOMAIN:
             raise TableError(
                 f"the table's λ are for nodes in {entry.domain}, and this version places them in {DOMAIN}."
             )
+        if moments is not None and moments not in self.moments:
+            raise TableError("the table's moments were not read with it; load it with `nercc_tune.load_table`.")
         try:
             return ServedCode(
-                design, queries=entry.queries, workers=entry.workers, lambda_enc=lambda_enc, lambda_dec=lambda_dec
+                design,
+                queries=entry.queries,
+                workers=entry.workers,
+                lambda_enc=lambda_enc,
+                parameter=parameter,
+                moments=self.moments[moments] if moments is not None else None,
             )
         except ValueError as error:
             raise TableError(_UNKNOWN_DESIGN.format(one_line(error))) from error
@@ -113,9 +132,18 @@ def _whole(name: str, count: object) -> int:
 
 
 def load_table(path: str | Path) -> ServedTable:
-    """Load a JSON table that `nercc-tune export` wrote.
+    """Load a JSON table that `nercc-tune export` wrote, and where it has calibrated decoders the moments beside it.
 
     Raises:
-        TableError: If the file cannot be read, has another schema, lacks a field or does not match its digest.
+        TableError: If a file cannot be read, has another schema, lacks a field or does not match its digest.
     """
-    return ServedTable(read_table(path))
+    return serve(read_table(path), beside=path)
+
+
+def serve(table: TunedTable, *, beside: str | Path) -> ServedTable:
+    """Return a table as codes, with the moments that lie beside a file, if it has calibrated decoders.
+
+    Raises:
+        TableError: If it has, and the moments cannot be read or are not those of the table.
+    """
+    return ServedTable(table, read_moments(moments_path(beside), table))

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nercc_tune.records import DecodeSpace, Goal, Metric, OutputKind
+from nercc_tune.records import DecoderKind, DecodeSpace, Goal, Metric, OutputKind
 from nercc_tune.text.units import UNIT_NAMES, Unit
 
 Count = Annotated[int, Field(ge=1, strict=True)]
+Copies = Annotated[int, Field(ge=0, le=10**6, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 
 
@@ -62,6 +63,7 @@ class CodeSettings(Section):
     `stragglers` lists the counts S; it is left out where the straggler model makes the number random.
     `ordering`, `nodes`, `assignment` and `decode_space` are the design of the baselines, and of the tuned code where
     `[search]` lists no others.
+    `copies` is how many copies of every query the nodes `copies` have.
     `rack` is the number of workers a rack, consecutive in number, for `interleaved` assignment and for bursts.
     `chord_power` is the power of the distance between consecutive queries by which `chord-length` spaces them.
     """
@@ -72,6 +74,7 @@ class CodeSettings(Section):
     stragglers: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
     ordering: str = "arrival"
     nodes: str = "chebyshev"
+    copies: Copies | None = None
     assignment: str = "identity"
     decode_space: DecodeSpace = "probabilities"
     rack: Count | None = None
@@ -89,7 +92,14 @@ class CodeSettings(Section):
             raise ValueError(f"`stragglers < workers` must hold, but got {worst} stragglers of {self.workers} workers.")
         if len(set(self.stragglers)) != len(self.stragglers):
             raise ValueError(f"`stragglers` must not repeat a count, but got {list(self.stragglers)}.")
+        if self.nodes == "copies" and self.copies is None:
+            raise ValueError('nodes = "copies" needs `copies`, how many copies of every query there are.')
         return self
+
+    @property
+    def node_kind(self) -> str:
+        """The name of the nodes, for example `copies-4`."""
+        return f"copies-{self.copies}" if self.nodes == "copies" else self.nodes
 
     @field_validator("stragglers")
     @classmethod
@@ -116,6 +126,9 @@ class SearchSettings(Section):
     `objective` is what is optimised: `mse` in the decode space, `prob_mse`, `agreement`, `rel_acc`, or `pareto` for
     `prob_mse` and RelAcc both; `min_rel_acc` and `min_agreement` are floors that the choice must keep.
     `orderings`, `nodes`, `assignments` and `decode_spaces` list what is searched beside λ; by default that of `[code]`.
+    `copies` lists how many copies of every query the nodes `copies` have, each of which is tried.
+    `decoders` lists how estimates are read off the answers: `spline`, `kriging` with a kernel of the nodes, or
+    `calibrated` on second moments of the tuning groups.
     `patience` ends the search after so many proposals in a row that improved no cell by the share `min_improvement`
     (0 turns the rule off).
     `pruner` stops hopeless encoders early, after each of `blocks` parts of the tuning groups.
@@ -132,8 +145,10 @@ class SearchSettings(Section):
     lambda_dec: LambdaRange = LambdaRange(low=1e-14, high=1.0)
     orderings: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
+    copies: tuple[Copies, ...] = ()
     assignments: tuple[str, ...] = ()
     decode_spaces: tuple[DecodeSpace, ...] = ()
+    decoders: tuple[DecoderKind, ...] = ("spline",)
     patience: Annotated[int, Field(ge=0, strict=True)] = 20
     min_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.001
     pruner: Literal["none", "wilcoxon", "median"] = "none"
@@ -151,7 +166,8 @@ class SearchSettings(Section):
                 'sampler = "cmaes" needs two parameters, and strategy = "profile" searches one; '
                 'use strategy = "joint", or another sampler.'
             )
-        lists = {name: getattr(self, name) for name in ("orderings", "nodes", "assignments", "decode_spaces")}
+        names = ("orderings", "nodes", "copies", "assignments", "decode_spaces", "decoders")
+        lists = {name: getattr(self, name) for name in names}
         if self.sampler == "cmaes" and any(len(choices) > 1 for choices in lists.values()):
             raise ValueError('sampler = "cmaes" searches numbers only, and several designs are listed; use "tpe".')
         if self.objective == "pareto" and self.strategy == "profile":
@@ -163,6 +179,21 @@ class SearchSettings(Section):
             raise ValueError('sampler = "cmaes" has one objective only, and "pareto" is two; use "tpe".')
         if self.objective == "pareto" and self.pruner != "none":
             raise ValueError('pruner must be "none" for objective = "pareto", since Optuna prunes on one objective.')
+        if not self.decoders:
+            raise ValueError("`decoders` must list at least one decoder.")
+        kernels = [kind for kind in self.decoders if kind != "spline"]
+        if kernels and self.strategy == "joint":
+            raise ValueError(
+                f'decoders = {list(self.decoders)} needs strategy = "profile": "joint" samples λ_dec, '
+                f"which {kernels[0]!r} does not have."
+            )
+        if "calibrated" in kernels and self.pruner != "none":
+            raise ValueError(
+                f'the decoder "calibrated" is scored on all groups at once; use pruner = "none", '
+                f"but got {self.pruner!r}."
+            )
+        if self.copies and "copies" not in self.nodes:
+            raise ValueError('`copies` needs "copies" among `nodes`.')
         for name, choices in lists.items():
             if len(set(choices)) != len(choices):
                 raise ValueError(f"`{name}` must not repeat a choice, but got {list(choices)}.")
@@ -227,7 +258,7 @@ class EvaluationSettings(Section):
     """How many groups and masks tune a code, how many choose among the best, and how many others judge it.
 
     The best `candidates` trials of a cell, one of each design first, are judged again on the validation draws, and the
-    best of them is chosen.
+    best of them is chosen; with `replication`, plain replication on the same workers is among them.
     `frozen_at` is a straggler count whose tuned pair is judged at all others as well.
     """
 
@@ -236,6 +267,7 @@ class EvaluationSettings(Section):
     validation_groups: Count = 10
     validation_masks: Count = 10
     candidates: Count = 5
+    replication: bool = True
     heldout_groups: Count = 20
     heldout_masks: Count = 20
     frozen_at: Annotated[int, Field(ge=0, strict=True)] | None = None

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from nercc_tune.records import DecodeSpace, Design, Encoding
+from nercc_tune.records import Design, Encoding, Reading
 from nercc_tune.spec.settings import (
     CacheSettings,
     CodeSettings,
@@ -40,6 +40,9 @@ _OUTSIDE_DIGEST: dict[str, set[str] | bool] = {
 _GRID_POINTS_PER_DECADE = {True: 4, False: 2}
 
 
+_LEAST_CALIBRATION = 2
+
+
 class StudySpec(Section):
     """A study file, validated; equal files have equal digests."""
 
@@ -60,6 +63,14 @@ class StudySpec(Section):
         values = self.model_dump(mode="json", exclude={**_OUTSIDE_DIGEST})
         if self.workload.outputs == "logits":
             del values["workload"]["outputs"]  # studies of versions without this key keep their digests
+        if self.code.copies is None:  # likewise
+            del values["code"]["copies"]
+        if not self.search.copies:
+            del values["search"]["copies"]
+        if self.evaluation.replication:
+            del values["evaluation"]["replication"]
+        if self.search.decoders == ("spline",):
+            del values["search"]["decoders"]
         if self.search.sampler == "grid":
             values["search"]["trials"] = self.search.trials  # they place the grid's points
         if self.straggling.unit is None:
@@ -94,7 +105,7 @@ class StudySpec(Section):
         code = self.code
         return Design(
             ordering=code.ordering,
-            nodes=code.nodes,
+            nodes=code.node_kind,
             chord_power=code.chord_power,
             assignment=code.assignment,
             rack=code.rack,
@@ -105,17 +116,29 @@ class StudySpec(Section):
     def encodings(self) -> tuple[Encoding, ...]:
         """The orderings and node sets that are searched, at λ_enc = 0."""
         orderings = self.search.orderings or (self.code.ordering,)
-        return tuple(
-            Encoding(ordering=ordering, nodes=nodes)
-            for ordering in orderings
-            for nodes in self.search.nodes or (self.code.nodes,)
-        )
+        return tuple(Encoding(ordering=ordering, nodes=nodes) for ordering in orderings for nodes in self._node_kinds)
 
     @property
-    def readings(self) -> tuple[tuple[str, DecodeSpace], ...]:
-        """The pairs of assignment and decode space that are searched; none of them costs a forward pass."""
+    def _node_kinds(self) -> tuple[str, ...]:
+        """The node sets that are searched; `copies` stands for one of each number that is listed."""
+        search = self.search
+        numbers = search.copies or (() if self.code.copies is None else (self.code.copies,))
+        kinds = [
+            [f"copies-{number}" for number in numbers] if kind == "copies" else [kind]
+            for kind in search.nodes or (self.code.node_kind,)
+        ]
+        return tuple(dict.fromkeys(kind for some in kinds for kind in some))
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """The assignments, decode spaces and decoders that are searched; none of them costs a forward pass."""
         spaces = self.search.decode_spaces or (self.code.decode_space,)
-        return tuple((a, space) for a in self.search.assignments or (self.code.assignment,) for space in spaces)
+        return tuple(
+            (assignment, space, decoder)
+            for assignment in self.search.assignments or (self.code.assignment,)
+            for space in spaces
+            for decoder in self.search.decoders
+        )
 
     @property
     def decoder_grid(self) -> tuple[float, ...]:
@@ -127,7 +150,7 @@ class StudySpec(Section):
     @property
     def _is_quadratic(self) -> bool:
         """Whether all that is searched has a squared error in its decode space, on nodes that all groups share."""
-        spaces = {space for _, space in self.readings}
+        spaces = {space for _, space, _ in self.readings}
         measured = {"probabilities", "logits"} if self.search.objective == "mse" else {"probabilities"}
         is_error = self.search.objective in ("mse", "prob_mse") and not self.search.goal.has_floor
         return is_error and spaces <= measured and all(item.nodes != "chord-length" for item in self.encodings)
@@ -160,11 +183,23 @@ class StudySpec(Section):
         frozen = self.evaluation.frozen_at
         if frozen is not None and frozen not in counts:
             raise ValueError(f"`evaluation.frozen_at` must be one of `code.stragglers`, but got {frozen}.")
-        spaces = {space for _, space in self.readings}
+        spaces = {space for _, space, _ in self.readings}
         if self.search.objective == "mse" and "logits" in spaces and len(spaces) > 1:
             raise ValueError(
                 'objective = "mse" cannot compare an MSE in logits with one in probabilities; '
                 'use objective = "prob_mse", or leave "logits" out of `search.decode_spaces`.'
+            )
+        if "copies" in self.search.nodes and not any(kind.startswith("copies-") for kind in self._node_kinds):
+            raise ValueError('in `search`: nodes = "copies" needs `copies`, how many copies of every query there are.')
+        if "spline" not in self.search.decoders and "chord-length" in self._node_kinds:
+            raise ValueError(
+                'the nodes "chord-length" are fitted to each group, which only the decoder "spline" can read; '
+                "list it in `search.decoders`, or other nodes."
+            )
+        if "calibrated" in self.search.decoders and not self.evaluation.tuning_groups >= _LEAST_CALIBRATION:
+            raise ValueError(
+                f'the decoder "calibrated" needs `evaluation.tuning_groups` of at least {_LEAST_CALIBRATION}, of which '
+                f"each is scored by what the others tell, but got {self.evaluation.tuning_groups}."
             )
         blocks = self.search.blocks
         if self.search.pruner != "none" and not blocks <= self.evaluation.tuning_groups:

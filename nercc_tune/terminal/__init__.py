@@ -2,7 +2,7 @@
 
 from nercc_tune.terminal.adding import adding_progress
 from nercc_tune.terminal.advice import table_of_advice
-from nercc_tune.terminal.figures import show_smoothing
+from nercc_tune.terminal.figures import show_parameter, show_smoothing
 from nercc_tune.terminal.progress import LaunchProgress
 from nercc_tune.terminal.results import closing_lines, policy_lines, table_of_results
 from nercc_tune.terminal.studies import describe_studies, table_of_studies
@@ -19,6 +19,7 @@ __all__ = [
     "describe_studies",
     "make_console",
     "policy_lines",
+    "show_parameter",
     "show_smoothing",
     "table_of_advice",
     "table_of_results",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nercc_tune.records import Interval
+from nercc_tune.records import Interval, Kernel, Parameter
 
-__all__ = ["show_change", "show_interval", "show_smoothing"]
+__all__ = ["show_change", "show_interval", "show_parameter", "show_smoothing"]
 
 
 def show_smoothing(value: float) -> str:
@@ -15,6 +15,16 @@ def show_smoothing(value: float) -> str:
         ('0', '3.16e-07')
     """
     return "0" if value == 0 else f"{value:.2e}"
+
+
+def show_parameter(parameter: Parameter) -> str:
+    """Return what a decoder is set to: λ_dec, or the kernel in symbols.
+
+    Example:
+        >>> show_parameter(0.0), show_parameter(Kernel(range=2.0, nugget=0.01))
+        ('0', 'ν 1.5, ℓ 2, nugget 0.01')
+    """
+    return parameter.label if isinstance(parameter, Kernel) else show_smoothing(parameter)
 
 
 def show_interval(interval: Interval) -> str:

@@ -12,7 +12,7 @@ from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
 from nercc_tune.launch.result import LaunchResult
 from nercc_tune.spec import StudySpec
-from nercc_tune.terminal.figures import show_change, show_interval, show_smoothing
+from nercc_tune.terminal.figures import show_change, show_interval, show_parameter, show_smoothing
 from nercc_tune.text.redaction import masked
 
 __all__ = ["closing_lines", "policy_lines", "table_of_results"]
@@ -26,9 +26,16 @@ def table_of_results(table: TunedTable) -> Table:
     has_designs = any(entry.design != table.reference for entry in table.entries)
     has_waiting = any(entry.waiting is not None for entry in table.entries)
     shown = Table(title=f"{table.study}: tuned codes on held-out queries (95 % intervals)", title_justify="left")
+    decoding = "λ_dec" if all(entry.kernel is None for entry in table.entries) else "decoder"
     code, wait = (["code"] if has_designs else []), ([table.wait] if has_waiting else [])
-    for name in ("S", *wait, *code, "λ_enc", "λ_dec", _ERRORS[error], "to BACC", "to (0, 0)", "RelAcc", "agreement"):
-        is_wide = name in ("code", _ERRORS[error], "to BACC", "to (0, 0)")  # they give way in a narrow terminal
+    for name in ("S", *wait, *code, "λ_enc", decoding, _ERRORS[error], "to BACC", "to (0, 0)", "RelAcc", "agreement"):
+        is_wide = name in (
+            "code",
+            "decoder",
+            _ERRORS[error],
+            "to BACC",
+            "to (0, 0)",
+        )  # they give way in a narrow terminal
         shown.add_column(name, justify="left" if name == "code" else "right", no_wrap=not is_wide)
     for entry in table.entries:
         shown.add_row(
@@ -36,7 +43,7 @@ def table_of_results(table: TunedTable) -> Table:
             *([f"{entry.waiting:.3g}" if entry.waiting is not None else "–"] if has_waiting else []),
             *([entry.design.label] if has_designs else []),
             show_smoothing(entry.lambda_enc),
-            show_smoothing(entry.lambda_dec),
+            show_parameter(entry.parameter),
             show_interval(getattr(entry.heldout, error)),
             show_change(entry.gains.get("bacc")),
             show_change(entry.gains.get("nercc_ag")),
@@ -50,16 +57,17 @@ def policy_lines(table: TunedTable) -> str:
     """Return the policy in a line, and what it is worth beside the best single pair in another."""
     policy, error = table.policy, table.goal.error
     pairs = ", ".join(
-        f"S={write_count(cell)}: {show_smoothing(entry.lambda_dec)}"
+        f"S={write_count(cell)}: {show_parameter(entry.parameter)}"
         for cell, entry in zip(table.entries, policy.entries, strict=True)
     )
     single = policy.single
+    by_count = "λ_dec by S" if policy.design.decoder == "spline" else "decoded by S"
     return "\n".join(
         [
-            f"policy: {policy.design.label}, λ_enc {show_smoothing(policy.lambda_enc)} for all, λ_dec by S ({pairs})",
+            f"policy: {policy.design.label}, λ_enc {show_smoothing(policy.lambda_enc)} for all, {by_count} ({pairs})",
             (
                 f"expected over S: policy {show_interval(getattr(policy.heldout, error))}, best single pair "
-                f"({show_smoothing(single.lambda_enc)}, {show_smoothing(single.lambda_dec)}) "
+                f"({show_smoothing(single.lambda_enc)}, {show_parameter(single.parameter)}) "
                 f"{show_interval(getattr(single.heldout, error))}, difference {show_interval(policy.minus_single)}"
             ),
         ]

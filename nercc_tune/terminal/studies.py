@@ -111,10 +111,25 @@ def _best(best: TrialRecord | None) -> dict[str, Any] | None:
     if best is None:
         return None
     values = to_json(best)
-    return {name: values[name] for name in ("uid", "proposal", "design", "lambda_enc", "lambda_dec", "score")}
+    return {
+        name: values[name]
+        for name in ("uid", "proposal", "design", "lambda_enc", "lambda_dec", "kernel", "score")
+        if name in values
+    }
 
 
 def _tuned(entry: TunedEntry) -> dict[str, Any]:
     values = to_json(entry)
-    names = ("design", "lambda_enc", "lambda_dec", "df_enc", "df_dec", "is_feasible", "heldout", "baselines", "gains")
-    return {name: values[name] for name in names}
+    names = (
+        "design",
+        "lambda_enc",
+        "lambda_dec",
+        "kernel",
+        "df_enc",
+        "df_dec",
+        "is_feasible",
+        "heldout",
+        "baselines",
+        "gains",
+    )
+    return {name: values[name] for name in names if name in values}

@@ -111,7 +111,8 @@ def trial_params(record: TrialRecord) -> dict[str, str]:
         "nodes": record.design.nodes,
         "assignment": record.design.assignment,
         "decode_space": record.design.decode_space,
-    }
+        "decoder": record.design.decoder,
+    } | ({} if record.kernel is None else {name: repr(value) for name, value in vars(record.kernel).items()})
 
 
 def trial_metrics(record: TrialRecord) -> dict[str, float]:

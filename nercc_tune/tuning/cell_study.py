@@ -9,14 +9,26 @@ from dataclasses import replace
 from typing import Any
 
 import optuna
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, get_storage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from nercc_tune.records import Cell, Encoding, Policy, Provenance, Score, TrialRecord, TunedEntry, to_json
+from nercc_tune.records import (
+    Cell,
+    Encoding,
+    Kernel,
+    Parameter,
+    Policy,
+    Provenance,
+    Reading,
+    Score,
+    TrialRecord,
+    TunedEntry,
+    to_json,
+)
 from nercc_tune.spec import StudySpec
 from nercc_tune.tuning.cell_reading import (
     BASELINES,
@@ -30,7 +42,17 @@ from nercc_tune.tuning.cell_reading import (
     record_of,
     state_of,
 )
-from nercc_tune.tuning.samplers import ASSIGNMENT, DECODE_SPACE, LAMBDA_DEC, LAMBDA_ENC, NODES, ORDERING, Value
+from nercc_tune.tuning.samplers import (
+    ASSIGNMENT,
+    DECODE_SPACE,
+    DECODER,
+    KERNEL,
+    LAMBDA_DEC,
+    LAMBDA_ENC,
+    NODES,
+    ORDERING,
+    Value,
+)
 from nercc_tune.tuning.space import distributions, pruner
 
 _DIRECTION = {False: StudyDirection.MINIMIZE, True: StudyDirection.MAXIMIZE}
@@ -106,20 +128,33 @@ class CellStudy:
             return otherwise
         return str(trial.suggest_categorical(name, distribution.choices))
 
+    def fix(self, trial: Trial, values: Mapping[str, Value]) -> None:
+        """Give a started trial the values of parameters that were not sampled; its sampler must be given them, too."""
+        for name in values:
+            distribution = self._distributions[name]
+            if isinstance(distribution, CategoricalDistribution):
+                trial.suggest_categorical(name, distribution.choices)
+            elif isinstance(distribution, FloatDistribution):
+                trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+
     def encoder_parameters(self, encoding: Encoding) -> dict[str, Value]:
         """Return the parameters that stand for an encoding: `suggest` and `choose` read them back."""
         smoothing = self._within(LAMBDA_ENC, encoding.lambda_enc)
         return self._searched({LAMBDA_ENC: smoothing, ORDERING: encoding.ordering, NODES: encoding.nodes})
 
-    def decoder_parameters(self, lambda_dec: float, assignment: str, decode_space: str) -> dict[str, Value]:
+    def decoder_parameters(self, parameter: Parameter, reading: Reading) -> dict[str, Value]:
         """Return the parameters that stand for how answers are read."""
-        smoothing = self._within(LAMBDA_DEC, lambda_dec)
-        return self._searched({LAMBDA_DEC: smoothing, ASSIGNMENT: assignment, DECODE_SPACE: decode_space})
+        assignment, decode_space, decoder = reading
+        values: dict[str, Value] = {ASSIGNMENT: assignment, DECODE_SPACE: decode_space, DECODER: decoder}
+        if isinstance(parameter, Kernel):
+            values |= {name: getattr(parameter, name) for name in KERNEL[: None if decoder == "calibrated" else 4]}
+        else:
+            values[LAMBDA_DEC] = self._within(LAMBDA_DEC, parameter)
+        return self._searched(values)
 
     def parameters(self, record: TrialRecord) -> dict[str, Value]:
         """Return the parameters that stand for a record."""
-        design = record.design
-        decoder = self.decoder_parameters(record.lambda_dec, design.assignment, design.decode_space)
+        decoder = self.decoder_parameters(record.parameter, record.design.reading)
         return self.encoder_parameters(record.encoding) | decoder
 
     def _searched(self, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -166,12 +201,12 @@ class CellStudy:
         Raises:
             SupersededError: If another worker has taken the proposal over, or the cell has it.
         """
-        score = record.score
+        score, params = record.score, self.parameters(record)
         started = self._start(
             create_trial(
                 state=TrialState.RUNNING,
-                params=self.parameters(record),
-                distributions=self._distributions,
+                params=params,
+                distributions={name: self._distributions[name] for name in params},
                 user_attrs={PROPOSAL: record.proposal, RECORD: _attribute(record)},
                 intermediate_values=dict(enumerate(block_values)),
                 constraints=self._goal.shortfalls(score) if score and self._goal.has_floor else None,

@@ -28,7 +28,7 @@ class Proposal(Strict):
     """What is evaluated in every cell.
 
     Attributes:
-        readings: From which each cell takes its best, with its best λ_dec.
+        readings: From which each cell takes its best, with its best λ_dec or kernel.
         lambda_dec: Given λ_dec for the one reading there is then; None where each cell takes its best.
     """
 
@@ -88,7 +88,7 @@ class Proposals:
             number=number,
             proposed_for=next(iter(self.studies)),
             encoding=self.spec.encodings[max(number - 1, 0)],
-            readings=self.spec.readings[:1] if is_origin else self.spec.readings,
+            readings=((*self.spec.readings[0][:2], "spline"),) if is_origin else self.spec.readings,
             lambda_dec=0.0 if is_origin else None,
         )
 
@@ -99,7 +99,7 @@ class Proposals:
             number=first.proposal,
             proposed_for=first.proposed_for,
             encoding=first.encoding,
-            readings=self.spec.readings if is_profiled else ((first.design.assignment, first.design.decode_space),),
+            readings=self.spec.readings if is_profiled else (first.design.reading,),
             lambda_dec=None if is_profiled else first.lambda_dec,
         )
 
@@ -120,8 +120,7 @@ class Proposals:
         if planned is not None:
             sampler.given |= study.encoder_parameters(planned.encoding)
             if planned.lambda_dec is not None:
-                ((assignment, space),) = planned.readings
-                sampler.given |= study.decoder_parameters(planned.lambda_dec, assignment, space)
+                sampler.given |= study.decoder_parameters(planned.lambda_dec, planned.readings[0])
         trial = study.ask(sampler, proposal=number)
         return Sampled(proposal=self._suggest(number, owner, trial), trial=trial, sampler=sampler)
 
@@ -129,11 +128,10 @@ class Proposals:
         """Tell Optuna what was found best of the parameters that were not sampled."""
         if not self._is_profiled:
             return
-        study, design = self.studies[sampled.proposal.proposed_for], record.design
-        sampled.sampler.given |= study.decoder_parameters(record.lambda_dec, design.assignment, design.decode_space)
-        study.suggest(sampled.trial, LAMBDA_DEC)
-        study.choose(sampled.trial, ASSIGNMENT, otherwise=design.assignment)
-        study.choose(sampled.trial, DECODE_SPACE, otherwise=design.decode_space)
+        study = self.studies[sampled.proposal.proposed_for]
+        found = study.decoder_parameters(record.parameter, record.design.reading)
+        sampled.sampler.given |= found
+        study.fix(sampled.trial, found)
 
     def _suggest(self, number: int, owner: int, trial: Trial) -> Proposal:
         """Sample what a proposal is made of, in a fixed order."""
@@ -145,10 +143,10 @@ class Proposals:
         )
         readings, lambda_dec = self.spec.readings, None
         if not self._is_profiled:
-            assignment, space = readings[0]
+            assignment, space, _ = readings[0]
             assignment = study.choose(trial, ASSIGNMENT, otherwise=assignment)
             chosen = study.choose(trial, DECODE_SPACE, otherwise=space)
-            readings = tuple(reading for reading in readings if reading == (assignment, chosen))
+            readings = tuple(reading for reading in readings if reading[:2] == (assignment, chosen))
             lambda_dec = study.suggest(trial, LAMBDA_DEC)
         return Proposal(number=number, proposed_for=owner, encoding=encoding, readings=readings, lambda_dec=lambda_dec)
 

@@ -43,8 +43,9 @@ class Recorder:
             return replace(blank, reason=str(error), finished_ms=now_ms())
         return replace(
             blank,
-            design=replace(blank.design, assignment=best.assignment, decode_space=best.decode_space),
+            design=blank.design.with_reading(best.reading),
             lambda_dec=best.lambda_dec,
+            kernel=best.kernel,
             score=best.score,
             profile=best.profile,
             others=tuple(others),
@@ -52,8 +53,7 @@ class Recorder:
         )
 
     def _blank(self, stragglers: int, proposal: Proposal) -> TrialRecord:
-        assignment, space = proposal.readings[0]
-        design = replace(self.proposals.spec.reference, assignment=assignment, decode_space=space)
+        design = self.proposals.spec.reference.with_reading(proposal.readings[0])
         now = now_ms()
         return TrialRecord(
             uid=f"{self.proposals.studies[stragglers].cell.name}#{proposal.number}",

@@ -22,6 +22,9 @@ ORDERING = "ordering"
 NODES = "nodes"
 ASSIGNMENT = "assignment"
 DECODE_SPACE = "decode_space"
+DECODER = "decoder"
+KERNEL = ("smoothness", "range", "nugget", "temperature", "weight", "ridge")
+"""Parameters of a decoder that is no spline; what a kind does not have is no parameter of its trials."""
 
 Value = float | str
 
@@ -35,7 +38,7 @@ _R_STEPS = (1 / _PLASTIC, 1 / _PLASTIC**2)
 class GivenSampler(BaseSampler):
     """Samples with another sampler, except for the parameters that are given.
 
-    With strategy `profile`, λ_dec, assignment and decode space are given once the best of them were found on the
+    With strategy `profile`, λ_dec or kernel and the reading are given once the best of them were found on the
     outputs of the sampled encoder, and the wrapped sampler sees a study in what decides the encoder alone.
     """
 
@@ -159,6 +162,6 @@ def _designed(spec: StudySpec, turn: int) -> dict[str, Value]:
     encoding = spec.encodings[combination % len(spec.encodings)]
     given |= {ORDERING: encoding.ordering, NODES: encoding.nodes}
     if joint:
-        assignment, space = spec.readings[combination // len(spec.encodings)]
+        assignment, space, _ = spec.readings[combination // len(spec.encodings)]
         given |= {ASSIGNMENT: assignment, DECODE_SPACE: space}
     return given

@@ -8,27 +8,40 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, WilcoxonPruner
 
+from nercc_tune.records import SMOOTHNESSES
 from nercc_tune.spec import StudySpec
-from nercc_tune.tuning.samplers import ASSIGNMENT, DECODE_SPACE, LAMBDA_DEC, LAMBDA_ENC, NODES, ORDERING
+from nercc_tune.tuning.samplers import ASSIGNMENT, DECODE_SPACE, DECODER, LAMBDA_DEC, LAMBDA_ENC, NODES, ORDERING
 
 _PRUNER_STARTUP = 4
 # Of five blocks all must be worse than the best trial's: 2⁻⁵ = 0.03 of p, and four give 0.06.
 _WILCOXON_P = 0.1
 
+_KERNEL: dict[str, BaseDistribution] = {
+    "smoothness": CategoricalDistribution(SMOOTHNESSES),
+    "range": FloatDistribution(0.0, 100.0),
+    "nugget": FloatDistribution(0.0, 10.0),
+    "temperature": FloatDistribution(0.0, 1000.0),
+    "weight": FloatDistribution(0.0, 1.0),
+    "ridge": FloatDistribution(0.0, 10.0),
+}
+
 
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
-    """Return the parameters of a study: both λ, and whatever has several choices."""
+    """Return the parameters of a study: both λ, those of kernels, and whatever has several choices."""
     search = spec.search
     ranges = {LAMBDA_ENC: search.lambda_enc, LAMBDA_DEC: search.lambda_dec}
     choices = {
         ORDERING: search.orderings,
-        NODES: search.nodes,
+        NODES: tuple(dict.fromkeys(encoding.nodes for encoding in spec.encodings)),
         ASSIGNMENT: search.assignments,
         DECODE_SPACE: search.decode_spaces,
+        DECODER: search.decoders if "spline" in search.decoders else ("spline", *search.decoders),  # of (0, 0)
     }
     found: dict[str, BaseDistribution] = {
         name: FloatDistribution(span.low, span.high, log=True) for name, span in ranges.items()
     }
+    if any(kind != "spline" for kind in search.decoders):
+        found |= _KERNEL
     return found | {name: CategoricalDistribution(listed) for name, listed in choices.items() if len(listed) > 1}
 
 

@@ -71,7 +71,7 @@ def _least(evaluator: CellEvaluator, spec: StudySpec, lambda_enc: float, grid: T
     design = spec.reference
     truth = evaluator.drawn.truth(design, design.decode_space)
     answers = truth.answers(evaluator.drawn.answers(design.encoding(lambda_enc)))
-    curve = evaluator.decoder(design, design.assignment).prepare(answers).error_curve(truth)
+    curve = evaluator.decoder(design.encoding(lambda_enc), design.reading).prepare(answers).error_curve(truth)
     assert curve is not None
     return float(curve(grid).mean(0).min())
 

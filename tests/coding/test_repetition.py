@@ -33,9 +33,9 @@ def test_an_estimate_is_the_mean_of_its_own_answers() -> None:
     assert REPLICATION.decode(answers, [0, 1, 2, 3, 4, 6]).tolist() == pytest.approx([11.5 / 3, 1.5, 4.0])
 
 
-def test_an_unanswered_query_gets_the_mean_of_all_answers_that_arrived() -> None:
+def test_an_unanswered_query_gets_the_mean_of_the_outputs_that_are_known() -> None:
     answers = torch.tensor([1.0, 3.0, 8.0])
-    assert REPLICATION.decode(answers, [0, 3, 7]).tolist() == pytest.approx([2.0, 8.0, 4.0])
+    assert REPLICATION.decode(answers, [0, 3, 7]).tolist() == pytest.approx([2.0, 8.0, 5.0])
     assert UNCODED.decode(torch.tensor([1.0, 4.0]), [0, 2]).tolist() == pytest.approx([1.0, 2.5, 4.0])
 
 

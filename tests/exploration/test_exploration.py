@@ -157,10 +157,10 @@ def test_the_policy_goes_on_beyond_its_counts(history: StudyHistory) -> None:
     code = codes_to_send(history, 2)["policy"]
     assert history.policy is not None
     by_count = {entry.stragglers: entry.lambda_dec for entry in history.policy.entries}
-    assert callable(code.lambda_dec)
-    assert code.lambda_dec(12) == by_count[2]
-    assert code.lambda_dec(9) == by_count[4]
-    assert code.lambda_dec(3) == by_count[4]
+    assert callable(code.parameter)
+    assert code.parameter(12) == by_count[2]
+    assert code.parameter(9) == by_count[4]
+    assert code.parameter(3) == by_count[4]
 
 
 def test_before_the_choice_the_best_trial_is_sent(history: StudyHistory) -> None:

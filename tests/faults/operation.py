@@ -39,6 +39,7 @@ patience = 0
 lambda_enc = {{ low = 1e-8, high = 1.0 }}
 lambda_dec = {{ low = 1e-8, high = 1.0 }}
 [evaluation]
+replication = false
 tuning_groups = 2
 tuning_masks = 3
 validation_groups = 1

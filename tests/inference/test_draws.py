@@ -13,7 +13,7 @@ def test_the_draws_of_a_part_share_groups_and_outputs() -> None:
     assert tuning.outputs.groups.key != heldout.outputs.groups.key
     truth = tuning.groups.truth(Design(), "probabilities")
     assert tuning.uncoded_accuracy == pytest.approx(float(truth.accuracy.mean()))
-    readings: tuple[Reading, ...] = (("identity", "probabilities"),)
+    readings: tuple[Reading, ...] = (("identity", "probabilities", "spline"),)
     tuning.evaluators[2].best(Encoding(lambda_enc=1e-3), readings)
     before = tuning.outputs.forwards
     tuning.evaluators[4].best(Encoding(lambda_enc=1e-3), readings)

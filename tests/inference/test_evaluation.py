@@ -16,6 +16,7 @@ from nercc_tune.inference import (
     OutputStore,
     WorkerOutputs,
 )
+from nercc_tune.inference.calibration import Calibration
 from nercc_tune.records import DECODE_SPACES, Cell, DecodeSpace, Design, Encoding, Goal, Metric, Option, Reading, Score
 from nercc_tune.records.timings import Timings
 from nercc_tune.straggling import Arrivals, Bursts, Exactly, FirstArrivals, Independent, ShiftedExponential
@@ -68,7 +69,7 @@ class Bench:
         )
         cell = Cell(study="bench", model="counting", data="", queries=5, workers=9, stragglers=3, fewest=3, weight=1.0)
         self.evaluator = CellEvaluator(
-            cell, arrivals, drawn=drawn, goal=goal or Goal(), grid=GRID, timings=self.timings
+            cell, arrivals, drawn=drawn, calibration=Calibration(drawn), goal=goal or Goal(), grid=GRID
         )
 
     @property
@@ -196,7 +197,7 @@ def test_the_profile_is_of_the_error_that_goes_with_the_goal(metric: Metric) -> 
 @pytest.mark.parametrize("design", DESIGNS, ids=PROFILED)
 def test_the_best_is_not_beaten_by_any_smoothing_of_the_grid(design: Design) -> None:
     bench = Bench(arrivals=ARRIVALS["a random count"])
-    readings: tuple[Reading, ...] = ((design.assignment, design.decode_space),)
+    readings: tuple[Reading, ...] = (design.reading,)
     (best,) = bench.evaluator.best(design.encoding(1e-5), readings)
     assert len(best.profile) == len(GRID)
     assert best.profile == pytest.approx(bench.evaluator.option(design, 1e-5, 0.0).profile, rel=1e-6)
@@ -208,14 +209,16 @@ def test_the_best_is_not_beaten_by_any_smoothing_of_the_grid(design: Design) -> 
 def test_the_best_by_another_goal_is_not_beaten_either(goal: Goal) -> None:
     bench = Bench(goal=goal)
     for space in DECODE_SPACES:
-        (best,) = bench.evaluator.best(Encoding(lambda_enc=1e-5), (("identity", space),))
+        (best,) = bench.evaluator.best(Encoding(lambda_enc=1e-5), (("identity", space, "spline"),))
         tried = [bench.evaluator.metrics(Design(decode_space=space), 1e-5, value).score() for value in GRID]
         assert goal.rank(best.score) <= min(goal.rank(score) for score in tried)
 
 
 def test_readings_come_best_first_and_cost_no_forward() -> None:
     bench = Bench(goal=Goal(metric="prob_mse"))
-    readings: tuple[Reading, ...] = tuple((a, space) for a in ("identity", "interleaved") for space in DECODE_SPACES)
+    readings: tuple[Reading, ...] = tuple(
+        (a, space, "spline") for a in ("identity", "interleaved") for space in DECODE_SPACES
+    )
     encoding = Encoding(ordering="projection", nodes="uniform", lambda_enc=1e-4)
     alone = [bench.evaluator.best(encoding, (reading,))[0] for reading in readings]
     forwards = bench.outputs.forwards
@@ -240,7 +243,7 @@ def _of_groups(metrics: MaskedMetrics, groups: slice) -> Score:
 @pytest.mark.parametrize("design", DESIGNS, ids=PROFILED)
 def test_a_block_is_evaluated_on_its_groups_alone(design: Design) -> None:
     bench = Bench(blocks=3, arrivals=ARRIVALS["a random count"])
-    readings: tuple[Reading, ...] = ((design.assignment, design.decode_space),)
+    readings: tuple[Reading, ...] = (design.reading,)
     everything = Bench(arrivals=ARRIVALS["a random count"]).evaluator
     for block, groups in enumerate(bench.outputs.blocks):
         (best,) = bench.evaluator.best(design.encoding(1e-4), readings, block=block)
@@ -252,7 +255,7 @@ def test_a_block_is_evaluated_on_its_groups_alone(design: Design) -> None:
 
 def _evaluations(bench: Bench) -> Sequence[Callable[[], object]]:
     def best(lambda_enc: float) -> Callable[[], tuple[Option, ...]]:
-        return lambda: bench.evaluator.best(Encoding(lambda_enc=lambda_enc), (("identity", "probabilities"),))
+        return lambda: bench.evaluator.best(Encoding(lambda_enc=lambda_enc), (("identity", "probabilities", "spline"),))
 
     def option(lambda_enc: float, lambda_dec: float) -> Callable[[], Option]:
         return lambda: bench.evaluator.option(Design(), lambda_enc, lambda_dec)
@@ -282,7 +285,7 @@ def test_degrees_of_freedom_are_the_mean_over_the_masks(assignment: str) -> None
         code = GroupCode(_nercc(0.0, 1e-2), queries=5, workers=9, placement=Placement.of(design))
         inner = NerccCode(NODES, lambda_enc=0.0, lambda_dec=1e-2)
         each = [inner.df_dec(code.position[torch.from_numpy(mask)].sort().values) for mask in arrivals.arrived]
-        assert Bench(arrivals=arrivals).evaluator.df_dec(design, 1e-2) == pytest.approx(np.mean(each), rel=1e-8)
+        assert Bench(arrivals=arrivals).evaluator.df_dec(design, 0.0, 1e-2) == pytest.approx(np.mean(each), rel=1e-8)
 
 
 def test_waiting_is_the_mean_over_the_masks() -> None:

@@ -87,7 +87,7 @@ def test_the_least_expected_error_wins() -> None:
     first, second, third = policy_candidates(_cells(0.5, 0.5), _options(errors))
     assert [item.lambda_enc for item in (first, second, third)] == [1e-2, 1e-4, 0.0]
     assert first.expected == pytest.approx((0.0, 0.22, 0.22))
-    assert first.lambda_dec == {2: 2 * (1e-7 + 1e-2), 4: 4 * (1e-7 + 1e-2)}
+    assert first.parameters == {2: 2 * (1e-7 + 1e-2), 4: 4 * (1e-7 + 1e-2)}
     assert first.profile == pytest.approx((0.22, 1.0))
 
 
@@ -127,7 +127,7 @@ def test_of_an_encoder_that_was_tried_twice_the_better_counts() -> None:
     trial = _trial(0, 1e-4, _score(0.1))
     options = {2: [(trial, _option(_score(0.4), lambda_dec=1e-3)), (trial, _option(_score(0.3), lambda_dec=1e-2))]}
     (found,) = policy_candidates(_cells(1.0), options)
-    assert found.lambda_dec == {2: 1e-2}
+    assert found.parameters == {2: 1e-2}
     assert found.expected[1] == pytest.approx(0.3)
 
 

@@ -34,7 +34,7 @@ def _failed(cell: CellHistory) -> CellHistory:
     return replace(cell, trials=trials)
 
 
-def _by_proposal(cell: CellHistory) -> dict[int, TrialRecord]:
+def _by_proposal(cell: CellHistory) -> dict[int | None, TrialRecord]:
     return {trial.proposal: trial for trial in cell.trials}
 
 

@@ -122,7 +122,9 @@ def test_the_policy_is_judged_on_the_heldout_draws(judged: tuple[Judge, StudyHis
         found = judge_.judged(entry.stragglers, evaluator.metrics(policy.design, policy.lambda_enc, entry.lambda_dec))
         mine.append(found)
         assert entry.heldout == judge(found.metrics, found.bootstrap)
-        assert entry.df_dec == judge_.tuning.evaluators[entry.stragglers].df_dec(policy.design, entry.lambda_dec)
+        assert entry.df_dec == judge_.tuning.evaluators[entry.stragglers].df_dec(
+            policy.design, policy.lambda_enc, entry.lambda_dec
+        )
     assert policy.heldout == expect(mine)
     weighted = sum(
         judge_.heldout.evaluators[entry.stragglers].cell.weight * entry.heldout.mse.mean for entry in policy.entries

@@ -57,7 +57,7 @@ def test_a_file_is_served_as_it_was_saved(tmp_path: Path) -> None:
 def test_a_cells_code_has_the_entrys_sizes_design_and_pair(stragglers: int) -> None:
     code, entry = ServedTable(TABLE).code(stragglers=stragglers), TABLE.entry(stragglers)
     assert (code.queries, code.workers) == (entry.queries, entry.workers) == (50, 200)
-    assert (code.lambda_enc, code.lambda_dec) == (entry.lambda_enc, entry.lambda_dec)
+    assert (code.lambda_enc, code.parameter) == (entry.lambda_enc, entry.lambda_dec)
     assert code.design == entry.design
     expected = _by_hand(entry.design, entry.lambda_enc, entry.lambda_dec).on(QUERIES)
     arrived = torch.arange(stragglers, 200)
@@ -142,7 +142,7 @@ _NEXT_LARGER = [(200, 20), (199, 20), (181, 20), (180, 20), (179, 40), (160, 40)
 def test_the_policy_takes_the_decoder_of_the_next_larger_straggler_count(arrived: int, count: int) -> None:
     code = ServedTable(TABLE).code(arrived=arrived)
     (expected,) = (entry.lambda_dec for entry in TABLE.policy.entries if entry.stragglers == count)
-    assert (code.lambda_enc, code.lambda_dec) == (TABLE.policy.lambda_enc, expected)
+    assert (code.lambda_enc, code.parameter) == (TABLE.policy.lambda_enc, expected)
     assert (code.queries, code.workers) == (50, 200)
 
 
@@ -171,13 +171,13 @@ def test_the_policys_entries_may_come_in_any_order() -> None:
     shuffled = ServedTable(replace(TABLE, policy=policy))
     for arrived in (200, 170, 130):
         expected = ServedTable(TABLE).code(arrived=arrived)
-        assert shuffled.code(arrived=arrived).lambda_dec == expected.lambda_dec
+        assert shuffled.code(arrived=arrived).parameter == expected.parameter
 
 
 def test_all_codes_of_the_policy_send_the_same_coded_queries() -> None:
     served = ServedTable(TABLE)
     first, second, any_number = served.code(arrived=190), served.code(arrived=125), served.policy()
-    assert first.lambda_dec != second.lambda_dec
+    assert first.parameter != second.parameter
     assert torch.equal(first.encoder_matrix, second.encoder_matrix)
     assert torch.equal(first.encoder_matrix, any_number.encoder_matrix)
 
@@ -221,7 +221,7 @@ def test_fewer_arrived_than_were_tuned_for_or_more_than_there_are_is_an_error(ar
 @pytest.mark.parametrize("count", ["40", " 40", 40.0, np.int64(40), torch.tensor(40)])
 def test_a_count_may_come_as_configurations_and_data_frames_have_it(count: Any) -> None:
     served = ServedTable(TABLE)
-    assert served.code(stragglers=count).lambda_dec == served.code(stragglers=40).lambda_dec
+    assert served.code(stragglers=count).parameter == served.code(stragglers=40).parameter
 
 
 @pytest.mark.parametrize("count", ["many", "4.5", "-1", 40.5, math.nan, True, [40]])

@@ -112,7 +112,7 @@ def test_the_trials_place_the_points_of_a_grid() -> None:
 def test_without_lists_the_code_alone_is_searched() -> None:
     spec = tiny_spec("code.ordering=projection", "code.nodes=uniform", "code.assignment=interleaved", "code.rack=3")
     assert spec.encodings == (Encoding(ordering="projection", nodes="uniform"),)
-    assert spec.readings == (("interleaved", "probabilities"),)
+    assert spec.readings == (("interleaved", "probabilities", "spline"),)
     assert spec.reference == Design(
         ordering="projection", nodes="uniform", chord_power=0.5, assignment="interleaved", rack=3
     )
@@ -132,10 +132,10 @@ def test_lists_take_the_place_of_the_code() -> None:
         ("arrival", "chord-length", 0.0),
     ]
     assert spec.readings == (
-        ("interleaved", "probabilities"),
-        ("interleaved", "logits-softmax"),
-        ("identity", "probabilities"),
-        ("identity", "logits-softmax"),
+        ("interleaved", "probabilities", "spline"),
+        ("interleaved", "logits-softmax", "spline"),
+        ("identity", "probabilities", "spline"),
+        ("identity", "logits-softmax", "spline"),
     )
     assert spec.reference == Design()
 
@@ -182,6 +182,9 @@ def test_units_that_there_are_not_are_refused() -> None:
 
 
 def test_studies_of_versions_without_a_key_keep_their_digests() -> None:
-    assert tiny_spec().digest == "1c5f1569143f7b0a534691cb6225b9049a48298ddb8bcdc0e104842cd7fe0609"
+    assert (
+        tiny_spec("evaluation.replication=true").digest
+        == "1c5f1569143f7b0a534691cb6225b9049a48298ddb8bcdc0e104842cd7fe0609"
+    )
     assert tiny_spec("workload.outputs=logits").digest == tiny_spec().digest
     assert tiny_spec("workload.outputs=probabilities").digest != tiny_spec().digest

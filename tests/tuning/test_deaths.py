@@ -12,7 +12,7 @@ from optuna.trial import Trial, TrialState
 from typing_extensions import override
 
 from nercc_tune.inference import CellEvaluator
-from nercc_tune.records import Design, Encoding, Option, Reading, TrialRecord
+from nercc_tune.records import Design, Encoding, Option, Parameter, Reading, TrialRecord
 from nercc_tune.spec import StudySpec
 from nercc_tune.tuning import CellStudy, Proposals, search
 from nercc_tune.tuning.leases import Leases
@@ -38,9 +38,9 @@ class Deadly(CellEvaluator):
         return self.inner.best(encoding, readings, block=block)
 
     @override
-    def option(self, design: Design, lambda_enc: float, lambda_dec: float) -> Option:
+    def option(self, design: Design, lambda_enc: float, parameter: Parameter) -> Option:
         self._count(lambda_enc)
-        return self.inner.option(design, lambda_enc, lambda_dec)
+        return self.inner.option(design, lambda_enc, parameter)
 
     def _count(self, lambda_enc: float) -> None:
         self.calls.append(None)

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from typing_extensions import override
 
 from nercc_tune.inference import CellEvaluator
-from nercc_tune.records import Design, Encoding, Option, Reading, TrialRecord
+from nercc_tune.records import Design, Encoding, Option, Parameter, Reading, TrialRecord
 from nercc_tune.tuning import CellStudy, samplers
 from tests.fakes import Bench, bench, timeless, tiny_spec
 
@@ -38,9 +38,9 @@ class Stopped(CellEvaluator):
         return self.inner.best(encoding, readings, block=block)
 
     @override
-    def option(self, design: Design, lambda_enc: float, lambda_dec: float) -> Option:
+    def option(self, design: Design, lambda_enc: float, parameter: Parameter) -> Option:
         self._count()
-        return self.inner.option(design, lambda_enc, lambda_dec)
+        return self.inner.option(design, lambda_enc, parameter)
 
     def _count(self) -> None:
         self.calls.append(None)

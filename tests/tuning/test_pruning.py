@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from typing_extensions import override
 
 from nercc_tune.inference import CellEvaluator
-from nercc_tune.records import CellHistory, Design, Encoding, Option, Reading
+from nercc_tune.records import CellHistory, Design, Encoding, Option, Parameter, Reading
 from nercc_tune.selection import search_forwards
 from nercc_tune.spec import StudySpec
 from tests.fakes import Bench, FailsOnSmooth, bench, timeless, tiny_model, tiny_spec, tiny_workload
@@ -146,8 +146,8 @@ class Stopped(CellEvaluator):
         return self.inner.best(encoding, readings, block=block)
 
     @override
-    def option(self, design: Design, lambda_enc: float, lambda_dec: float) -> Option:
-        return self.inner.option(design, lambda_enc, lambda_dec)
+    def option(self, design: Design, lambda_enc: float, parameter: Parameter) -> Option:
+        return self.inner.option(design, lambda_enc, parameter)
 
 
 @pytest.mark.parametrize("pruner", PRUNERS)

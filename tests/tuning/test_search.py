@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from nercc_tune.errors import OutputError
 from nercc_tune.inference import CellEvaluator
-from nercc_tune.records import Design, Encoding, Option, Reading, TrialRecord
+from nercc_tune.records import Design, Encoding, Option, Parameter, Reading, TrialRecord
 from nercc_tune.tuning.samplers import sampler_for
 from tests.fakes import Bench, FailsOnSmooth, bench, timeless, tiny_model, tiny_spec, tiny_workload
 
@@ -27,9 +27,9 @@ class Refusing(CellEvaluator):
         return self.inner.best(encoding, readings, block=block)
 
     @override
-    def option(self, design: Design, lambda_enc: float, lambda_dec: float) -> Option:
+    def option(self, design: Design, lambda_enc: float, parameter: Parameter) -> Option:
         self._check(lambda_enc)
-        return self.inner.option(design, lambda_enc, lambda_dec)
+        return self.inner.option(design, lambda_enc, parameter)
 
     def _check(self, lambda_enc: float) -> None:
         if lambda_enc > self.above:
@@ -41,7 +41,7 @@ def _mse(evaluator: CellEvaluator, lambda_enc: float, lambda_dec: Sequence[float
     design = evaluator.drawn.reference
     truth = evaluator.drawn.truth(design, design.decode_space)
     answers = truth.answers(evaluator.drawn.answers(design.encoding(lambda_enc)))
-    curve = evaluator.decoder(design, design.assignment).prepare(answers).error_curve(truth)
+    curve = evaluator.decoder(design.encoding(lambda_enc), design.reading).prepare(answers).error_curve(truth)
     assert curve is not None
     mean: list[float] = curve(torch.tensor(lambda_dec, dtype=torch.float64)).mean(0).tolist()
     return mean

@@ -3,6 +3,8 @@
 from nercc_tune.inference.decoders.best import best_parameter, profile_of
 from nercc_tune.inference.decoders.decoder import Decoder, Decoding
 from nercc_tune.inference.decoders.joined import JoinedDecoder
+from nercc_tune.inference.decoders.kernel_search import best_kernel
+from nercc_tune.inference.decoders.kriging import KrigingDecoder
 from nercc_tune.inference.decoders.matrices import decode_by_matrices
 from nercc_tune.inference.decoders.spline import SplineDecoder
 
@@ -10,7 +12,9 @@ __all__ = [
     "Decoder",
     "Decoding",
     "JoinedDecoder",
+    "KrigingDecoder",
     "SplineDecoder",
+    "best_kernel",
     "best_parameter",
     "decode_by_matrices",
     "profile_of",

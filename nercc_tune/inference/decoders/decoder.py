@@ -8,6 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from nercc_tune.inference.metrics import Truth
+from nercc_tune.records import Parameter
 
 ErrorCurve = Callable[[Tensor], Tensor]
 """The MSE of each mask, [M, L] float64, at the values [L] of the parameter."""
@@ -16,11 +17,11 @@ ErrorCurve = Callable[[Tensor], Tensor]
 class Decoding(Protocol):
     """The answers of some groups as a decoder has prepared them."""
 
-    def estimates(self, parameter: float) -> Iterator[Tensor]:
+    def estimates(self, parameter: Parameter) -> Iterator[Tensor]:
         """Yield the estimates [m, G, K, c] of all masks in turn, a part at a time, in the decode space.
 
         Args:
-            parameter: The decoder's; λ_dec of a spline.
+            parameter: The decoder's: λ_dec of a spline, or a kernel.
         """
 
     def error_curve(self, truth: Truth) -> ErrorCurve | None:
@@ -34,7 +35,7 @@ class Decoding(Protocol):
 class Decoder(Protocol):
     """A way of reading estimates off the answers that arrived, under fixed masks, for every value of its parameter.
 
-    What depends on the masks alone is done once, for all answers: one decoder serves every λ_enc.
+    What depends on the masks alone is done once, for all answers: one spline decoder serves every λ_enc.
     """
 
     def prepare(self, answers: Tensor, *, groups: slice = slice(None)) -> Decoding:
@@ -45,5 +46,5 @@ class Decoder(Protocol):
             groups: Which of the groups that the decoder was made for the answers are of.
         """
 
-    def df(self, parameter: float) -> Tensor:
+    def df(self, parameter: Parameter) -> Tensor:
         """Return the effective degrees of freedom at a value of the parameter, [M] of all masks in turn."""

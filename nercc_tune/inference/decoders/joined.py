@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve
 from nercc_tune.inference.metrics import Truth
+from nercc_tune.records import Parameter
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class JoinedDecoder(Decoder):
         return _JoinedDecoding([part.prepare(answers, groups=groups) for part in self.parts])
 
     @override
-    def df(self, parameter: float) -> Tensor:
+    def df(self, parameter: Parameter) -> Tensor:
         return torch.cat([part.df(parameter) for part in self.parts])
 
 
@@ -33,7 +34,7 @@ class _JoinedDecoding(Decoding):
     parts: Sequence[Decoding]
 
     @override
-    def estimates(self, parameter: float) -> Iterator[Tensor]:
+    def estimates(self, parameter: Parameter) -> Iterator[Tensor]:
         for part in self.parts:
             yield from part.estimates(parameter)
 

@@ -13,6 +13,7 @@ from typing_extensions import override
 from nercc_tune.coding import NodeSet
 from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve
 from nercc_tune.inference.metrics import Truth
+from nercc_tune.records import Parameter, smoothing_of
 from nercc_tune.splines import SplineSpectrum
 
 # Estimates decoded at once, in numbers: bounds the memory of masks × groups × queries × outputs.
@@ -46,7 +47,7 @@ class SplineDecoder(Decoder):
         return _SplineDecoding(decoder=self, answers=answers, transformed=self.transform(answers), groups=groups)
 
     def transform(self, answers: Tensor) -> Tensor:
-        """Return `Yᵀ V`, [M, G, c, F] float32, of answers [G, N, c] in the decode space."""
+        """Return `Yᵀ V`, [M, G, c, k] float32, k ≤ F, of answers [G, N, c] in the decode space."""
         groups, _, outputs = answers.shape
         picked = answers.transpose(0, 1).flatten(1)[self.arrived]
         return (picked.mT @ self._basis).reshape(len(self.arrived), groups, outputs, -1)
@@ -99,8 +100,8 @@ class SplineDecoder(Decoder):
         return curve
 
     @override
-    def df(self, parameter: float) -> Tensor:
-        return self._spectrum.shrinkage(torch.tensor([parameter], dtype=torch.float64)).sum(-1)[:, 0]
+    def df(self, parameter: Parameter) -> Tensor:
+        return self._spectrum.shrinkage(torch.tensor([smoothing_of(parameter)], dtype=torch.float64)).sum(-1)[:, 0]
 
     @cached_property
     def _site_gram(self) -> Tensor:
@@ -119,8 +120,8 @@ class _SplineDecoding(Decoding):
     groups: slice
 
     @override
-    def estimates(self, parameter: float) -> Iterator[Tensor]:
-        return self.decoder.decode(self.transformed, parameter, groups=self.groups)
+    def estimates(self, parameter: Parameter) -> Iterator[Tensor]:
+        return self.decoder.decode(self.transformed, smoothing_of(parameter), groups=self.groups)
 
     @override
     def error_curve(self, truth: Truth) -> ErrorCurve | None:

@@ -59,7 +59,7 @@ class Marks:
             ShownTrial(trial=trial, design=design, lambda_dec=option.lambda_dec, score=option.score)
             for trial in sorted(encoded, key=lambda trial: trial.proposal)
             for option in trial.options
-            if (option.assignment, option.decode_space) == (design.assignment, design.decode_space)
+            if option.reading == design.reading
         ]
         ranks = [cell.goal.rank(item.score) for item in shown if item.score]
         before = accumulate(ranks, min, initial=(math.inf, 0.0, 0.0))

@@ -8,7 +8,7 @@ __all__ = ["recorded_surface"]
 
 
 def recorded_surface(cell: CellHistory, *, grid: tuple[float, ...]) -> Surface | None:
-    """Return the goal's error on the decoder grid for each λ_enc of the design that was chosen, or is the best so far.
+    """Return the goal's error on the decoder grid for each λ_enc of the design of `CellHistory.smoothed`.
 
     Nothing is computed: the values are those of `TrialRecord.profile`. None where no trial has any.
 
@@ -19,7 +19,7 @@ def recorded_surface(cell: CellHistory, *, grid: tuple[float, ...]) -> Surface |
     Raises:
         ValueError: If a profile is not of the grid's length.
     """
-    chosen, profiles = cell.chosen, cell.profiles
+    chosen, profiles = cell.smoothed, cell.profiles
     if chosen is None or not profiles:
         return None
     lambda_encs = tuple(sorted(profiles))

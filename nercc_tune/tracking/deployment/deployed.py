@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Interval
+from nercc_tune.records import Interval, Kernel, Parameter
+from nercc_tune.records.choices import said
 from nercc_tune.records.strict_json import Strict, from_json, to_json
 from nercc_tune.tracking.content import KIND
 
@@ -33,7 +34,8 @@ class DeployedCode(Strict):
         study: Name of the study.
         stragglers: S that the code was tuned for, the largest of a range; None for the policy.
         design: Its label.
-        lambda_dec: λ_dec by S; of one S, or of all that the policy knows.
+        lambda_dec: λ_dec by S; of one S, or of all that the policy knows; 0 where the decoder is no spline.
+        kernels: What such a decoder is set to, by S.
         prob_mse: Held-out MSE in probabilities.
         minus_nercc_ag: Paired difference of that to NeRCC at (0, 0); None where the table has none.
         table_digest: Of the table that it is from, as `TunedTable.digest`.
@@ -48,6 +50,7 @@ class DeployedCode(Strict):
     design: str
     lambda_enc: float
     lambda_dec: dict[int, float]
+    kernels: Annotated[dict[int, Kernel], said({})] = field(default_factory=dict)
     prob_mse: Interval
     minus_nercc_ag: Interval | None
     table_digest: str
@@ -62,7 +65,7 @@ class DeployedCode(Strict):
         first, policy = table.entries[0], table.policy
         entry = None if stragglers is None else table.entry(stragglers)
         judged = entry or policy
-        lambda_dec = {item.stragglers: item.lambda_dec for item in ([entry] if entry else policy.entries)}
+        decoded = [entry] if entry else policy.entries
         return cls(
             study=table.study,
             model=table.workload.model,
@@ -72,11 +75,17 @@ class DeployedCode(Strict):
             stragglers=entry.stragglers if entry else None,
             design=judged.design.label,
             lambda_enc=judged.lambda_enc,
-            lambda_dec=lambda_dec,
+            lambda_dec={item.stragglers: item.lambda_dec for item in decoded},
+            kernels={item.stragglers: item.kernel for item in decoded if item.kernel is not None},
             prob_mse=judged.heldout.prob_mse,
             minus_nercc_ag=judged.prob_mse_minus.get("nercc_ag"),
             table_digest=table.digest,
         )
+
+    @property
+    def parameters(self) -> dict[int, Parameter]:
+        """What the decoder is set to, by S."""
+        return {**self.lambda_dec, **self.kernels}
 
     @property
     def service(self) -> tuple[str, str, int, int]:
@@ -109,7 +118,7 @@ class DeployedCode(Strict):
         Raises:
             ValueError: If they are not those of one.
         """
-        names = {field.name for field in fields(cls)}
+        names = {item.name for item in fields(cls)}
         texts = {"study", "model", "data", "design", "table_digest"}
         values: dict[str, Any] = dict.fromkeys(("stragglers", "minus_nercc_ag"))
         values |= {name: text if name in texts else json.loads(text) for name, text in tags.items() if name in names}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nercc_tune.export.blocks import UNDEFINED, write_error
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import CODE_NAMES, Heldout, Interval
+from nercc_tune.records import CODE_NAMES, Heldout, Interval, Kernel, Parameter
 from nercc_tune.tracking.deployment.deployed import DeployedCode
 
 _LONGEST = 5000
@@ -68,9 +68,13 @@ def write_difference(interval: Interval) -> str:
 def write_decoding(code: DeployedCode, *, most: int = 20) -> str:
     """Write λ_dec: the one, or by S for the policy, of which the middle is left out where they are many."""
     if code.stragglers is not None:
-        return f"{code.lambda_dec[code.stragglers]:.6g}"
-    each = [f"{value:.3g} at S = {stragglers}" for stragglers, value in sorted(code.lambda_dec.items())]
+        return _written(code.parameters[code.stragglers], digits=6)
+    each = [f"{_written(value, digits=3)} at S = {stragglers}" for stragglers, value in sorted(code.parameters.items())]
     return ", ".join(each if len(each) <= most else [*each[: most // 2], "…", *each[-most // 2 :]])
+
+
+def _written(parameter: Parameter, *, digits: int) -> str:
+    return f"({parameter.label})" if isinstance(parameter, Kernel) else f"{parameter:.{digits}g}"
 
 
 def _answers(table: TunedTable, *, is_in_logits: bool) -> str:

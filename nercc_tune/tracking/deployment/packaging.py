@@ -6,7 +6,9 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
+from nercc_tune.export.moments import moments_path, pack_moments
 from nercc_tune.export.table import TunedTable
+from nercc_tune.serving import ServedTable
 from nercc_tune.tracking.deployment.deployed import DeployedCode
 from nercc_tune.tracking.silent import AnyType, Array, ColSpec, DataType, ModelSignature, Schema, save_model
 
@@ -16,16 +18,20 @@ _NOT_OURS = ("uv.lock", "pyproject.toml", ".python-version")
 """MLflow adds these of the project that it happens to be called in."""
 
 
-def save_coded_model(table: TunedTable, code: DeployedCode, folder: Path) -> Path:
+def save_coded_model(served: ServedTable, code: DeployedCode, folder: Path) -> Path:
     """Write a model into a new sub-folder, `model`, and return that.
 
     Args:
-        table: The table that the model carries.
+        served: The table that the model carries, with its moments.
         code: Which of its codes the model serves.
         folder: An existing folder.
     """
-    source = folder / "table.json"
+    table, source = served.table, folder / "table.json"
     source.write_text(table.to_json(), encoding="utf-8")
+    artifacts = {"table": str(source)}
+    if served.moments:
+        moments_path(source).write_bytes(pack_moments(served.moments.values()))
+        artifacts["moments"] = str(moments_path(source))  # beside the table, where `load_table` looks for it
     path = folder / "model"
     with warnings.catch_warnings():
         # MLflow asks for an example, which for a group of images would be megabytes of JSON.
@@ -33,7 +39,7 @@ def save_coded_model(table: TunedTable, code: DeployedCode, folder: Path) -> Pat
         save_model(
             path=str(path),
             python_model=str(_CODE),
-            artifacts={"table": str(source)},
+            artifacts=artifacts,
             model_config={"serves": code.serves} | ({} if code.stragglers is None else {"stragglers": code.stragglers}),
             signature=coded_signature(),
             pip_requirements=requirements(),

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
+from nercc_tune.coding import Moments
 from nercc_tune.errors import PromotionError
 from nercc_tune.export.blocks import write_error
 from nercc_tune.export.table import TunedTable
@@ -95,7 +97,7 @@ def check_better(code: DeployedCode) -> None:
     )
 
 
-def promote(
+def promote(  # noqa: PLR0913 - each is its own, and all but the table are named
     table: TunedTable,
     *,
     url: str,
@@ -103,6 +105,7 @@ def promote(
     stragglers: int | None = None,
     name: str | None = None,
     force: bool = False,
+    moments: Mapping[str, Moments] | None = None,
 ) -> Deployment:
     """Make a tuned code the champion of its service.
 
@@ -117,14 +120,16 @@ def promote(
         stragglers: S of the table, for the code of that count.
         name: Of the registered model; by default `registered_name` of the service.
         force: Also where the code is not surely better than (0, 0), or the champion serves something else.
+        moments: What the calibrated codes of the table decode with, by digest.
 
     Raises:
         PromotionError: If the code must not be deployed without `force`, or the name is no name.
         TableError: If the table has no entry for the count, or needs a design that this version does not have.
         TrackingError: If the tracking store fails; the champion is then what it was, unless the last step failed.
     """
+    served = ServedTable(table, moments or {})
     code = DeployedCode.of(table, stragglers=stragglers)
-    _build(table, code)
+    _build(served, code)
     if not force:
         check_better(code)
     name = _checked(name or _name_of(code))
@@ -141,7 +146,7 @@ def promote(
     found = registry.find(name, code)
     if found is not None and before is not None and found.version == before.version:
         return Deployment(outcome="unchanged", now=deployed, before=before)
-    version = replace(found, promoted_at=now) if found else registry.register(table, code, name=name, promoted_at=now)
+    version = replace(found, promoted_at=now) if found else registry.register(served, code, name=name, promoted_at=now)
     deployed = registry.promote(version, instead_of=before)
     return Deployment(outcome="reused" if found else "registered", now=deployed, before=before)
 
@@ -194,9 +199,8 @@ def _checked(name: str) -> str:
     return name
 
 
-def _build(table: TunedTable, code: DeployedCode) -> None:
+def _build(served: ServedTable, code: DeployedCode) -> None:
     """Build the code as a serving system would, so that what cannot be served is not deployed."""
-    served = ServedTable(table)
     if code.stragglers is None:
         served.policy()
     else:

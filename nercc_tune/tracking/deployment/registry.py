@@ -15,7 +15,7 @@ import sqlalchemy
 from sqlalchemy.pool import NullPool
 
 from nercc_tune.errors import TrackingError
-from nercc_tune.export.table import TunedTable
+from nercc_tune.serving import ServedTable
 from nercc_tune.tracking.content import KIND, NOTE, clip
 from nercc_tune.tracking.deployment.deployed import (
     CHAMPION,
@@ -80,19 +80,19 @@ class Registry:
         with translated(self._url):
             return next((version for version in self._same(name, code) if self._is_whole(version)), None)
 
-    def register(self, table: TunedTable, code: DeployedCode, *, name: str, promoted_at: str) -> Version:
+    def register(self, served: ServedTable, code: DeployedCode, *, name: str, promoted_at: str) -> Version:
         """Add a version, to which no alias points yet.
 
         Args:
-            table: The table that the version carries.
+            served: The table that the version carries, with its moments.
             code: Which of its codes it serves, as `DeployedCode.of(table, …)`.
             name: Of the registered model, which is made if there is none.
             promoted_at: See `Version`.
         """
-        note = deployment_note(table, code, name=name)
+        note = deployment_note(served.table, code, name=name)
         tags = code.tags() | {PROMOTED_AT: promoted_at}
         with translated(self._url):
-            run_id, source = self._store(table, code, note)
+            run_id, source = self._store(served, code, note)
             try:
                 self._client.create_registered_model(name, tags={KIND: DEPLOYMENT})
             except MlflowException as error:
@@ -162,7 +162,7 @@ class Registry:
             return False
         return f"{_MODEL}/MLmodel" in {file.path for file in files}
 
-    def _store(self, table: TunedTable, code: DeployedCode, note: str) -> tuple[str, str]:
+    def _store(self, served: ServedTable, code: DeployedCode, note: str) -> tuple[str, str]:
         """Keep the model's files in a run of their own, and return its id and where they are."""
         run = self._client.create_run(
             open_experiment(self._client, code.study, url=self._url, artifacts=self._artifacts)[0],
@@ -174,7 +174,7 @@ class Registry:
         status = "FAILED"
         try:
             with tempfile.TemporaryDirectory() as folder:
-                path = save_coded_model(table, code, Path(folder))
+                path = save_coded_model(served, code, Path(folder))
                 self._client.log_artifacts(run_id, str(path), _MODEL)
             status = "FINISHED"
         finally:

@@ -11,7 +11,7 @@ from torch import Tensor
 from nercc_tune.inference import Truth, measure
 from nercc_tune.inference.decoders import Decoding, JoinedDecoder, best_parameter, profile_of
 from nercc_tune.inference.decoders.decoder import ErrorCurve
-from nercc_tune.records import DecodeSpace, Goal
+from nercc_tune.records import DecodeSpace, Goal, Parameter, smoothing_of
 
 GRID = (0.0, *(10 ** (-6 + step / 2) for step in range(13)))
 BEST = 1e-3
@@ -29,8 +29,8 @@ class Shifting:
     def prepare(self, answers: Tensor, *, groups: slice = slice(None)) -> Decoding:
         return _Shifted(self, answers[groups])
 
-    def df(self, parameter: float) -> Tensor:
-        return torch.full((self.masks,), parameter)
+    def df(self, parameter: Parameter) -> Tensor:
+        return torch.full((self.masks,), smoothing_of(parameter))
 
 
 class _Shifted:
@@ -38,10 +38,10 @@ class _Shifted:
         self.decoder = decoder
         self.answers = answers
 
-    def estimates(self, parameter: float) -> Iterator[Tensor]:
+    def estimates(self, parameter: Parameter) -> Iterator[Tensor]:
         self.decoder.decoded += 1
         for _ in range(self.decoder.masks):
-            yield (self.answers + _shift(torch.tensor(parameter)))[None]
+            yield (self.answers + _shift(torch.tensor(smoothing_of(parameter))))[None]
 
     def error_curve(self, truth: Truth) -> ErrorCurve | None:
         if not self.decoder.has_curve or truth.decode_space == "logits-softmax":

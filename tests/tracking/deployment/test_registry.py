@@ -49,7 +49,7 @@ def registry(store: Store) -> Registry:
 
 def register(store: Store, table: TunedTable = TABLE, *, stragglers: int | None = None, name: str = NAME) -> Version:
     code = DeployedCode.of(table, stragglers=stragglers)
-    return registry(store).register(table, code, name=name, promoted_at="2026-01-02T03:04:05+00:00")
+    return registry(store).register(ServedTable(table), code, name=name, promoted_at="2026-01-02T03:04:05+00:00")
 
 
 def redesigned(design: Design) -> TunedTable:
@@ -123,7 +123,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return the policy as a model, loaded from its folder."""
     import mlflow.pyfunc  # noqa: PLC0415 - after `silent`
 
-    return mlflow.pyfunc.load_model(str(save_coded_model(TABLE, CODE, tmp_path_factory.mktemp("saved"))))
+    return mlflow.pyfunc.load_model(str(save_coded_model(ServedTable(TABLE), CODE, tmp_path_factory.mktemp("saved"))))
 
 
 _BAD = {
@@ -206,7 +206,7 @@ def test_the_folder_holds_nothing_of_where_it_was_made(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path / "project")
     for name in ("uv.lock", "pyproject.toml", ".python-version"):
         Path(name).write_text("", encoding="utf-8")
-    folder = save_coded_model(TABLE, CODE, tmp_path)
+    folder = save_coded_model(ServedTable(TABLE), CODE, tmp_path)
     assert {path.name for path in folder.iterdir()} == {
         "MLmodel",
         "artifacts",
@@ -313,7 +313,9 @@ def test_an_interruption_at_any_step_leaves_the_champion(store: Store) -> None:
         broken = registry(store)
         broken._client = Failing(store.client(), step)  # type: ignore[assignment]  # as far as it is used
         with pytest.raises(TrackingError, match=r"failed \(the line is dead\); check that"):
-            broken.promote(broken.register(TABLE, code, name=NAME, promoted_at="2026"), instead_of=before.champion)
+            broken.promote(
+                broken.register(ServedTable(TABLE), code, name=NAME, promoted_at="2026"), instead_of=before.champion
+            )
         assert registry(store).read(NAME) == before
     runs = store.client().search_runs([store.client().get_run(register(store).run_id).info.experiment_id])
     assert {run.info.status for run in runs} <= {"FINISHED", "FAILED", "RUNNING"}
