@@ -13,7 +13,7 @@ from nercc_tune.errors import WorkloadError
 from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads.digest import digest_parts, tensor_bytes
 from nercc_tune.workloads.image_set import ImageSet, sample_indices
-from nercc_tune.workloads.in_threads import in_threads
+from nercc_tune.workloads.in_threads import in_threads, one_torch_thread
 from nercc_tune.workloads.pixels import Depth, hint_at_white
 from nercc_tune.workloads.preprocessing import FixedSize, Preprocessing
 
@@ -136,7 +136,8 @@ class ImageQueries:
                 f"the images of `{self.name}` must have one size, for this model states no preprocessing, "
                 f"but got {shapes[0]} and {shapes[1]}; resize them first."
             )
-        return torch.stack(queries), labels
+        with one_torch_thread():
+            return torch.stack(queries), labels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from nercc_tune.workloads.in_threads import count_threads, in_threads
+from nercc_tune.workloads.in_threads import count_threads, in_threads, one_torch_thread
 
 
 @pytest.fixture(params=[1, 2, 5])
@@ -57,3 +57,11 @@ def test_the_first_item_that_fails_is_the_error() -> None:
 
     with pytest.raises(ValueError, match="item 2"):
         in_threads(fail, range(5))
+
+
+def test_torch_computes_on_one_thread_meanwhile_and_on_as_many_as_before_afterwards(threads: int) -> None:
+    assert set(in_threads(lambda _: torch.get_num_threads(), range(10))) == {1}
+    assert torch.get_num_threads() == threads
+    with one_torch_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == threads
