@@ -20,7 +20,7 @@ Backend = Callable[[torch.fx.GraphModule, list[Tensor]], Callable[..., Any]]
 def compile_network(
     network: Callable[[Tensor], object], *, backend: str | Backend = "inductor"
 ) -> Callable[[Tensor], object]:
-    """Return a network that is compiled when it is first called, once for all batches of two or more queries.
+    """Return a network that is compiled, as a whole, when it is first called, once for all batches of two or more.
 
     Args:
         network: What is compiled.
@@ -28,11 +28,19 @@ def compile_network(
 
     Returns:
         The network, which raises `WorkloadError` where it cannot be compiled for a batch.
+
+    Raises:
+        WorkloadError: If it is TorchScript, which has a compiler of its own.
     """
+    if isinstance(network, torch.jit.ScriptModule):
+        raise WorkloadError(
+            "`workload.compile` needs a model in Python or an exported program (`.pt2`), but got TorchScript; "
+            "leave `compile` out."
+        )
     from torch._dynamo import maybe_mark_dynamic  # noqa: PLC0415 - a second to import, for few studies
     from torch._dynamo.exc import TorchDynamoException  # noqa: PLC0415 - the same
 
-    compiled = torch.compile(network, backend=backend)
+    compiled = torch.compile(network, backend=backend, fullgraph=True)
 
     def answer(batch: Tensor) -> object:
         maybe_mark_dynamic(batch, 0)

@@ -65,6 +65,25 @@ def test_what_cannot_be_compiled_is_said_in_one_line() -> None:
     assert "\n" not in str(error.value)
 
 
+class Branching(nn.Module):
+    """Looks at its numbers before it decides what to do with them."""
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return batch if float(batch.sum()) > 0 else -batch
+
+
+def test_a_model_that_would_be_compiled_in_parts_is_refused() -> None:
+    with pytest.raises(WorkloadError, match=r"^`workload\.compile` needs .*data-dependent"):
+        compile_network(Branching(), backend=CountingBackend())(QUERIES)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_torchscript_is_refused_before_it_is_called() -> None:
+    script = torch.jit.trace(tiny_model(), QUERIES)
+    with pytest.raises(WorkloadError, match=r"exported program .*, but got TorchScript; leave `compile` out\.$"):
+        compile_network(script)
+
+
 def test_a_launch_that_cannot_compile_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nercc_tune.launch.preparation.load_workload", loader(tiny_workload()))
     monkeypatch.setattr("nercc_tune.inference.forward.compile_network", partial(compile_network, backend=_fail))
