@@ -118,3 +118,17 @@ def test_one_that_is_too_large_for_the_device_stays_until_the_next() -> None:
     assert store._memory["a"].device == FAR
     store.put("b", torch.zeros(1).to(FAR))
     assert list(store._memory) == ["b"]
+
+
+@pytest.mark.xfail(raises=RuntimeError, reason="decoders still take their answers to be on the CPU")
+@pytest.mark.parametrize("decoder", ["spline", "kriging", "calibrated"])
+def test_decoding_and_scoring_follow_the_answers(decoder: str) -> None:
+    near = tiny_inference(tiny_spec(f'search.decoders=["{decoder}"]'))
+    far = replace(near, engine=ForwardEngine(near.workload.model, device=FAR))
+    spec, found = near.spec, []
+    for inference in (near, far):
+        evaluator = inference.draw("tuning").evaluators[2]
+        best = evaluator.best(spec.encodings[0], spec.readings)[0]
+        baselines = [evaluator.baseline_metrics(name).score() for name in ("bacc", "nercc_ag", "replication")]
+        found.append([best.score, *baselines])
+    assert found[0] == found[1]
