@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -75,11 +75,12 @@ def launch(
         from nercc_tune.launch.family import launch_family, write_family  # takes seconds
         from nercc_tune.tuning import hush
     hush()
-    place, results = Home(home, data_dir), []
+    place, results, imports = Home(home, data_dir), [], clock.total
     watch = partial(_watch, console, family)
     for result in launch_family(family, place, watch=watch, fresh=fresh, allow_code=allow_code):
         wall = clock.lap()
-        _show(console, result, wall=wall, profile=profile)
+        _show(console, result, wall=wall, times={"imports": imports, **result.timings.seconds} if profile else None)
+        imports = 0.0  # once for all studies
         results.append(result)
         if family.is_single:
             lines = terminal.closing_lines(result, family.members[0], home=home, wall=wall, environment=os.environ)
@@ -104,16 +105,16 @@ def _watch(console: Console, family: Family, spec: StudySpec) -> Iterator[Launch
         yield progress.events
 
 
-def _show(console: Console, result: LaunchResult, *, wall: float, profile: bool) -> None:
-    """Show what a study found, and what may be wrong with it."""
+def _show(console: Console, result: LaunchResult, *, wall: float, times: Mapping[str, float] | None) -> None:
+    """Show what a study found, what may be wrong with it and, where it is asked for, what took the time."""
     from nercc_tune import terminal
 
     console.print(terminal.table_of_results(result.table))
     console.print(terminal.policy_lines(result.table), highlight=False)
     for line in terminal.warnings_of(result.table):
         console.print(line, style="yellow", highlight=False)
-    if profile:
-        console.print(terminal.table_of_times(result.timings.seconds, wall))
+    if times is not None:
+        console.print(terminal.table_of_times(times, wall))
     if result.tracking_error is not None:
         console.print(str(result.tracking_error), style="yellow", highlight=False)
 
@@ -175,8 +176,10 @@ def worker(
     with terminal.LaunchProgress(console, spec) as progress:
         from nercc_tune.launch.worker import Job, work  # takes seconds
 
+        imports = time.perf_counter() - started
         job = Job(spec=spec, home=place, storage=url, device=device, threads=threads, allow_code=allow_code)
         report = work(job, progress.worker_events)
     if profile:
-        console.print(terminal.table_of_times(report.seconds, time.perf_counter() - started))
+        seconds = {"imports": imports, **report.seconds}
+        console.print(terminal.table_of_times(seconds, time.perf_counter() - started))
     console.print(f"nothing is left to do; {report.forwards:g} forward passes were computed here", highlight=False)

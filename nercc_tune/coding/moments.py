@@ -87,8 +87,9 @@ class Moments:
     variances: Tensor
 
     def rounded(self) -> Moments:
-        """Return the moments as float32 keeps them, in which they are served: what is judged is what is served."""
-        return Moments(**{name: value.to(torch.float32).to(torch.float64) for name, value in vars(self).items()})
+        """Return the moments on the CPU as float32 keeps them, as they are served: what is judged is what is served."""
+        rounded = {name: value.to(torch.float32).cpu().to(torch.float64) for name, value in vars(self).items()}
+        return Moments(**rounded)
 
     @property
     def digest(self) -> str:

@@ -189,7 +189,7 @@ class Exploration:
         )
         plain = torch.eye(len(queries), dtype=torch.float64)
         uncoded, answers = (
-            inference.engine.run(groups.queries, encoder, inference.timings)
+            inference.engine.run(groups.queries, encoder, inference.timings).cpu()
             for encoder in (plain, fitted.encoder_matrix)
         )
         truth = Truth.of(uncoded, groups.labels, decode_space=code.design.decode_space, output_kind=groups.output_kind)

@@ -2,7 +2,7 @@
 
 from nercc_tune.inference.decoders import SplineDecoder
 from nercc_tune.inference.designs import check_designs
-from nercc_tune.inference.device import describe_device, resolve_device
+from nercc_tune.inference.device import describe_device, resolve_device, room_on
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.draws import Draws, Inference
 from nercc_tune.inference.evaluation import CellEvaluator
@@ -36,6 +36,7 @@ __all__ = [
     "load_groups",
     "measure",
     "resolve_device",
+    "room_on",
     "split_queries",
     "tensor_key",
 ]

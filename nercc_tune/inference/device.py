@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ import torch
 from nercc_tune.errors import SpecError
 
 _WORTH_THREADS = 2**22  # estimates
+_SHARE = 0.25
 
 
 def resolve_device(name: str) -> torch.device:
@@ -34,6 +36,14 @@ def resolve_device(name: str) -> torch.device:
 def describe_device(device: torch.device) -> str:
     """Return the name of a device as tables record it, for example `cpu` or `cuda: NVIDIA H200`."""
     return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+
+
+def room_on(device: torch.device) -> int:
+    """Return how many bytes of a device's free memory may be kept for results: a quarter, and all on the CPU.
+
+    The rest is the model's.
+    """
+    return int(_SHARE * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else sys.maxsize
 
 
 @contextmanager

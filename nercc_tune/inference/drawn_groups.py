@@ -33,6 +33,7 @@ class DrawnGroups:
         self.timings = timings
         self._layouts: dict[tuple[str, str], Layout] = {}
         self._truths: dict[tuple[str, str, str], Truth] = {}
+        self._latest: tuple[Encoding, Tensor] | None = None
 
     def layout(self, design: Design | Encoding) -> Layout:
         """Return the layout of an ordering and a kind of nodes; making one counts as encoding."""
@@ -45,14 +46,14 @@ class DrawnGroups:
         return self._layouts[key]
 
     def truth(self, design: Design | Encoding, decode_space: DecodeSpace) -> Truth:
-        """Return the truth in a decode space, in the order of a layout's nodes."""
+        """Return the truth in a decode space, in the order of a layout's nodes, on the device of the outputs."""
         key = (design.ordering, design.nodes, decode_space)
         if key not in self._truths:
             layout = self.layout(design)
-            groups = self.outputs.groups
+            groups, uncoded = self.outputs.groups, self.outputs.uncoded()
             self._truths[key] = Truth.of(
-                layout.ordered(self.outputs.uncoded()),
-                layout.ordered(groups.labels),
+                layout.ordered(uncoded),
+                layout.ordered(groups.labels.to(uncoded.device)),
                 decode_space=decode_space,
                 output_kind=groups.output_kind,
             )
@@ -64,5 +65,13 @@ class DrawnGroups:
         Raises:
             OutputError: If an answer is not finite.
         """
-        encoder = self.layout(encoding).encoder(encoding.lambda_enc)
+        encoder = self._encoder(encoding)
         return self.outputs.of(encoder) if block is None else self.outputs.of_block(encoder, block)
+
+    def _encoder(self, encoding: Encoding) -> Tensor:
+        """Return the encoder of all groups; the latest is kept, for each cell of a study asks for it in turn."""
+        layout = self.layout(encoding)
+        if self._latest is None or self._latest[0] != encoding:
+            with self.timings.measure("encode"):
+                self._latest = encoding, layout.encoder(encoding.lambda_enc)
+        return self._latest[1]

@@ -129,7 +129,7 @@ class Inference:
         The fingerprint covers the features that order the queries too, by their name, where some are given.
         """
         workload, fingerprint = self.workload, self.workload.fingerprint
-        groups, plain = tuning.outputs.groups, tuning.outputs.uncoded()
+        groups, plain = tuning.outputs.groups, tuning.outputs.uncoded().cpu()
         if self.features is not None:
             names = (getattr(self.features, name, "") for name in ("__module__", "__qualname__"))
             fingerprint = tensor_key(fingerprint, *names)

@@ -1,16 +1,18 @@
-"""Coded forward passes: encode on the device, run the model in chunks that fit, bring the outputs back."""
+"""Coded forward passes: encode on the device, run the model in chunks that fit, leave the outputs there."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from nercc_tune.coding import BASE
 from nercc_tune.errors import OutputError
-from nercc_tune.inference.device import matmul_precision
+from nercc_tune.inference.compiling import compile_network
+from nercc_tune.inference.device import matmul_precision, room_on
 from nercc_tune.records.timings import Timings
 
 # Numbers in one chunk of coded queries: large enough to keep the device busy, small enough for the caches of a CPU.
@@ -28,6 +30,7 @@ class ForwardEngine:
         precision: `fp32`, `tf32` or `bf16`.
         chunk: As the attribute; None for what suits the device.
         networks: Other networks that workers may run, by name; they give as many outputs as the model.
+        is_compiled: Whether torch compiles the networks, at their first batch.
 
     Attributes:
         chunk: Queries in one call of the model; halved for good when the device runs out of memory.
@@ -42,11 +45,15 @@ class ForwardEngine:
         precision: str = "fp32",
         chunk: int | None = None,
         networks: Mapping[str, nn.Module] | None = None,
+        is_compiled: bool = False,
     ) -> None:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self._networks = {
             name: copy.deepcopy(network).to(device=device, dtype=dtype).eval()
             for name, network in {**(networks or {}), BASE: model}.items()
+        }
+        self._asked: dict[str, Callable[[Tensor], object]] = {
+            name: compile_network(network) if is_compiled else network for name, network in self._networks.items()
         }
         self._dtype = dtype
         self._precision = precision
@@ -60,13 +67,13 @@ class ForwardEngine:
         """Return the workers' answers.
 
         Args:
-            groups: [G, K, …] float32, the queries.
+            groups: [G, K, …] float32, the queries, on the CPU or on the device.
             encoder: [N, K] float64, or [G, N, K] with one for each group.
             timings: Gets the seconds of `encode` and `forward`.
             networks: The name of the network that each of the N workers runs; None where all run the model.
 
         Returns:
-            [G, N, c] float32 on the CPU.
+            [G, N, c] float32 on the device.
 
         Raises:
             OutputError: If a network does not return one row of numbers a query, or a single query does not fit.
@@ -81,6 +88,33 @@ class ForwardEngine:
             workers += own
         return torch.cat(parts, 1)[:, torch.tensor(workers).argsort()]
 
+    def warm_up(self, shape: Sequence[int], *, queries: int, workers: int, timings: Timings) -> None:
+        """Run every network once on queries of zeros, so that no later pass waits for what is made at the first.
+
+        A GPU runs a batch as large as later ones are, which finds the chunk that fits; the CPU two queries.
+
+        Args:
+            shape: Of one query.
+            queries: K.
+            workers: N.
+            timings: Gets the seconds of `warm-up`.
+
+        Raises:
+            OutputError: As for `run`.
+            WorkloadError: If a network is to be compiled and cannot be.
+        """
+        images, rows = self.images, workers if self.device.type == "cuda" else min(workers, 2)
+        groups = max(1, self._chunk_of(math.prod(shape)) // workers) if self.device.type == "cuda" else 1
+        plain, nothing = torch.zeros(groups, queries, *shape), torch.zeros(rows, queries, dtype=torch.float64)
+        with timings.measure("warm-up"):
+            for network in self._networks:
+                self._run(network, plain, nothing, Timings())
+        self.images = images
+
+    def resident(self, queries: Tensor) -> Tensor:
+        """Return queries on the device where it has room for them, else as they are."""
+        return queries.to(self.device) if queries.nbytes <= room_on(self.device) else queries
+
     def _run(self, network: str, groups: Tensor, encoder: Tensor, timings: Timings) -> Tensor:
         matrix = encoder.to(device=self.device, dtype=torch.float32)
         answers: list[Tensor] = []
@@ -89,14 +123,14 @@ class ForwardEngine:
                 with timings.measure("forward"):
                     answers.append(self._forward(network, batch))
             with timings.measure("forward"):
-                outputs = torch.cat(answers).cpu()
+                outputs = torch.cat(answers)
+                self._wait()
         self.images += len(groups) * encoder.shape[-2]
         return outputs.reshape(len(groups), encoder.shape[-2], -1)
 
     def _chunks(self, groups: Tensor, matrix: Tensor, timings: Timings) -> Iterator[Tensor]:
         """Yield the coded queries of all groups in order, in batches of about `chunk`."""
-        numbers = groups[0, 0].numel()
-        chunk = self.chunk or max(1, min(_LARGEST_CHUNK, _CHUNK_NUMBERS.get(self.device.type, 2**21) // numbers))
+        chunk = self._chunk_of(groups[0, 0].numel())
         together = max(1, chunk // matrix.shape[-2])
         for start in range(0, len(groups), together):
             part = groups[start : start + together]
@@ -106,10 +140,19 @@ class ForwardEngine:
                 coded = (own @ queries.flatten(2)).reshape(-1, *part.shape[2:]).to(self._dtype)
             yield from coded.split(chunk)
 
+    def _chunk_of(self, numbers: int) -> int:
+        """Return how many coded queries of so many numbers each are run at once."""
+        return self.chunk or max(1, min(_LARGEST_CHUNK, _CHUNK_NUMBERS.get(self.device.type, 2**21) // numbers))
+
     def _to_device(self, queries: Tensor) -> Tensor:
-        if self.device.type == "cuda":
+        if self.device.type == "cuda" and queries.device.type == "cpu":
             return queries.pin_memory().to(self.device, non_blocking=True)
-        return queries
+        return queries.to(self.device)
+
+    def _wait(self) -> None:
+        """Wait until the device has done what it was given, so that its time counts where it belongs."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def _forward(self, network: str, batch: Tensor) -> Tensor:
         """Run a network on a batch, in halves for as long as the device runs out of memory."""
@@ -126,7 +169,7 @@ class ForwardEngine:
             self.chunk = size
 
     def _answers(self, network: str, batch: Tensor) -> Tensor:
-        answers = self._networks[network](batch)
+        answers = self._asked[network](batch)
         if not isinstance(answers, Tensor) or answers.ndim != 2 or len(answers) != len(batch):
             got = f"shape {tuple(answers.shape)}" if isinstance(answers, Tensor) else type(answers).__name__
             raise OutputError(f"the model must return one row for each of {len(batch)} queries, but got {got}.")

@@ -55,5 +55,5 @@ class Layout:
         """Return values [G, K, …] of the queries in the order of the nodes."""
         if self.order is None:
             return values
-        order = self.order.reshape(*self.order.shape, *(1,) * (values.ndim - 2))
+        order = self.order.to(values.device).reshape(*self.order.shape, *(1,) * (values.ndim - 2))
         return values.take_along_dim(order, dim=1)

@@ -79,7 +79,7 @@ class Truth:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MaskedMetrics:
-    """Metrics of one code, [G, M] float64 each: a mean over the K queries for every group and mask."""
+    """Metrics of one code, [G, M] float64 each on the CPU: a mean over the K queries for every group and mask."""
 
     mse: Tensor
     prob_mse: Tensor
@@ -116,9 +116,9 @@ def measure(decoded: Iterable[Tensor], truth: Truth) -> MaskedMetrics:
         truth: The uncoded outputs, in the order of the estimates.
     """
     parts = [_compare(truth.estimates(part), truth) for part in decoded]
-    mse, prob_mse, accuracy, agreement = (torch.cat(part).mT for part in zip(*parts, strict=True))
+    mse, prob_mse, accuracy, agreement = (torch.cat(part).mT.cpu() for part in zip(*parts, strict=True))
     return MaskedMetrics(
-        mse=mse, prob_mse=prob_mse, accuracy=accuracy, agreement=agreement, uncoded_accuracy=truth.accuracy
+        mse=mse, prob_mse=prob_mse, accuracy=accuracy, agreement=agreement, uncoded_accuracy=truth.accuracy.cpu()
     )
 
 

@@ -15,7 +15,6 @@ from nercc_tune.launch.events import LaunchEvents
 from nercc_tune.launch.pipeline import load, run
 from nercc_tune.launch.preparation import Preparation
 from nercc_tune.launch.result import LaunchResult
-from nercc_tune.reporting.redundancy_report import write_redundancy
 from nercc_tune.spec import Family, StudySpec
 from nercc_tune.workloads import keeping_queries
 
@@ -65,7 +64,8 @@ def launch_family(
             relay.events = events
             if loaded is None:
                 for each in preparations:
-                    check_launch(each, fresh=fresh)
+                    with each.timings.measure("checks"):
+                        check_launch(each, fresh=fresh)
                 loaded = load(preparation, events)
                 if len(preparations) > 1:
                     loaded = replace(loaded, workload=keeping_queries(loaded.workload))
@@ -81,6 +81,8 @@ def write_family(family: Family, home: Home, results: Sequence[LaunchResult]) ->
     Raises:
         HomeError: If a file cannot be written.
     """
+    from nercc_tune.reporting.redundancy_report import write_redundancy  # noqa: PLC0415 - imports Matplotlib
+
     folder = home.study(family.name)
     write_redundancy(Redundancy.of(family.name, [result.table for result in results]), folder)
     return folder

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from optuna.storages import BaseStorage
 
-from nercc_tune.coding import BASELINE_CODES, BerrutCode, NerccCode
+from nercc_tune.coding import BASELINE_CODES
 from nercc_tune.errors import TableError
 from nercc_tune.export.moments import moments_path, pack_moments, read_moments
 from nercc_tune.export.table import TunedTable
@@ -22,11 +23,10 @@ from nercc_tune.launch.checks import check_launch
 from nercc_tune.launch.crews import Crew, make_crew, search_with
 from nercc_tune.launch.events import LaunchEvents
 from nercc_tune.launch.preparation import Preparation
+from nercc_tune.launch.report_writer import ReportWriter
 from nercc_tune.launch.result import LaunchResult
 from nercc_tune.launch.worker import Job, searching
 from nercc_tune.records import Policy, StudyHistory, TrialRecord, TunedEntry
-from nercc_tune.reporting.figures import CodedQueries
-from nercc_tune.reporting.report import write_report
 from nercc_tune.selection import Judge, PolicyChoice, search_forwards
 from nercc_tune.spec import StudySpec
 from nercc_tune.tracking.background import BackgroundTracker
@@ -47,6 +47,8 @@ from nercc_tune.tuning import (
 )
 
 __all__ = ["LaunchEvents", "LaunchResult", "launch", "load", "run", "storage_url", "tracking_url"]
+
+_T = TypeVar("_T")
 
 _TRACKING_FLUSH_S = 300.0
 _INTERRUPTED_FLUSH_S = 10.0
@@ -83,7 +85,8 @@ def launch(
     preparation = Preparation(
         spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage, notice=events.notice
     )
-    check_launch(preparation, fresh=fresh)
+    with preparation.timings.measure("checks"):
+        check_launch(preparation, fresh=fresh)
     return run(preparation, load(preparation, events), events, fresh=fresh)
 
 
@@ -113,6 +116,7 @@ class _Run:
     preparation: Preparation
     inference: Inference
     events: LaunchEvents
+    _report: ReportWriter = field(default_factory=ReportWriter)
 
     @property
     def home(self) -> Home:
@@ -122,6 +126,11 @@ class _Run:
     def patience(self) -> Patience:
         spec = self.inference.spec
         return Patience(url=storage_url(spec, self.home), retry_s=spec.storage.retry_s, notify=self.events.stage)
+
+    def _stored(self, action: Callable[[], _T]) -> _T:
+        """Return what an action returns that needs the storage."""
+        with self.inference.timings.measure("storage"):
+            return self.patience(action)
 
     def launch(self, *, fresh: bool) -> LaunchResult:
         spec, timings = self.inference.spec, self.inference.timings
@@ -144,7 +153,9 @@ class _Run:
         workload = self.inference.workload_info(tuning)
         if workload.warning is not None:
             self.events.notice(f"warning: {workload.warning}")
-        studies = open_cells(storage, spec, self.inference.masks.cells, workload)
+        with self.inference.timings.measure("storage"):
+            studies = open_cells(storage, spec, self.inference.masks.cells, workload)
+        self._report.start()
         tracker = BackgroundTracker(tracking_url(spec, self.home), self.home.artifacts, notify=self.events.notice)
         progress = Progress(
             proposals=Proposals(spec=spec, studies=studies),
@@ -152,8 +163,9 @@ class _Run:
             on_trial=lambda study, record: self._on_trial(study, record, tracker),
             on_proposal=self.events.proposal,
         )
-        progress.refresh()
-        history = read_history(storage, spec.name)
+        with self.inference.timings.measure("storage"):
+            progress.refresh()
+            history = read_history(storage, spec.name)
         self.events.begun(history)
         tracker.start(history)  # after the refresh: what comes between is told twice, not lost
         try:
@@ -168,23 +180,24 @@ class _Run:
     ) -> LaunchResult:
         spec, timings, studies = self.inference.spec, self.inference.timings, progress.proposals.studies
         self._measure_baselines(tuning, studies)
-        before = self.patience(lambda: read_history(storage, spec.name))
+        before = self._stored(lambda: read_history(storage, spec.name))
         self._search(tuning, progress)
-        history = self.patience(lambda: read_history(storage, spec.name))
+        history = self._stored(lambda: read_history(storage, spec.name))
         others = search_forwards(history) - search_forwards(before) if self._has_crew else 0.0
         judged = {"validation": 0.0, "heldout": 0.0}
         if not (history.is_judged and self._has_moments(history)):
-            self.patience(progress.ledger.keep_conducting)
+            self._stored(progress.ledger.keep_conducting)
             self.events.stage("judging on fresh and held-out queries")
-            judged = self._judge(history, tuning, studies)
-            history = self.patience(lambda: read_history(storage, spec.name))
+            with timings.measure("judging"):
+                judged = self._judge(history, tuning, studies)
+            history = self._stored(lambda: read_history(storage, spec.name))
         table = TunedTable.from_history(history)
         self.events.stage("writing the table and the figures")
         folder = self._write(history, table)
         self.events.stage("finishing the tracking")
-        tracker.log_result(history)
-        tracker.log_artifacts(sorted(path for path in folder.iterdir() if not path.name.startswith(".")))
         with timings.measure("tracking"):
+            tracker.log_result(history)
+            tracker.log_artifacts(sorted(path for path in folder.iterdir() if not path.name.startswith(".")))
             tracker.close("FINISHED", timeout_s=_TRACKING_FLUSH_S)
         return LaunchResult(
             history=history,
@@ -198,18 +211,19 @@ class _Run:
     def _search(self, tuning: Draws, progress: Progress) -> None:
         """Search in this process, or let a crew do it, until all is done."""
         spec = self.inference.spec
-        crew = None if self.patience(lambda: progress.is_over) else self._crew()
+        crew = None if self._stored(lambda: progress.is_over) else self._crew()
         if crew is None:
             self.events.stage("searching")
             searching(self.inference, tuning, progress, self.patience).run()
         else:
             self.events.stage(f"searching with {spec.resources.workers} workers")
-            search_with(crew, progress, self.patience)
+            with self.inference.timings.measure("crew"):
+                search_with(crew, progress, self.patience)
         if progress.done < progress.proposals.budget:
             patience = spec.search.patience
             self.events.stage(f"stopped after {progress.done} proposals: the last {patience} improved nothing")
         for study in progress.proposals.studies.values():
-            self.patience(study.close)
+            self._stored(study.close)
 
     @property
     def _has_crew(self) -> bool:
@@ -236,10 +250,10 @@ class _Run:
 
     def _measure_baselines(self, tuning: Draws, studies: Mapping[int, CellStudy]) -> None:
         for stragglers, study in studies.items():
-            if set(self.patience(study.baselines)) != set(BASELINE_CODES):
+            if set(self._stored(study.baselines)) != set(BASELINE_CODES):
                 evaluator = tuning.evaluators[stragglers]
                 scores = {name: evaluator.baseline_metrics(name).score() for name in BASELINE_CODES}
-                self.patience(partial(study.set_baselines, scores))
+                self._stored(partial(study.set_baselines, scores))
 
     def _judge(self, history: StudyHistory, tuning: Draws, studies: Mapping[int, CellStudy]) -> dict[str, float]:
         """Judge all cells and the policy, record the result, and return the forward passes of each part."""
@@ -259,7 +273,7 @@ class _Run:
             seconds=self.inference.timings.seconds,
         )
         for stragglers, study in studies.items():
-            self.patience(partial(study.set_result, entries[stragglers], policy, provenance))
+            self._stored(partial(study.set_result, entries[stragglers], policy, provenance))
         return {"validation": judge.validation.outputs.forwards, "heldout": judge.heldout.outputs.forwards}
 
     def _keep_moments(self, judge: Judge, chosen: Sequence[TunedEntry | Policy]) -> None:
@@ -288,16 +302,5 @@ class _Run:
         write_whole(folder / "study.json", spec_json.encode())
         write_whole(self.home.table(history.name), table.to_json().encode())
         with self.inference.timings.measure("figures"):
-            write_report(history, folder, coded=self._coded_queries(table))
+            self._report.write(history, folder, inference=self.inference, policy=table.policy)
         return folder
-
-    def _coded_queries(self, table: TunedTable) -> CodedQueries:
-        """Return one held-out group, and what BACC and the policy's encoder send for it."""
-        inference, policy = self.inference, table.policy
-        queries, _ = inference.workload.data.load(inference.split.heldout[0])
-        paper, tuned = inference.spec.reference, policy.design
-        coded = {
-            "BACC": inference.encode(queries, BerrutCode, paper),
-            "NeRCC": inference.encode(queries, NerccCode.encoder(policy.lambda_enc), tuned),
-        }
-        return queries.numpy(), {name: values.numpy() for name, values in coded.items()}

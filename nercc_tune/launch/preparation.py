@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from nercc_tune.home import Home
@@ -16,11 +16,12 @@ from nercc_tune.inference import (
     check_designs,
     check_size,
     resolve_device,
+    room_on,
     split_queries,
 )
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
-from nercc_tune.workloads import load_workload
+from nercc_tune.workloads import Workload, load_workload
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +34,7 @@ class Preparation:
         allow_code: Whether the study file may name Python code.
         notify: Called with a line when a step begins that takes time.
         notice: Called with a line about what was found in the files, and in the trace; by default as `notify`.
+        timings: Get the seconds of each stage.
     """
 
     spec: StudySpec
@@ -41,6 +43,7 @@ class Preparation:
     allow_code: bool = False
     notify: Callable[[str], None] = lambda _: None
     notice: Callable[[str], None] | None = None
+    timings: Timings = field(default_factory=Timings)
 
     def check(self) -> None:
         """Check what can be checked without loading or writing anything.
@@ -69,7 +72,7 @@ class Preparation:
         Raises:
             NerccTuneError: If the model or the data cannot be used.
         """
-        spec, home, timings = self.spec, self.home, Timings()
+        spec, home, timings = self.spec, self.home, self.timings
         self.notify(f"loading {spec.workload.model} on {spec.workload.data}")
         with timings.measure("data"):
             workload = load_workload(
@@ -80,19 +83,28 @@ class Preparation:
                 check_size=partial(check_size, spec),
                 allow_code=self.allow_code,
             )
-        place = spec.cache.url or home.outputs
+        place, device = spec.cache.url or home.outputs, resolve_device(spec.workload.device)
+        engine = ForwardEngine(
+            workload.model,
+            device=device,
+            precision=spec.workload.precision,
+            chunk=spec.workload.chunk,
+            is_compiled=spec.workload.compile,
+        )
+        split = split_queries(spec, len(workload.data))
+        self._warm_up(engine, workload, timings)
+        memory_mb = spec.cache.memory_mb
         return Inference(
             spec=spec,
             workload=workload,
-            split=split_queries(spec, len(workload.data)),
+            split=split,
             masks=self._masks,
-            engine=ForwardEngine(
-                workload.model,
-                device=resolve_device(spec.workload.device),
-                precision=spec.workload.precision,
-                chunk=spec.workload.chunk,
+            engine=engine,
+            store=OutputStore(
+                place if spec.cache.disk else None,
+                memory_mb=memory_mb,
+                device_mb=min(memory_mb, room_on(device) // 2**20),
             ),
-            store=OutputStore(place if spec.cache.disk else None, memory_mb=spec.cache.memory_mb),
             timings=timings,
             features=self.features,
         )
@@ -104,5 +116,11 @@ class Preparation:
             spec=self.spec,
             split=split_queries(self.spec, len(other.workload.data)),
             masks=self._masks,
-            timings=Timings(),
+            timings=self.timings,
         )
+
+    def _warm_up(self, engine: ForwardEngine, workload: Workload, timings: Timings) -> None:
+        code, is_compiled = self.spec.code, self.spec.workload.compile
+        if is_compiled:
+            self.notify(f"compiling {workload.model_name}")
+        engine.warm_up(workload.query_shape, queries=code.queries, workers=code.workers, timings=timings)

@@ -8,6 +8,9 @@ from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -65,6 +68,27 @@ def draw_figures(
     return figures
 
 
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out once and for all: it takes longer than drawing, and else is done again in every format."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
+def _save(figure: Figure, path: Path, suffix: FigureFormat) -> None:
+    """Draw a figure once into a file; `Figure.savefig` draws twice, the first time to learn where all comes to lie."""
+    dpi, metadata = figure.dpi, _METADATA[suffix]
+    with mpl.rc_context({"svg.hashsalt": _HASH_SALT}):
+        if suffix == "png":
+            FigureCanvasAgg(figure).print_png(path, metadata=metadata)
+        elif suffix == "svg":
+            FigureCanvasSVG(figure).print_svg(path, metadata=metadata)
+        else:
+            FigureCanvasPdf(figure).print_pdf(path, metadata=metadata)
+    figure.set_dpi(dpi)  # those that hold lines count in points
+
+
 def write_figures(
     history: StudyHistory,
     table: TunedTable | None,
@@ -93,9 +117,8 @@ def write_figures(
     written = []
     for name, draw in draw_figures(history, table, coded=coded).items():
         figure = draw()
+        _lay_out(figure)
         for suffix in formats:
-            path = folder / f"{name}.{suffix}"
-            with mpl.rc_context({"svg.hashsalt": _HASH_SALT}):
-                figure.savefig(path, format=suffix, metadata=_METADATA[suffix])
-            written.append(path)
+            written.append(folder / f"{name}.{suffix}")
+            _save(figure, written[-1], suffix)
     return written

@@ -30,6 +30,7 @@ class WorkloadSettings(Section):
     `data_dir` is the folder of the data, or the file for `npz`; by default the data directory of the command line.
     `checkpoint` is a weights file (safetensors, or a pickle that loads with `weights_only=True`).
     `pretrained` lets timm fetch the published weights; `random_weights` runs without any (for speed figures).
+    `compile` has torch compile the model when it is loaded, which needs a C++ compiler.
     `seed` draws the weights of a training or of `random_weights`.
     `outputs` is what the model gives: `logits` (log-probabilities are such), or `probabilities` where it ends in a
     softmax.
@@ -44,6 +45,7 @@ class WorkloadSettings(Section):
     device: str = "auto"
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     chunk: Count | None = None
+    compile: bool = False
     seed: Seed = 0
     outputs: OutputKind = "logits"
 

@@ -28,7 +28,7 @@ from nercc_tune.text.one_line import show
 # What may change between two launches of one study without making its earlier results worthless: how long to search,
 # on which device, and where things lie. Weights and data are covered by the workload's fingerprint instead.
 _OUTSIDE_DIGEST: dict[str, set[str] | bool] = {
-    "workload": {"device", "chunk", "data_dir", "checkpoint"},
+    "workload": {"device", "chunk", "compile", "data_dir", "checkpoint"},
     "search": {"trials", "patience", "min_improvement"},
     "cache": True,
     "storage": True,

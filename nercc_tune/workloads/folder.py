@@ -51,17 +51,18 @@ def open_folder(path: Path, *, name: str = "folder", split: str = "all") -> Imag
         name=name,
         split=split,
         labels=torch.tensor(labels),
-        open=lambda index: _decode(files[index]),
+        open=lambda index: _decode(files[index])[0],
         check=lambda index: _check(files[index]),
+        look=lambda index: _decode(files[index]),
         tell=lambda index: files[index],
         notes=classes.notes,
     )
 
 
-def _decode(file: str) -> Image.Image:
+def _decode(file: str) -> tuple[Image.Image, Depth | None]:
     try:
         with Image.open(file) as image:
-            return to_eight_bits(image, name=file).copy()
+            return to_eight_bits(image, name=file).copy(), depth_of(image, name=file)
     except (*_BROKEN, Image.DecompressionBombError) as error:
         raise _undecodable(file, error) from error
 

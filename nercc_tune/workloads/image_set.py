@@ -33,6 +33,7 @@ class ImageSet:
         open: Decodes an image.
         check: Finds out, at least cost, whether an image can be decoded, and how deep it is; nothing for those in
             memory.
+        look: Decodes an image and finds out how deep it is; None for those in memory, which are decoded already.
         tell: Names an image in a message.
         notes: What a reader should know of the data set.
     """
@@ -42,6 +43,7 @@ class ImageSet:
     labels: Tensor
     open: Callable[[int], Image.Image]
     check: Callable[[int], Depth | None] = _need_not
+    look: Callable[[int], tuple[Image.Image, Depth | None]] | None = None
     tell: Callable[[int], str] = lambda index: f"image {index}"
     notes: tuple[str, ...] = ()
 

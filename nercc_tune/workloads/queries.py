@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -15,13 +13,14 @@ from nercc_tune.errors import WorkloadError
 from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads.digest import digest_parts, tensor_bytes
 from nercc_tune.workloads.image_set import ImageSet, sample_indices
+from nercc_tune.workloads.in_threads import in_threads, one_torch_thread
 from nercc_tune.workloads.pixels import Depth, hint_at_white
-from nercc_tune.workloads.preprocessing import Preprocessing
+from nercc_tune.workloads.preprocessing import FixedSize, Preprocessing
 
 __all__ = ["ArrayQueries", "ImageQueries"]
 
-_MOST_THREADS = 8  # that decode
 _MOST_NAMED = 3
+_MOST_KEPT = 2**31  # bytes of prepared queries; a study that is judged holds all of them at a time anyway
 
 Shape = tuple[int, ...]
 
@@ -49,10 +48,15 @@ def _identify(name: str, split: str, labels: Tensor, contents: Iterable[bytes]) 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImageQueries:
-    """Images that are decoded and prepared when they are asked for."""
+    """Images that are decoded and prepared when they are asked for.
+
+    Those of files are decoded once: what a check has decoded is kept, as far as it fits into memory, until it is
+    loaded.
+    """
 
     images: ImageSet
     preprocessing: Preprocessing
+    _kept: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -75,10 +79,12 @@ class ImageQueries:
         return len(self.images)
 
     def check(self, indices: Sequence[int]) -> tuple[str, ...]:
-        """Decode each of some images once, without preparing it where the shape of the query is certain."""
+        """Decode each of some images once, without preparing those in memory where the shape of a query is certain."""
         _check_indices(indices, len(self))
-        with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as threads:
-            looked = list(threads.map(self._look, indices))
+        first = self._look(indices[0], is_kept=True)
+        size = self._kept[indices[0]].nbytes if indices[0] in self._kept else 0
+        most = _MOST_KEPT // max(size, 1)
+        looked = [first, *in_threads(lambda at: self._look(indices[at], is_kept=at < most), range(1, len(indices)))]
         wrong = [each for each in looked if each.error is not None]
         if wrong:
             others = ", ".join(f"`{one_line(self.images.tell(each.index))}`" for each in wrong[1:][:_MOST_NAMED])
@@ -87,14 +93,23 @@ class ImageQueries:
         self._check_shapes(looked)
         return *self.images.notes, *_tell_depths(looked)
 
-    def _look(self, index: int) -> _Looked:
+    def _look(self, index: int, *, is_kept: bool) -> _Looked:
+        is_certain = self.preprocessing.is_sized
         try:
+            if self.images.look is not None and is_kept:
+                image, depth = self.images.look(index)
+                query = self._kept[index] = self.preprocessing(image)
+                return _Looked(index=index, depth=depth, shape=None if is_certain else tuple(query.shape))
             depth = self.images.check(index)
-            is_certain = self.preprocessing.is_sized
             shape = None if is_certain else tuple(self.preprocessing(self.images.open(index)).shape)
         except WorkloadError as error:
             return _Looked(index=index, error=error)
         return _Looked(index=index, depth=depth, shape=shape)
+
+    def _take(self, index: int) -> Tensor:
+        """Return a prepared query, which is not kept any longer."""
+        query = self._kept.pop(index, None)
+        return self.preprocessing(self.images.open(index)) if query is None else query
 
     def _check_shapes(self, looked: Sequence[_Looked]) -> None:
         first = looked[0]
@@ -109,14 +124,20 @@ class ImageQueries:
     def load(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Prepare some queries, float32 [n, *query_shape], with their labels, int64 [n]."""
         _check_indices(indices, len(self))
-        queries = [self.preprocessing(self.images.open(index)) for index in indices]
+        labels = self.labels[torch.tensor(indices)]
+        if self.images.look is None and isinstance(self.preprocessing, FixedSize):
+            pixels = [self.preprocessing.resize(self.images.open(index)) for index in indices]
+            return self.preprocessing.normalise(torch.stack(pixels)), labels
+        is_decoding = self.images.look is not None
+        queries = in_threads(self._take, indices) if is_decoding else [self._take(index) for index in indices]
         shapes = sorted({tuple(query.shape) for query in queries})
         if len(shapes) > 1:
             raise WorkloadError(
                 f"the images of `{self.name}` must have one size, for this model states no preprocessing, "
                 f"but got {shapes[0]} and {shapes[1]}; resize them first."
             )
-        return torch.stack(queries), self.labels[torch.tensor(indices)]
+        with one_torch_thread():
+            return torch.stack(queries), labels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

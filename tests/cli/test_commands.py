@@ -52,6 +52,7 @@ def test_a_launch_shows_the_table_and_what_to_type_next(
     assert "policy: chebyshev, probabilities, λ_enc" in shown
     assert "expected over S: policy " in shown
     assert "where the time went" in shown
+    assert all(f"│ {stage} " in shown for stage in ("imports", "warm-up", "judging", "other"))
     assert "nercc-tune export tiny --home home -o table.json" in shown
     assert Path("home/studies/tiny/table.json").is_file()
 

@@ -160,3 +160,19 @@ def test_each_worker_runs_the_network_that_is_named() -> None:
 def test_the_model_is_the_base_whatever_else_is_called_so() -> None:
     engine = ForwardEngine(Counting(), device=CPU, networks={"base": Counting(outputs=2)})
     assert engine.run(QUERIES, ENCODER, Timings()).shape == (4, 7, 3)
+
+
+def test_a_warm_up_runs_every_network_once_and_counts_for_itself() -> None:
+    model, parity, timings = Counting(), Counting(), Timings()
+    engine = ForwardEngine(model, device=CPU, networks={"parity": parity}, chunk=5)
+    engine.warm_up((3, 2, 2), queries=5, workers=7, timings=timings)
+    assert (model.seen, parity.seen) == ([2], [2])
+    assert (engine.images, engine.chunk) == (0, 5)
+    assert set(timings.seconds) == {"warm-up"}
+    torch.testing.assert_close(engine.run(QUERIES, ENCODER, Timings()), _expected(Counting()), rtol=1e-5, atol=1e-4)
+
+
+def test_a_network_that_gives_no_rows_is_found_by_the_warm_up() -> None:
+    engine = ForwardEngine(Answering(lambda batch: batch.sum()), device=CPU)
+    with pytest.raises(OutputError, match="one row for each of 2 queries"):
+        engine.warm_up((3, 2, 2), queries=5, workers=7, timings=Timings())

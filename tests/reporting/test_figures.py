@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import StudyHistory
@@ -76,3 +78,25 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="`formats` must be of png, svg, pdf, but got 'gif'"):
         write_figures(study_history(), None, tmp_path / "new", formats=("gif",))  # type: ignore[arg-type]  # the point
     assert not (tmp_path / "new").exists()
+
+
+def test_a_file_holds_what_matplotlib_itself_writes(tmp_path: Path) -> None:
+    history, table = study_history(stragglers=(40,)), tuned_table(stragglers=(40,))
+    written = write_figures(history, table, tmp_path, coded=_CODED, formats=("svg", "png"))
+    for name, draw in draw_figures(history, table, coded=_CODED).items():
+        draw().savefig(tmp_path / "whole.png", metadata={"Software": None})
+        assert (tmp_path / f"{name}.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+    assert len(written) == 10
+
+
+def test_a_figure_is_laid_out_once_for_all_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    laid_out: list[object] = []
+    execute = ConstrainedLayoutEngine.execute
+
+    def count(engine: ConstrainedLayoutEngine, fig: Figure) -> None:
+        laid_out.append(fig)
+        execute(engine, fig)
+
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", count)
+    write_figures(study_history(stragglers=(40,)), None, tmp_path, formats=("png", "svg", "pdf"))
+    assert len(laid_out) == len(set(map(id, laid_out))) == 3

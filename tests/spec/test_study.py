@@ -60,6 +60,7 @@ _DOES_NOT_DECIDE = (
     "search.min_improvement=0.1",
     "workload.device=cuda",
     "workload.chunk=64",
+    "workload.compile=true",
     "workload.data_dir=elsewhere",
     "workload.checkpoint=weights.safetensors",
     "cache.disk=false",

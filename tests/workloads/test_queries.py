@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from nercc_tune.errors import WorkloadError
 from nercc_tune.workloads.image_set import ImageSet
@@ -131,3 +132,89 @@ def test_indices_outside_are_refused_by_the_check_too(indices: list[int]) -> Non
 
 def test_arrays_have_their_notes_alone() -> None:
     assert replace(_arrays(), notes=("a note",)).check([0]) == ("a note",)
+
+
+class _Files:
+    """Images of 4 by 4 pixels that count how often each was decoded, of which one may be broken."""
+
+    def __init__(self, *, broken: int | None = None) -> None:
+        self.decoded: list[int] = []
+        self.checked: list[int] = []
+        self._broken = broken
+
+    def images(self) -> ImageSet:
+        return ImageSet(
+            name="files",
+            split="all",
+            labels=torch.arange(6),
+            open=lambda index: self._decode(index)[0],
+            check=self._check,
+            look=self._decode,
+            tell=lambda index: f"{index}.jpg",
+        )
+
+    def _decode(self, index: int) -> tuple[Image.Image, Depth | None]:
+        self.decoded.append(index)
+        self._refuse(index)
+        return Image.new("L", (4, 4), 40 * index), Depth(kind="16 bits", white=65535, largest=60000 + index)
+
+    def _check(self, index: int) -> Depth | None:
+        self.checked.append(index)
+        self._refuse(index)
+        return Depth(kind="16 bits", white=65535, largest=60000 + index)
+
+    def _refuse(self, index: int) -> None:
+        if index == self._broken:
+            raise WorkloadError(f"`{index}.jpg` must be an image.")
+
+
+@pytest.mark.parametrize("preprocessing", [_SIZED, PlainPixels()])
+def test_images_of_files_are_decoded_once_for_the_check_and_the_loading(
+    preprocessing: FixedSize | PlainPixels,
+) -> None:
+    files = _Files()
+    queries = ImageQueries(images=files.images(), preprocessing=preprocessing)
+    (note,) = queries.check([1, 3, 5])
+    assert "largest value is 60005" in note
+    loaded, labels = queries.load([5, 1])
+    assert (sorted(files.decoded), files.checked) == ([1, 3, 5], [])
+    assert torch.equal(loaded, ImageQueries(images=_Files().images(), preprocessing=preprocessing).load([5, 1])[0])
+    assert labels.tolist() == [5, 1]
+    assert torch.equal(queries.load([1])[0], loaded[1:])  # it is not kept any longer
+    assert sorted(files.decoded) == [1, 1, 3, 5]
+
+
+@pytest.mark.parametrize(("room", "kept"), [(0, 1), (63, 1), (64, 1), (128, 2), (255, 3)])  # the first tells the size
+def test_what_does_not_fit_is_checked_at_least_cost(room: int, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nercc_tune.workloads.queries._MOST_KEPT", room)
+    files = _Files()
+    queries = ImageQueries(images=files.images(), preprocessing=_SIZED)
+    queries.check(range(6))
+    assert (sorted(files.decoded), sorted(files.checked)) == ([*range(kept)], [*range(kept, 6)])
+    expected = ImageQueries(images=_Files().images(), preprocessing=_SIZED).load(range(6))[0]
+    assert torch.equal(queries.load(range(6))[0], expected)
+
+
+@pytest.mark.parametrize("broken", [0, 4])
+def test_a_broken_file_is_named_wherever_it_is(broken: int) -> None:
+    queries = ImageQueries(images=_Files(broken=broken).images(), preprocessing=_SIZED)
+    with pytest.raises(WorkloadError, match=rf"^`{broken}\.jpg` must be an image\.$"):
+        queries.check(range(6))
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_queries_do_not_depend_on_the_number_of_threads(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loaded(threads: int) -> Tensor:
+        monkeypatch.setattr("nercc_tune.workloads.in_threads.count_threads", lambda: threads)
+        queries = ImageQueries(images=_Files().images(), preprocessing=_SIZED)
+        queries.check([4, 2])
+        return queries.load([3, 4, 0, 2, 1, 5])[0]
+
+    assert torch.equal(loaded(count), loaded(1))
+
+
+def test_images_in_memory_are_normalised_together_like_each_alone() -> None:
+    sized = FixedSize(channels=1, size=6, mean=(0.3081,), std=(0.1307,), padding=1)
+    images = _images([4, 4, 5], shade=77).images
+    together, _ = ImageQueries(images=images, preprocessing=sized).load([2, 0, 1])
+    assert torch.equal(together, torch.stack([sized(images.open(index)) for index in (2, 0, 1)]))

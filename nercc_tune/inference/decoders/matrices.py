@@ -24,6 +24,6 @@ def decode_by_matrices(codes: Sequence[LinearCode], answers: Tensor, batches: Se
     at_once = max(1, _AT_ONCE // (answers[0].numel() + len(codes) * code.queries * code.workers))
     for batch in batches:
         for arrived in batch.split(at_once):
-            matrices = torch.stack([code.decoder_matrix(arrived) for code in codes]).to(answers.dtype)
+            matrices = torch.stack([code.decoder_matrix(arrived) for code in codes]).to(answers)
             matrices = matrices.expand(len(answers), *matrices.shape[1:])
             yield torch.einsum("gmkf,gmfc->mgkc", matrices, answers[:, arrived])

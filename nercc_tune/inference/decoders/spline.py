@@ -50,7 +50,7 @@ class SplineDecoder(Decoder):
         """Return `Yᵀ V`, [M, G, c, k] float32, k ≤ F, of answers [G, N, c] in the decode space."""
         groups, _, outputs = answers.shape
         picked = answers.transpose(0, 1).flatten(1)[self.arrived]
-        return (picked.mT @ self._basis).reshape(len(self.arrived), groups, outputs, -1)
+        return (picked.mT @ self._basis.to(picked.device)).reshape(len(self.arrived), groups, outputs, -1)
 
     def decode(self, transformed: Tensor, smoothing: float, *, groups: slice = slice(None)) -> Iterator[Tensor]:
         """Yield the estimates [m, G, K, c] of all masks in turn, a part at a time.
@@ -62,16 +62,16 @@ class SplineDecoder(Decoder):
             smoothing: λ_dec.
             groups: Which of the groups the answers are of.
         """
-        shrinkage = self._shrinkage(smoothing)
+        shrinkage, sites = self._shrinkage(smoothing).to(transformed.device), self._sites.to(transformed.device)
         count, outputs = transformed.shape[1:3]
         at_once = max(1, _DECODED_NUMBERS // (count * self._sites.shape[-1] * outputs))
         for part in range(0, len(self.arrived), at_once):
             masks = slice(part, part + at_once)
             shrunk = transformed[masks] * shrinkage[masks, None, None]
             if self.is_shared:
-                yield (shrunk.flatten(1, 2) @ self._sites[masks]).unflatten(1, (count, outputs)).mT
+                yield (shrunk.flatten(1, 2) @ sites[masks]).unflatten(1, (count, outputs)).mT
             else:
-                yield (shrunk @ self._sites[masks, groups]).mT
+                yield (shrunk @ sites[masks, groups]).mT
 
     def error_curve(self, answers: Tensor, truth: Truth) -> ErrorCurve:
         """Return the MSE as a function of λ [L]: [M, L] float64, exact for all λ ≥ 0.
@@ -87,11 +87,11 @@ class SplineDecoder(Decoder):
         read = answers.to(torch.float64).transpose(0, 1).flatten(1)
         outputs = truth.outputs.to(torch.float64).transpose(0, 1).flatten(1)
         queries = truth.labels.numel()
-        gram, cross = (read @ read.mT) / queries, (outputs @ read.mT) / queries
+        gram, cross = (read @ read.mT).cpu() / queries, (outputs @ read.mT).cpu() / queries
         arrived, basis, sites = self.arrived, self._spectrum.basis, self._spectrum.sites
         form = self._site_gram * (basis.mT @ gram[arrived[:, :, None], arrived[:, None, :]] @ basis)
         linear = (sites * (cross[:, arrived].transpose(0, 1) @ basis)).sum(1)
-        constant = outputs.square().sum() / queries
+        constant = outputs.square().sum().cpu() / queries
 
         def curve(smoothing: Tensor) -> Tensor:
             shrinkage = self._spectrum.shrinkage(smoothing)
