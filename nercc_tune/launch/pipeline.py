@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,6 @@ from typing import TypeVar
 from optuna.storages import BaseStorage
 
 from nercc_tune.coding import BASELINE_CODES
-from nercc_tune.errors import TableError
-from nercc_tune.export.moments import moments_path, pack_moments, read_moments
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home, write_whole
 from nercc_tune.home.provenance import collect_provenance
@@ -22,11 +20,12 @@ from nercc_tune.inference import Draws, Features, Inference, describe_device
 from nercc_tune.launch.checks import check_launch
 from nercc_tune.launch.crews import Crew, make_crew, search_with
 from nercc_tune.launch.events import LaunchEvents
+from nercc_tune.launch.kept_moments import has_moments, keep_moments
 from nercc_tune.launch.preparation import Preparation
 from nercc_tune.launch.report_writer import ReportWriter
 from nercc_tune.launch.result import LaunchResult
 from nercc_tune.launch.worker import Job, searching
-from nercc_tune.records import Policy, StudyHistory, TrialRecord, TunedEntry
+from nercc_tune.records import StudyHistory, TrialRecord
 from nercc_tune.selection import Judge, PolicyChoice, search_forwards
 from nercc_tune.spec import StudySpec
 from nercc_tune.tracking.background import BackgroundTracker
@@ -185,7 +184,7 @@ class _Run:
         history = self._stored(lambda: read_history(storage, spec.name))
         others = search_forwards(history) - search_forwards(before) if self._has_crew else 0.0
         judged = {"validation": 0.0, "heldout": 0.0}
-        if not (history.is_judged and self._has_moments(history)):
+        if not (history.is_judged and has_moments(self.home, history)):
             self._stored(progress.ledger.keep_conducting)
             self.events.stage("judging on fresh and held-out queries")
             with timings.measure("judging"):
@@ -266,7 +265,7 @@ class _Run:
         )
         entries = judge.entries(history, forwards=search_forwards(history))
         policy = PolicyChoice(judge=judge).policy(history)
-        self._keep_moments(judge, [*entries.values(), policy])
+        keep_moments(self.home, spec.name, judge, [*entries.values(), policy])
         provenance = collect_provenance(
             device=describe_device(self.inference.engine.device),
             precision=spec.workload.precision,
@@ -275,25 +274,6 @@ class _Run:
         for stragglers, study in studies.items():
             self._stored(partial(study.set_result, entries[stragglers], policy, provenance))
         return {"validation": judge.validation.outputs.forwards, "heldout": judge.heldout.outputs.forwards}
-
-    def _keep_moments(self, judge: Judge, chosen: Sequence[TunedEntry | Policy]) -> None:
-        """Write what the calibrated codes decode with, before the choice is recorded that needs it."""
-        moments = [judge.moments_of(item.design, item.lambda_enc) for item in chosen]
-        needed = {item.digest: item for item in moments if item is not None}
-        path = moments_path(self.home.table(self.inference.spec.name))
-        if needed:
-            write_whole(path, pack_moments(needed.values()))
-        else:
-            path.unlink(missing_ok=True)  # of an earlier choice
-
-    def _has_moments(self, history: StudyHistory) -> bool:
-        """Whether the moments of a study's calibrated codes are in the home, as another home's are not."""
-        table = TunedTable.from_history(history)
-        try:
-            read_moments(moments_path(self.home.table(history.name)), table)
-        except TableError:
-            return False
-        return True
 
     def _write(self, history: StudyHistory, table: TunedTable) -> Path:
         """Write table, study, figures and report into the study's folder."""

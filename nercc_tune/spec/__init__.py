@@ -2,13 +2,12 @@
 
 from nercc_tune.spec.family import Family, build_family, load_family
 from nercc_tune.spec.loading import build_study, load_study, parse_study
+from nercc_tune.spec.search_settings import LambdaRange, SearchSettings
 from nercc_tune.spec.settings import (
     CacheSettings,
     CodeSettings,
     EvaluationSettings,
-    LambdaRange,
     ResourceSettings,
-    SearchSettings,
     StorageSettings,
     StragglingSettings,
     WorkloadSettings,

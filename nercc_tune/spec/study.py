@@ -11,13 +11,13 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from nercc_tune.records import Design, Encoding, Reading
+from nercc_tune.spec.search_settings import SearchSettings
+from nercc_tune.spec.section import Section
 from nercc_tune.spec.settings import (
     CacheSettings,
     CodeSettings,
     EvaluationSettings,
     ResourceSettings,
-    SearchSettings,
-    Section,
     StorageSettings,
     StragglingSettings,
     TrackingSettings,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -289,11 +288,6 @@ class CellStudy:
     def _within(self, name: str, smoothing: float) -> float:
         span = self._ranges[name]
         return min(max(smoothing, span.low), span.high)
-
-
-def now_ms() -> int:
-    """Return the time as milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def _attribute(record: TrialRecord) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nercc_tune.errors import OutputError
 from nercc_tune.records import Design, Option, TrialRecord
-from nercc_tune.tuning.cell_study import now_ms
 from nercc_tune.tuning.proposals import Proposal, Proposals
 
 if TYPE_CHECKING:  # reading a study needs no torch
@@ -40,7 +40,7 @@ class Recorder:
         try:
             best, *others = self._options(stragglers, proposal, blank.design)
         except OutputError as error:
-            return replace(blank, reason=str(error), finished_ms=now_ms())
+            return replace(blank, reason=str(error), finished_ms=_now_ms())
         return replace(
             blank,
             design=blank.design.with_reading(best.reading),
@@ -49,12 +49,12 @@ class Recorder:
             score=best.score,
             profile=best.profile,
             others=tuple(others),
-            finished_ms=max(now_ms(), blank.started_ms),  # clocks are set back at times
+            finished_ms=max(_now_ms(), blank.started_ms),  # clocks are set back at times
         )
 
     def _blank(self, stragglers: int, proposal: Proposal) -> TrialRecord:
         design = self.proposals.spec.reference.with_reading(proposal.readings[0])
-        now = now_ms()
+        now = _now_ms()
         return TrialRecord(
             uid=f"{self.proposals.studies[stragglers].cell.name}#{proposal.number}",
             number=0,
@@ -73,3 +73,8 @@ class Recorder:
         if proposal.lambda_dec is None:
             return evaluator.best(proposal.encoding, proposal.readings)
         return (evaluator.option(design, proposal.encoding.lambda_enc, proposal.lambda_dec),)
+
+
+def _now_ms() -> int:
+    """Return the time as milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
