@@ -32,6 +32,7 @@ class Problem:
     nodes: NodeSet
     arrived: Tensor
     answers: Tensor
+    outputs: Tensor
     truth: Truth
 
     def spline(self) -> Score:
@@ -44,13 +45,13 @@ class Problem:
         return best_kernel(decoder, self.truth.answers(self.answers), self.truth, GOAL)
 
     def calibrated(self, start: Kernel) -> tuple[Kernel, Score]:
-        sites, read = Sites.of(self.nodes), self.truth.answers(self.answers)
+        sites, read, wanted = Sites.of(self.nodes), *map(self.truth.answers, (self.answers, self.outputs))
         each = GROUPS // FOLDS
         folds = []
         for fold in range(FOLDS):
             own = slice(fold * each, (fold + 1) * each)
             others = [at for at in range(GROUPS) if not own.start <= at < own.stop]
-            folds.append((own, measure_moments(sites.distinct(read)[others], self.truth.outputs[others])))
+            folds.append((own, measure_moments(sites.distinct(read)[others], wanted[others])))
         decoder = KrigingDecoder.of(sites, [self.arrived], has_copies=True, folds=folds)
         return best_kernel(decoder, read, self.truth, GOAL, start=start)
 
@@ -73,6 +74,7 @@ def problem(request: pytest.FixtureRequest) -> Problem:
         nodes=nodes,
         arrived=exactly(40, workers=200, masks=MASKS, seed=0),
         answers=(coded @ first).tanh() @ second,
+        outputs=outputs,
         truth=Truth.of(outputs, outputs.argmax(-1), decode_space=space),
     )
 

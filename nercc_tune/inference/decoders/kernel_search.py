@@ -49,11 +49,26 @@ def best_kernel(
         answers: [G, N, c] in the decode space.
         truth: The uncoded outputs, in the order of the estimates.
         goal: What is optimised.
-        start: For measured moments: the best kernel without them, which these are shrunk towards.
+        start: For measured moments: the best kernel without them, which these are shrunk towards; where it is given,
+            kriging is an option of its own, and the moments have a share. It is looked for by default.
 
     Returns:
         The kernel, and its score on all masks and groups.
     """
+    rank = _ranking(decoder, answers, truth, goal)
+    if decoder.folds:
+        plain = replace(decoder, folds=())
+        structure = start or _structure(_ranking(plain, answers, truth, goal), is_noisy=decoder.is_noisy)
+        best = _mixture(rank, structure, is_noisy=decoder.is_noisy, may_be_plain=start is None)
+    else:
+        best = _structure(rank, is_noisy=decoder.is_noisy)
+    if truth.decode_space == "logits-softmax":
+        best = _least(rank, [replace(best, temperature=value) for value in TEMPERATURES])
+    return best, measure(decoder.prepare(answers).estimates(best), truth).score()
+
+
+def _ranking(decoder: KrigingDecoder, answers: Tensor, truth: Truth, goal: Goal) -> Callable[[Kernel], Rank]:
+    """Return what kernels are compared by: the goal on a share of the masks and groups."""
     masks = _share(len(decoder.arrived), _masks_at_most(decoder, truth))
     thin, groups = decoder.thinned(masks, min(_GROUPS, len(answers)))
     thin = replace(thin, arrived=_with_losses(thin))
@@ -65,14 +80,7 @@ def best_kernel(
             return (mean_error(decoding.estimates(kernel), part, goal.error),)
         return goal.rank(measure(decoding.estimates(kernel), part).score())
 
-    is_sharpened = truth.decode_space == "logits-softmax"
-    if decoder.folds:
-        best = _mixture(rank, start or Kernel(range=1.0, nugget=_START_NUGGET), is_noisy=decoder.is_noisy)
-    else:
-        best = _structure(rank, is_noisy=decoder.is_noisy)
-    if is_sharpened:
-        best = _least(rank, [replace(best, temperature=value) for value in TEMPERATURES])
-    return best, measure(decoder.prepare(answers).estimates(best), truth).score()
+    return rank
 
 
 def _structure(rank: Callable[[Kernel], Rank], *, is_noisy: bool) -> Kernel:
@@ -86,9 +94,10 @@ def _structure(rank: Callable[[Kernel], Rank], *, is_noisy: bool) -> Kernel:
     return best
 
 
-def _mixture(rank: Callable[[Kernel], Rank], structure: Kernel, *, is_noisy: bool) -> Kernel:
-    best = replace(structure, ridge=_START_RIDGE if is_noisy else 0.0)
-    best = _least(rank, [structure, *(replace(best, weight=value) for value in WEIGHTS)])
+def _mixture(rank: Callable[[Kernel], Rank], structure: Kernel, *, is_noisy: bool, may_be_plain: bool) -> Kernel:
+    best = replace(structure, temperature=0.0, ridge=_START_RIDGE if is_noisy else 0.0)
+    plain = [replace(structure, temperature=0.0)] if may_be_plain else []
+    best = _least(rank, [*plain, *(replace(best, weight=value) for value in WEIGHTS)])
     if is_noisy and best.weight > 0:
         best = _least(rank, [best, *(replace(best, ridge=value) for value in RIDGES)])
     return best
