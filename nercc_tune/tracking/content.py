@@ -104,25 +104,24 @@ def cell_params(history: StudyHistory, cell: Cell) -> dict[str, str]:
 
 def trial_params(record: TrialRecord) -> dict[str, str]:
     """Return the parameters of a trial's run; floats are written so that they are read back exactly."""
+    decoding = {"lambda_dec": record.lambda_dec} if record.kernel is None else vars(record.kernel)
     return {
         "lambda_enc": repr(record.lambda_enc),
-        "lambda_dec": repr(record.lambda_dec),
+        **{name: repr(value) for name, value in decoding.items()},
         "ordering": record.design.ordering,
         "nodes": record.design.nodes,
         "assignment": record.design.assignment,
         "decode_space": record.design.decode_space,
         "decoder": record.design.decoder,
-    } | ({} if record.kernel is None else {name: repr(value) for name, value in vars(record.kernel).items()})
+    }
 
 
 def trial_metrics(record: TrialRecord) -> dict[str, float]:
     """Return the figures of a completed trial, and its λ on the logarithmic scale that MLflow's axes lack."""
     if record.score is None:
         return {}
-    return record.score.metrics() | {
-        "log10_lambda_enc": _log10(record.lambda_enc),
-        "log10_lambda_dec": _log10(record.lambda_dec),
-    }
+    metrics = record.score.metrics() | {"log10_lambda_enc": _log10(record.lambda_enc)}
+    return metrics if record.kernel is not None else metrics | {"log10_lambda_dec": _log10(record.lambda_dec)}
 
 
 def trial_tags(record: TrialRecord) -> dict[str, str]:

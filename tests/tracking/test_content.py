@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from nercc_tune.records import Goal
+from nercc_tune.records import Goal, Kernel
+from nercc_tune.tracking.content import trial_metrics, trial_params
 from tests.builders import cell, judged, pruned, score, searched, study, trial
 from tests.tracking.conftest import Store, curve, project
 
@@ -67,3 +68,16 @@ def test_figures_that_are_undefined_are_left_out(store: Store) -> None:
     metrics = store.runs()["S=40 #0"].data.metrics
     assert "rel_acc" not in metrics
     assert metrics["mse"] == pytest.approx(0.05)
+
+
+def test_a_kernel_is_told_in_place_of_a_smoothing_that_there_is_not() -> None:
+    plain = trial(cell(40), 3, 0.04)
+    kernel = Kernel(range=0.5, nugget=1e-3, weight=0.8)
+    kriged = replace(plain, design=replace(plain.design, decoder="calibrated"), lambda_dec=0.0, kernel=kernel)
+    assert trial_params(plain)["decoder"] == "spline"
+    assert "lambda_dec" in trial_params(plain)
+    assert "log10_lambda_dec" in trial_metrics(plain)
+    told = trial_params(kriged)
+    assert "lambda_dec" not in told
+    assert "log10_lambda_dec" not in trial_metrics(kriged)
+    assert (told["decoder"], told["range"], told["nugget"], told["weight"]) == ("calibrated", "0.5", "0.001", "0.8")
