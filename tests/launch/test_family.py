@@ -33,7 +33,7 @@ def _tiny(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def _without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the figures of each member, which take most of the time."""
-    monkeypatch.setattr("nercc_tune.launch.pipeline.write_report", lambda *_args, **_options: [])
+    monkeypatch.setattr("nercc_tune.reporting.report.write_report", lambda *_args, **_options: [])
 
 
 class _Watched:

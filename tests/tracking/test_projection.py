@@ -35,6 +35,7 @@ def test_a_trial_is_a_run_below_that_of_its_cell(tracked: Store) -> None:
         "nodes": "chebyshev",
         "assignment": "identity",
         "decode_space": "probabilities",
+        "decoder": "spline",
     }
     assert record.score is not None
     logarithms = {"log10_lambda_enc": math.log10(1.1e-7), "log10_lambda_dec": math.log10(3e-9)}
