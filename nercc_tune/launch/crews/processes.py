@@ -69,7 +69,8 @@ class ProcessCrew:
     def start(self) -> None:
         """Start the workers."""
         for place in self._places:
-            self._workers.append(self._begin(place))  # one by one: `stop` ends those that an interrupt leaves
+            with _hearing_ctrl_c_later():  # one by one: `stop` ends those that an interrupt leaves
+                self._workers.append(self._begin(place))
 
     def tend(self) -> None:
         """Replace the workers that died or ended; see `Crew`."""
@@ -83,7 +84,8 @@ class ProcessCrew:
             if code != 0:
                 self._false_starts.see_death(_describe(code), was_ready=worker.is_ready)
             self._end(worker)
-            self._workers[index] = self._begin(self._places[index])
+            with _hearing_ctrl_c_later():
+                self._workers[index] = self._begin(self._places[index])
 
     def stop(self) -> None:
         """End all workers, whose proposals are given back."""
@@ -168,6 +170,22 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _hearing_ctrl_c_later() -> Iterator[None]:
+    """Let Ctrl-C wait until a process has been told all it needs: of a half it would make an error of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _describe(code: int) -> str:

@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.launch.crews.processes import Place, places
+from nercc_tune.launch.crews.processes import Place, _hearing_ctrl_c_later, places
 from nercc_tune.records import StudyHistory
 from nercc_tune.tuning.ledger import ledger_name
 from tests.faults.conftest import Operate
@@ -62,6 +62,21 @@ def test_gpus_are_given_in_turn(device: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_device_that_the_study_names_is_the_one_of_all(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _put(monkeypatch, gpus=2)
     assert {place.device for place in places(device, 4)} == {None}
+
+
+def test_ctrl_c_waits_until_a_worker_has_been_started() -> None:
+    done: list[str] = []
+
+    def start() -> None:
+        with _hearing_ctrl_c_later():
+            signal.raise_signal(signal.SIGINT)
+            done.append("told all it needs")
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert done == ["told all it needs"]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)  # heard at once again
 
 
 def _pairs(history: StudyHistory) -> list[tuple[float, float, float]]:
