@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -30,11 +31,21 @@ class Solved:
 
     Attributes:
         matrices: [M, K, P].
-        uncertainty: [M, K] the prediction variances v of the estimates, 0 for exact copies.
+        is_copied: [M, K] whether the estimate is an exact copy.
+        predictor: That gave them.
     """
 
     matrices: Tensor
-    uncertainty: Tensor
+    is_copied: Tensor
+    predictor: Predictor
+
+    @cached_property
+    def uncertainty(self) -> Tensor:
+        """[M, K] the prediction variances v of the estimates, in shares of those of the outputs; 0 for copies."""
+        moments = self.predictor.moments
+        left = moments.variances - 2 * (self.matrices * moments.truths).sum(-1)
+        left = left + ((self.matrices @ self.predictor.system) * self.matrices).sum(-1)
+        return (left / moments.variances).clamp(min=0).masked_fill(self.is_copied, 0)
 
     def at(self, temperature: float) -> Tensor:
         """Return the decoders of logits whose softmax is the estimate: rows are divided by `√(1 + κ v)`.
@@ -100,14 +111,18 @@ class Predictor:
             temperature=kernel.temperature,
         )
 
+    @cached_property
+    def system(self) -> Tensor:
+        """[P, P] the second moments of all answers, noise included."""
+        return self.moments.answers + torch.diag(self.noise)
+
     def matrices(self, arrived: Tensor) -> Tensor:
         """Return the decoders [M, K, P] of masks [M, P] of the distinct nodes, zero for what did not arrive.
 
         Raises:
             torch.linalg.LinAlgError: If the moments are not those of any outputs, beyond rounding.
         """
-        solved = self.solve(arrived)
-        return solved.at(self.temperature)
+        return self.solve(arrived).at(self.temperature)
 
     def solve(self, arrived: Tensor) -> Solved:
         """Return the decoders as they are without a temperature, with what is uncertain about their estimates.
@@ -126,7 +141,7 @@ class Predictor:
         is_copied = (self.copy >= 0) & arrived[:, self.copy.clamp(min=0)]
         unit = torch.nn.functional.one_hot(self.copy.clamp(min=0), len(self.noise)).to(decoder.dtype)
         spread = torch.where(is_copied[..., None], unit, spread)
-        return Solved(matrices=spread, uncertainty=self._uncertainty(spread, is_copied))
+        return Solved(matrices=spread, is_copied=is_copied, predictor=self)
 
     def df(self, arrived: Tensor) -> Tensor:
         """Return the effective degrees of freedom of masks [M, P], [M]: the trace of the smoother at the answers."""
@@ -144,16 +159,8 @@ class Predictor:
             :, : int(arrived.sum(-1).max())
         ]
         there = arrived.gather(-1, of).to(self.moments.answers.dtype)
-        variances = self.moments.answers + torch.diag(self.noise)
-        system = variances[of[:, :, None], of[:, None, :]] * (there[:, :, None] * there[:, None, :])
+        system = self.system[of[:, :, None], of[:, None, :]] * (there[:, :, None] * there[:, None, :])
         return of, there, system + torch.diag_embed(1 - there)
-
-    def _uncertainty(self, decoder: Tensor, is_copied: Tensor) -> Tensor:
-        """Return the prediction variances v [M, K], in shares of those of the outputs."""
-        variances = self.moments.answers + torch.diag(self.noise)
-        left = self.moments.variances - 2 * (decoder * self.moments.truths).sum(-1)
-        left = left + ((decoder @ variances) * decoder).sum(-1)
-        return (left / self.moments.variances).clamp(min=0).masked_fill(is_copied, 0)
 
 
 class KrigingCode(LinearCode):

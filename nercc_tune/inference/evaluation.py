@@ -36,6 +36,7 @@ from nercc_tune.records import (
     Option,
     Parameter,
     Reading,
+    decoded_fields,
 )
 from nercc_tune.straggling import Arrivals
 
@@ -103,8 +104,7 @@ class CellEvaluator:
                 assignment=design.assignment,
                 decode_space=design.decode_space,
                 decoder=design.decoder,
-                lambda_dec=0.0 if isinstance(parameter, Kernel) else parameter,
-                kernel=parameter if isinstance(parameter, Kernel) else None,
+                **decoded_fields(parameter),
                 score=measure(decoding.estimates(parameter), truth).score(),
                 profile=profile_of(decoding, truth, self._goal, self._grid) if is_spline else (),
             )

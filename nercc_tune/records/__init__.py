@@ -25,6 +25,7 @@ from nercc_tune.records.choices import (
     OutputKind,
     Parameter,
     Reading,
+    decoded_fields,
     kernel_of,
     smoothing_of,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "TrialRecord",
     "TunedEntry",
     "WorkloadInfo",
+    "decoded_fields",
     "from_json",
     "kernel_of",
     "smoothing_of",

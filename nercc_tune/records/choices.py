@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ __all__ = [
     "DECODE_SPACES",
     "SMOOTHNESSES",
     "DecodeSpace",
+    "Decoded",
     "DecoderKind",
     "Design",
     "Encoding",
@@ -22,6 +23,7 @@ __all__ = [
     "OutputKind",
     "Parameter",
     "Reading",
+    "decoded_fields",
     "kernel_of",
     "said",
     "smoothing_of",
@@ -96,6 +98,32 @@ class Kernel(Strict):
 
 Parameter = float | Kernel
 """What a decoder is set to: λ_dec of a spline, or a kernel."""
+
+
+class Decoded(Strict):
+    """A record of what a decoder is set to: λ_dec of a spline, or a kernel, beside which λ_dec is 0."""
+
+    lambda_dec: float
+    kernel: Kernel | None
+
+    @property
+    def parameter(self) -> Parameter:
+        """What the decoder is set to."""
+        return self.lambda_dec if self.kernel is None else self.kernel
+
+
+class DecodedFields(TypedDict):
+    """The fields of a `Decoded` record."""
+
+    lambda_dec: float
+    kernel: Kernel | None
+
+
+def decoded_fields(parameter: Parameter) -> DecodedFields:
+    """Return the fields in which a `Decoded` record keeps what a decoder is set to."""
+    if isinstance(parameter, Kernel):
+        return {"lambda_dec": 0.0, "kernel": parameter}
+    return {"lambda_dec": parameter, "kernel": None}
 
 
 def smoothing_of(parameter: Parameter) -> float:

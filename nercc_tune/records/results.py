@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from nercc_tune.records.choices import Design, Kernel, Parameter, said
+from nercc_tune.records.choices import Decoded, Design, Kernel, said
 from nercc_tune.records.strict_json import Strict
 from nercc_tune.records.trials import Score
 
@@ -92,7 +92,7 @@ class FrontPoint(Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TunedEntry(Strict):
+class TunedEntry(Decoded):
     """The chosen code of a cell and what it is worth.
 
     Attributes:
@@ -149,18 +149,13 @@ class TunedEntry(Strict):
     trials: int
     forwards: float
 
-    @property
-    def parameter(self) -> Parameter:
-        """What the decoder is set to."""
-        return self.lambda_dec if self.kernel is None else self.kernel
-
     def minus(self, error: str) -> dict[str, Interval]:
         """Return the paired differences to the baselines in `mse` or `prob_mse`."""
         return self.mse_minus if error == "mse" else self.prob_mse_minus
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyEntry(Strict):
+class PolicyEntry(Decoded):
     """The policy's λ_dec or kernel for the straggler counts of a cell, with its worth on the held-out draws."""
 
     stragglers: int
@@ -169,14 +164,9 @@ class PolicyEntry(Strict):
     df_dec: float
     heldout: Heldout
 
-    @property
-    def parameter(self) -> Parameter:
-        """What the decoder is set to."""
-        return self.lambda_dec if self.kernel is None else self.kernel
-
 
 @dataclass(frozen=True, kw_only=True)
-class SinglePair(Strict):
+class SinglePair(Decoded):
     """The best (λ_enc, λ_dec), or kernel, for all counts at once, with its expected worth on the held-out draws."""
 
     design: Design
@@ -184,11 +174,6 @@ class SinglePair(Strict):
     lambda_dec: float
     kernel: Annotated[Kernel | None, said(None)] = None
     heldout: Heldout
-
-    @property
-    def parameter(self) -> Parameter:
-        """What the decoder is set to."""
-        return self.lambda_dec if self.kernel is None else self.kernel
 
 
 @dataclass(frozen=True, kw_only=True)

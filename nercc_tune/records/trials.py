@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from nercc_tune.records.choices import (
+    Decoded,
     DecoderKind,
     DecodeSpace,
     Design,
     Encoding,
     Kernel,
-    Parameter,
     Reading,
     said,
 )
@@ -84,7 +84,7 @@ class Score(Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option(Strict):
+class Option(Decoded):
     """What another reading gives on the outputs of a trial's encoder, with its best λ_dec or kernel."""
 
     assignment: str
@@ -100,14 +100,9 @@ class Option(Strict):
         """What is chosen once the answers are there."""
         return self.assignment, self.decode_space, self.decoder
 
-    @property
-    def parameter(self) -> Parameter:
-        """What the decoder is set to."""
-        return self.lambda_dec if self.kernel is None else self.kernel
-
 
 @dataclass(frozen=True, kw_only=True)
-class TrialRecord(Strict):
+class TrialRecord(Decoded):
     """One proposal evaluated in one cell.
 
     Attributes:
@@ -148,11 +143,6 @@ class TrialRecord(Strict):
     def encoding(self) -> Encoding:
         """What decides the workers' outputs."""
         return self.design.encoding(self.lambda_enc)
-
-    @property
-    def parameter(self) -> Parameter:
-        """What the decoder is set to."""
-        return self.lambda_dec if self.kernel is None else self.kernel
 
     @property
     def options(self) -> tuple[Option, ...]:

@@ -14,12 +14,12 @@ from nercc_tune.records import (
     Design,
     FrontPoint,
     Goal,
-    Kernel,
     Parameter,
     Score,
     StudyHistory,
     TrialRecord,
     TunedEntry,
+    decoded_fields,
 )
 from nercc_tune.selection.bootstrap import CrossedBootstrap
 from nercc_tune.selection.choice import best_trials, non_dominated
@@ -195,8 +195,7 @@ class Judge:
             design=design,
             domain=DOMAIN,
             lambda_enc=lambda_enc,
-            lambda_dec=0.0 if isinstance(parameter, Kernel) else parameter,
-            kernel=parameter if isinstance(parameter, Kernel) else None,
+            **decoded_fields(parameter),
             moments=self.digest_of(design, lambda_enc),
             df_enc=self.df_enc(design, lambda_enc),
             df_dec=self.tuning.evaluators[stragglers].df_dec(design, lambda_enc, parameter),

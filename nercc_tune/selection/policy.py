@@ -12,7 +12,6 @@ from nercc_tune.records import (
     BASELINES,
     CellHistory,
     Design,
-    Kernel,
     Option,
     Parameter,
     Policy,
@@ -20,6 +19,7 @@ from nercc_tune.records import (
     SinglePair,
     StudyHistory,
     TrialRecord,
+    decoded_fields,
 )
 from nercc_tune.selection.choice import PolicyCandidate, Rank, expected_rank, one_of_each, policy_candidates
 from nercc_tune.selection.heldout import Judged, difference, expect, judge
@@ -73,8 +73,7 @@ class PolicyChoice:
             single=SinglePair(
                 design=single[0],
                 lambda_enc=single[1],
-                lambda_dec=0.0 if isinstance(single[2], Kernel) else single[2],
-                kernel=single[2] if isinstance(single[2], Kernel) else None,
+                **decoded_fields(single[2]),
                 heldout=expect(its),
             ),
             minus_single=difference(mine, its, self.judge.goal.error),
@@ -164,8 +163,7 @@ class PolicyChoice:
         evaluator = self.judge.tuning.evaluators[stragglers]
         return PolicyEntry(
             stragglers=stragglers,
-            lambda_dec=0.0 if isinstance(parameter, Kernel) else parameter,
-            kernel=parameter if isinstance(parameter, Kernel) else None,
+            **decoded_fields(parameter),
             df_dec=evaluator.df_dec(chosen.design, chosen.lambda_enc, parameter),
             heldout=judge(judged.metrics, judged.bootstrap),
         )
