@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from nercc_tune.coding.arrived import NonFiniteAnswers
 from nercc_tune.coding.assignment import ASSIGNMENTS, worker_positions
 from nercc_tune.coding.berrut import BerrutCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
 from nercc_tune.coding.kriging import KrigingCode, Predictor, Solved
-from nercc_tune.coding.linear import BASE, LinearCode, NonFiniteAnswers
+from nercc_tune.coding.linear import BASE, LinearCode
 from nercc_tune.coding.moments import Moments, Sites, measure_moments
 from nercc_tune.coding.nercc import NerccCode
 from nercc_tune.coding.nodes import (
@@ -23,6 +24,7 @@ from nercc_tune.coding.nodes import (
 from nercc_tune.coding.ordering import ORDERINGS, order_queries, query_features
 from nercc_tune.coding.placed import PlacedCode
 from nercc_tune.coding.repetition import ReplicationCode, UncodedCode
+from nercc_tune.coding.trained import TrainedCode, subtraction_matrix
 
 __all__ = [
     "ASSIGNMENTS",
@@ -47,6 +49,7 @@ __all__ = [
     "ReplicationCode",
     "Sites",
     "Solved",
+    "TrainedCode",
     "UncodedCode",
     "chord_length",
     "copies_of",
@@ -56,6 +59,7 @@ __all__ = [
     "order_queries",
     "place",
     "query_features",
+    "subtraction_matrix",
     "worker_positions",
 ]
 

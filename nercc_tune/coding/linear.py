@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal, overload
 
@@ -12,17 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nercc_tune.coding.arrived import Arrived, sound_answers, worker_numbers
 from nercc_tune.coding.data import Data, like, to_tensor
-from nercc_tune.text.one_line import show
-
-Arrived = Tensor | NDArray[Any] | Sequence[int] | Sequence[bool]
 
 BASE = "base"
 """The network that is served, among those that workers may run."""
-
-
-class NonFiniteAnswers(UserWarning):
-    """Answers hold a NaN or an infinity, and were decoded as if they had not arrived."""
 
 
 class LinearCode(ABC):
@@ -66,7 +58,7 @@ class LinearCode(ABC):
         Raises:
             ValueError: If no worker arrived, or a number repeats, is not whole or not one of 0 … N − 1.
         """
-        ascending, order = self._worker_numbers(arrived).sort(-1)
+        ascending, order = worker_numbers(arrived, self.workers).sort(-1)
         return self._build_decoder(ascending).take_along_dim(order.argsort(-1)[..., None, :], dim=-1)
 
     def on(self, queries: Tensor | NDArray[Any]) -> LinearCode:  # noqa: ARG002 - a code that is fitted to a group looks at them
@@ -125,51 +117,10 @@ class LinearCode(ABC):
             ValueError: If the counts differ, the data is not floating point, no answer is finite, or as for
                 `decoder_matrix`.
         """
-        workers, data = self._worker_numbers(arrived), to_tensor("answers", answers)
-        if data.shape[dim] != workers.shape[-1]:
-            raise ValueError(
-                f"`answers` must hold one answer for each of the {workers.shape[-1]} arrived workers along axis {dim}, "
-                f"but got {data.shape[dim]}."
-            )
-        is_sound = data.movedim(dim, 0).reshape(len(workers), -1).isfinite().all(1).cpu()
-        suspects = tuple(workers[~is_sound].tolist())
-        if suspects:
-            if len(suspects) == len(workers):
-                raise ValueError(f"`answers` must hold a finite answer, but all {len(workers)} have a NaN or infinity.")
-            if not return_suspects:
-                warnings.warn(_left_out(suspects), NonFiniteAnswers, stacklevel=2)
-            workers, data = workers[is_sound], data.index_select(dim, is_sound.nonzero()[:, 0].to(data.device))
+        given, workers = to_tensor("answers", answers), worker_numbers(arrived, self.workers)
+        data, workers, suspects = sound_answers(given, workers, dim=dim, is_silent=return_suspects)
         estimates = like(answers, _apply(self.decoder_matrix(workers), data, dim))
         return (estimates, suspects) if return_suspects else estimates
-
-    def _worker_numbers(self, arrived: Arrived) -> Tensor:
-        try:
-            workers = torch.as_tensor(arrived)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"`arrived` must hold whole numbers or booleans, but got {show(arrived)}.") from error
-        if workers.dtype == torch.bool:
-            if workers.shape != (self.workers,):
-                raise ValueError(
-                    f"`arrived` must be a mask of {self.workers} workers, but got shape {tuple(workers.shape)}."
-                )
-            workers = workers.nonzero()[:, 0]
-        if workers.ndim == 0 or workers.shape[-1] == 0:
-            raise ValueError("`arrived` must name at least one worker, but got none.")
-        if workers.is_floating_point():
-            raise ValueError(f"`arrived` must hold whole numbers or booleans, but got {workers.dtype}.")
-        workers = workers.to(device="cpu", dtype=torch.int64)
-        if not bool(((workers >= 0) & (workers < self.workers)).all()):
-            raise ValueError(
-                f"`arrived` must hold worker numbers from 0 to {self.workers - 1}, but got {workers.tolist()}."
-            )
-        if not bool((workers.sort(-1).values.diff(dim=-1) > 0).all()):
-            raise ValueError(f"`arrived` must name each worker once, but got {workers.tolist()}.")
-        return workers
-
-
-def _left_out(suspects: tuple[int, ...]) -> str:
-    names = ", ".join(map(str, suspects))
-    return f"the answers of workers {names} hold a NaN or an infinity, and are decoded as if they had not arrived."
 
 
 def _apply(matrix: Tensor, data: Tensor, dim: int) -> Tensor:

@@ -26,6 +26,7 @@ class Home:
     mlflow.db            MLflow's tracking store, a projection of it
     mlartifacts/         MLflow's artifacts
     outputs/             worker outputs, so that no forward pass is repeated
+    networks/            networks of trained codes, and trainings that are not over
     weights/             what `nercc-tune train` made
     data/                downloaded data sets
     studies/<name>/      the table, the figures and the report of a study
@@ -71,6 +72,11 @@ class Home:
     def outputs(self) -> Path:
         """Folder of kept worker outputs."""
         return self.root / "outputs"
+
+    @property
+    def networks(self) -> Path:
+        """Folder of kept networks."""
+        return self.root / "networks"
 
     @property
     def data(self) -> Path:

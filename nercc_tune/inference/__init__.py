@@ -3,11 +3,12 @@
 from nercc_tune.inference.decoders import SplineDecoder
 from nercc_tune.inference.designs import check_designs
 from nercc_tune.inference.device import describe_device, resolve_device, room_on
-from nercc_tune.inference.drawn_groups import DrawnGroups
+from nercc_tune.inference.drawn_groups import DrawnGroups, TrainedCodes
 from nercc_tune.inference.draws import Draws, Inference
 from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.groups import Split, check_size, load_groups, split_queries
+from nercc_tune.inference.kept_files import Files, open_files
 from nercc_tune.inference.layout import Features, Layout
 from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
@@ -19,6 +20,7 @@ __all__ = [
     "DrawnGroups",
     "Draws",
     "Features",
+    "Files",
     "ForwardEngine",
     "Groups",
     "Inference",
@@ -28,6 +30,7 @@ __all__ = [
     "OutputStore",
     "SplineDecoder",
     "Split",
+    "TrainedCodes",
     "Truth",
     "WorkerOutputs",
     "check_designs",
@@ -35,6 +38,7 @@ __all__ = [
     "describe_device",
     "load_groups",
     "measure",
+    "open_files",
     "resolve_device",
     "room_on",
     "split_queries",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nercc_tune.coding import GroupCode, LinearCode, NodeSet, Placement
 from nercc_tune.inference.calibration import Calibration
-from nercc_tune.inference.drawn_groups import DrawnGroups
+from nercc_tune.inference.drawn_groups import DrawnGroups, TrainedCodes
 from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.groups import Split, load_groups
@@ -52,6 +52,7 @@ class Inference:
     Attributes:
         split: The queries of each part.
         features: What orderings and fitted nodes measure distances by, in place of the pooled queries.
+        trained: Gives the codes of a study that trains them.
     """
 
     spec: StudySpec
@@ -62,6 +63,7 @@ class Inference:
     store: OutputStore
     timings: Timings
     features: Features | None = None
+    trained: TrainedCodes | None = None
 
     def check_queries(self) -> tuple[str, ...]:
         """Look once at every query that a part of the study takes, and return what a reader should know of them.
@@ -87,7 +89,7 @@ class Inference:
         arrivals = self.masks.draw(part, masks=masks_of(spec, part))
         with timings.measure("data"):
             groups = load_groups(self.workload, self.split.of(part), precision=spec.workload.precision)
-        is_pruned = part == "tuning" and spec.search.pruner != "none"
+        is_pruned = part == "tuning" and spec.search.pruner != "none" and spec.code.trained_kind is None
         outputs = WorkerOutputs(
             groups,
             engine=self.engine,
@@ -101,6 +103,7 @@ class Inference:
             workers=spec.code.workers,
             features=self.features,
             timings=timings,
+            trained=self.trained,
         )
         accuracy = float(drawn.truth(spec.reference, spec.reference.decode_space).accuracy.mean())
         calibration = Calibration(drawn) if tuning is None else tuning.calibration

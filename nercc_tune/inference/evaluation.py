@@ -16,6 +16,7 @@ from nercc_tune.inference.decoders import (
     JoinedDecoder,
     KrigingDecoder,
     SplineDecoder,
+    TrainedDecoder,
     best_kernel,
     best_parameter,
     decode_by_matrices,
@@ -169,6 +170,8 @@ class CellEvaluator:
     def decoder(self, encoding: Encoding, reading: Reading) -> Decoder:
         """Return the decoder of all masks; a spline's is made once for a layout."""
         assignment, space, kind = reading
+        if encoding.training is not None:
+            return TrainedDecoder(self.drawn.trained(encoding.training), self.masks.batches)
         if kind == "spline":
             return self._spline(encoding, assignment)
         return self._kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")
@@ -196,6 +199,8 @@ class CellEvaluator:
 
     def _possible(self, encoding: Encoding, readings: Sequence[Reading]) -> list[Reading]:
         """Return the readings that an encoding can have, kriging before what starts from it."""
+        if encoding.training is not None:
+            return list(readings)
         is_fitted = self.drawn.layout(encoding).nodes.alpha.ndim > 1
         possible = [reading for reading in readings if reading[-1] == "spline" or not is_fitted]
         return sorted(possible, key=lambda reading: DECODERS.index(reading[-1]))
@@ -209,7 +214,10 @@ class CellEvaluator:
         read = truth.answers(answers)
         lambda_dec, kernel = 0.0, None
         profile: tuple[float, ...] = ()
-        if kind == "spline":
+        if encoding.training is not None:
+            decoded = self.decoder(encoding, reading).prepare(read).estimates(lambda_dec)
+            score = measure(decoded, truth).score()
+        elif kind == "spline":
             decoding = self._spline(encoding, assignment).prepare(read, groups=groups)
             lambda_dec, score, profile = best_parameter(decoding, truth, self._goal, self._grid)
         else:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from nercc_tune.coding import BASE
+from nercc_tune.coding import BASE, TrainedCode
 from nercc_tune.errors import OutputError
 from nercc_tune.inference.compiling import compile_network
 from nercc_tune.inference.device import matmul_precision, room_on
@@ -88,6 +88,38 @@ class ForwardEngine:
             workers += own
         return torch.cat(parts, 1)[:, torch.tensor(workers).argsort()]
 
+    def run_parities(self, groups: Tensor, code: TrainedCode, timings: Timings) -> Tensor:
+        """Return what the parity workers of a trained code answer, [G, R, c] float32 on the device.
+
+        Args:
+            groups: [G, K, …] float32, the queries, on the CPU or on the device.
+            code: Its networks are copied to the device.
+            timings: Gets the seconds of `encode` and `forward`.
+
+        Raises:
+            OutputError: As for `run`.
+        """
+        mixer = self._placed(code.mixer)
+        networks = [self._placed(network) for network in code.parity_networks] or [self._asked[BASE]] * code.parities
+        together = max(1, self._chunk_of(groups[0, 0].numel()) // code.queries)
+        answers: list[Tensor] = []
+        with torch.inference_mode(), matmul_precision(self._precision):
+            for part in groups.split(together):
+                with timings.measure("encode"):
+                    mixed = mixer(self._to_device(part).to(self._dtype))
+                with timings.measure("forward"):
+                    each = [self._forward(network, mixed[:, at]) for at, network in enumerate(networks)]
+                    answers.append(torch.stack(each, 1))
+            with timings.measure("forward"):
+                outputs = torch.cat(answers)
+                self._wait()
+        self.images += len(groups) * code.parities
+        return outputs
+
+    def _placed(self, network: nn.Module) -> nn.Module:
+        """Return a network of its own on the device."""
+        return copy.deepcopy(network).to(device=self.device, dtype=self._dtype).eval()
+
     def warm_up(self, shape: Sequence[int], *, queries: int, workers: int, timings: Timings) -> None:
         """Run every network once on queries of zeros, so that no later pass waits for what is made at the first.
 
@@ -121,7 +153,7 @@ class ForwardEngine:
         with torch.inference_mode(), matmul_precision(self._precision):
             for batch in self._chunks(groups, matrix, timings):
                 with timings.measure("forward"):
-                    answers.append(self._forward(network, batch))
+                    answers.append(self._forward(self._asked[network], batch))
             with timings.measure("forward"):
                 outputs = torch.cat(answers)
                 self._wait()
@@ -154,7 +186,7 @@ class ForwardEngine:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def _forward(self, network: str, batch: Tensor) -> Tensor:
+    def _forward(self, network: Callable[[Tensor], object], batch: Tensor) -> Tensor:
         """Run a network on a batch, in halves for as long as the device runs out of memory."""
         size = min(len(batch), self.chunk or len(batch))
         while True:
@@ -168,8 +200,8 @@ class ForwardEngine:
             size = -(-size // 2)
             self.chunk = size
 
-    def _answers(self, network: str, batch: Tensor) -> Tensor:
-        answers = self._asked[network](batch)
+    def _answers(self, network: Callable[[Tensor], object], batch: Tensor) -> Tensor:
+        answers = network(batch)
         if not isinstance(answers, Tensor) or answers.ndim != 2 or len(answers) != len(batch):
             got = f"shape {tuple(answers.shape)}" if isinstance(answers, Tensor) else type(answers).__name__
             raise OutputError(f"the model must return one row for each of {len(batch)} queries, but got {got}.")

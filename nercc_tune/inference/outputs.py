@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from nercc_tune.coding import BASE
+from nercc_tune.coding import BASE, TrainedCode
 from nercc_tune.errors import OutputError
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.store import OutputStore, tensor_key
@@ -107,6 +107,23 @@ class WorkerOutputs:
         if not others:
             self._latest = encoder, answers
         return answers
+
+    def of_trained(self, code: TrainedCode) -> Tensor:
+        """Return the answers [G, N, c] of the workers of a trained code, of which the first K get plain queries.
+
+        Raises:
+            OutputError: If an answer is not finite.
+        """
+        key = tensor_key(self.groups.key, "trained", code.digest)
+        answers = self._store.get(key, device=self._engine.device)
+        if answers is None:
+            answers = self._engine.run_parities(self._queries, code, self._timings)
+            self._run_groups += len(answers)
+            self._store.put(key, answers)
+        else:
+            self._found_groups += len(answers)
+        _check_finite(answers, "the parity workers' outputs")
+        return torch.cat([self.uncoded(), answers], 1)
 
     def holds(self, encoder: Tensor) -> bool:
         """Whether the answers to an encoder's coded queries are kept for all groups, so that the model need not run."""

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
-import fsspec
 import torch
-from fsspec.implementations.local import LocalFileSystem
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from nercc_tune.errors import HomeError
-from nercc_tune.home import replace_file
-from nercc_tune.text.redaction import masked, without_password
+from nercc_tune.inference.kept_files import open_files
 
 _NAME = "outputs"
-_REASONS = {
-    errno.ENOSPC: "no space left on device; free some and launch again",
-    errno.EDQUOT: "the quota of the disk is used up; free some and launch again",
-    errno.EROFS: "the file system may only be read; name another folder",
-    errno.EACCES: "permission denied; change the rights, or name another folder",
-    errno.EPERM: "permission denied; change the rights, or name another folder",
-}
+
 
 
 class OutputStore:
@@ -52,7 +38,7 @@ class OutputStore:
         Raises:
             HomeError: If the URL is of an unknown kind, or the package that reads it is not installed.
         """
-        self._files = None if folder is None else _open(folder)
+        self._files = None if folder is None else open_files(folder, what=_NAME)
         self._room = memory_mb * 2**20
         self._device_room = self._room if device_mb is None else device_mb * 2**20
         self._memory: OrderedDict[str, Tensor] = OrderedDict()
@@ -123,110 +109,6 @@ def tensor_key(*parts: str | Tensor) -> str:
         content = part.encode() if isinstance(part, str) else part.contiguous().cpu().numpy().tobytes()
         digest.update(len(content).to_bytes(8, "little") + content)
     return digest.hexdigest()
-
-
-class _Files(Protocol):
-    """Where whole files are kept by name."""
-
-    def has(self, name: str) -> bool:
-        """Whether there is a file."""
-
-    def read(self, name: str) -> bytes | None:
-        """Return the content of a file, or None where there is none."""
-
-    def write(self, name: str, content: bytes) -> None:
-        """Write or replace a file; whoever reads meanwhile gets the old content or the new."""
-
-
-class _Folder:
-    """A folder of a local file system, or one that is mounted like it."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def has(self, name: str) -> bool:
-        with self._translated("read"):
-            return (self._root / name).is_file()
-
-    def read(self, name: str) -> bytes | None:
-        with self._translated("read"):
-            try:
-                return (self._root / name).read_bytes()
-            except FileNotFoundError:
-                return None
-
-    def write(self, name: str, content: bytes) -> None:
-        with self._translated("written"):
-            replace_file(self._root / name, content)
-
-    @contextmanager
-    def _translated(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise HomeError(f"outputs cannot be {done} in {self._root}: {_reason(error)}") from error
-
-
-class _Remote:
-    """A folder of a file system that fsspec knows and that puts each file whole, as object stores do."""
-
-    def __init__(self, system: fsspec.AbstractFileSystem, root: str, *, url: str) -> None:
-        self._system = system
-        self._root = root.rstrip("/")
-        self._url = url
-
-    def has(self, name: str) -> bool:
-        with self._translated("read"):
-            return bool(self._system.isfile(f"{self._root}/{name}"))
-
-    def read(self, name: str) -> bytes | None:
-        with self._translated("read"):
-            try:
-                return bytes(self._system.cat_file(f"{self._root}/{name}"))
-            except FileNotFoundError:
-                return None
-
-    def write(self, name: str, content: bytes) -> None:
-        path = f"{self._root}/{name}"
-        with self._translated("written"):
-            try:
-                self._system.pipe_file(path, content)
-            except FileNotFoundError:  # it has folders, which an object store has not
-                self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
-                self._system.pipe_file(path, content)
-
-    @contextmanager
-    def _translated(self, done: str) -> Iterator[None]:
-        with _driver_errors(self._url, f"outputs cannot be {done} in"):
-            yield
-
-
-def _open(folder: Path | str) -> _Files:
-    if isinstance(folder, Path):
-        return _Folder(folder)
-    with _driver_errors(folder, "outputs cannot be kept in"):
-        system, root = fsspec.url_to_fs(folder)
-    return _Folder(Path(root)) if isinstance(system, LocalFileSystem) else _Remote(system, str(root), url=folder)
-
-
-@contextmanager
-def _driver_errors(url: str, what: str) -> Iterator[None]:
-    """Raise what a driver of fsspec raises inside the block as one line, without the password of the URL."""
-    where = f"{what} {masked(url)}"
-    try:
-        yield
-    except ImportError as error:
-        missing = error.__cause__.name if isinstance(error.__cause__, ImportError) else error.name
-        raise HomeError(f"{where}: its package is not installed; `pip install {missing}`") from None
-    except Exception as error:  # noqa: BLE001 - each driver has errors of its own, many of them no OSError
-        raise HomeError(f"{where}: {without_password(_reason(error), url)}") from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in _REASONS:
-        return _REASONS[error.errno]
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return said.strip().splitlines()[0] if said.strip() else type(error).__name__
 
 
 def _file_name(key: str) -> str:

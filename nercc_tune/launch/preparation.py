@@ -13,15 +13,18 @@ from nercc_tune.inference import (
     Inference,
     MaskSource,
     OutputStore,
+    Split,
     check_designs,
     check_size,
+    open_files,
     resolve_device,
     room_on,
     split_queries,
 )
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
-from nercc_tune.workloads import Workload, load_workload
+from nercc_tune.training import CodeTrainer
+from nercc_tune.workloads import Workload, load_training_queries, load_workload
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +37,7 @@ class Preparation:
         allow_code: Whether the study file may name Python code.
         notify: Called with a line when a step begins that takes time.
         notice: Called with a line about what was found in the files, and in the trace; by default as `notify`.
+        progress: Called while networks are trained, with the steps that are done, those there are, and a text.
         timings: Get the seconds of each stage.
     """
 
@@ -43,6 +47,7 @@ class Preparation:
     allow_code: bool = False
     notify: Callable[[str], None] = lambda _: None
     notice: Callable[[str], None] | None = None
+    progress: Callable[[int, int, str], None] = lambda _done, _total, _text: None
     timings: Timings = field(default_factory=Timings)
 
     def check(self) -> None:
@@ -94,20 +99,43 @@ class Preparation:
         split = split_queries(spec, len(workload.data))
         self._warm_up(engine, workload, timings)
         memory_mb = spec.cache.memory_mb
+        store = OutputStore(
+            place if spec.cache.disk else None,
+            memory_mb=memory_mb,
+            device_mb=min(memory_mb, room_on(device) // 2**20),
+        )
         return Inference(
             spec=spec,
             workload=workload,
             split=split,
             masks=self._masks,
             engine=engine,
-            store=OutputStore(
-                place if spec.cache.disk else None,
-                memory_mb=memory_mb,
-                device_mb=min(memory_mb, room_on(device) // 2**20),
-            ),
+            store=store,
             timings=timings,
             features=self.features,
+            trainer=self._trainer(workload, split, store),
         )
+
+    def _trainer(self, workload: Workload, split: Split, store: OutputStore) -> CodeTrainer | None:
+        """Return what trains the codes of a study that has some."""
+        spec, home = self.spec, self.home
+        if spec.code.trained_kind is None:
+            return None
+        unused = sorted(set(range(len(workload.data))) - set(split.indices))
+        trainer = CodeTrainer(
+            spec=spec,
+            workload=workload,
+            load=lambda: load_training_queries(
+                spec.workload, workload, data_dir=home.data, unused=unused, notify=self.notify
+            ),
+            device=resolve_device(spec.workload.device),
+            files=open_files(f"{spec.cache.url}/networks" if spec.cache.url else home.networks, what="networks"),
+            store=store,
+            timings=self.timings,
+            progress=self.progress,
+        )
+        trainer.check()
+        return trainer
 
     def load_beside(self, other: Inference) -> Inference:
         """Return what `load` would, on the workload, the engine and the kept outputs of a study of the same family."""

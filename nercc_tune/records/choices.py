@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal, TypedDict
 from pydantic import Field
 
 from nercc_tune.records.strict_json import Strict
+from nercc_tune.records.trainings import Training
 
 __all__ = [
     "DECODERS",
     "DECODE_SPACES",
+    "NODE_DECODERS",
     "SMOOTHNESSES",
     "DecodeSpace",
     "Decoded",
@@ -20,6 +22,7 @@ __all__ = [
     "Design",
     "Encoding",
     "Kernel",
+    "NodeDecoderKind",
     "OutputKind",
     "Parameter",
     "Reading",
@@ -36,9 +39,13 @@ DECODE_SPACES: tuple[DecodeSpace, ...] = ("probabilities", "logits", "logits-sof
 OutputKind = Literal["logits", "probabilities"]
 """What a model's outputs are; log-probabilities are logits."""
 
-DecoderKind = Literal["spline", "kriging", "calibrated"]
-DECODERS: tuple[DecoderKind, ...] = ("spline", "kriging", "calibrated")
+NodeDecoderKind = Literal["spline", "kriging", "calibrated"]
+NODE_DECODERS: tuple[NodeDecoderKind, ...] = ("spline", "kriging", "calibrated")
 """A smoothing spline; kriging with a kernel of the nodes; kriging with second moments that were measured."""
+
+DecoderKind = Literal[NodeDecoderKind, "subtraction", "network"]
+DECODERS: tuple[DecoderKind, ...] = (*NODE_DECODERS, "subtraction", "network")
+"""Those that look at nodes; what is known taken off the answers of parity models; a network that was trained for it."""
 
 Reading = tuple[str, DecodeSpace, DecoderKind]
 """An assignment, a decode space and a decoder: what may be chosen once the answers are there."""
@@ -150,11 +157,16 @@ def kernel_of(parameter: Parameter) -> Kernel:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding(Strict):
-    """What decides the workers' outputs; everything else is decided after they are there."""
+    """What decides the workers' outputs; everything else is decided after they are there.
+
+    Attributes:
+        training: How the networks of a trained code are trained, which sends plain queries first; None for any other.
+    """
 
     ordering: str = "arrival"
     nodes: str = "chebyshev"
     lambda_enc: float = 0.0
+    training: Annotated[Training | None, said(None)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +181,7 @@ class Design(Strict):
         rack: Workers a rack, consecutive in number; for `interleaved`.
         decode_space: Where the decoder works.
         decoder: How the estimates are read off the answers.
+        training: As of an `Encoding`.
     """
 
     ordering: str = "arrival"
@@ -178,14 +191,15 @@ class Design(Strict):
     rack: int | None = None
     decode_space: DecodeSpace = "probabilities"
     decoder: Annotated[DecoderKind, said("spline")] = "spline"
+    training: Annotated[Training | None, said(None)] = None
 
     def encoding(self, lambda_enc: float) -> Encoding:
         """Return what decides the workers' outputs at a λ_enc."""
-        return Encoding(ordering=self.ordering, nodes=self.nodes, lambda_enc=lambda_enc)
+        return Encoding(ordering=self.ordering, nodes=self.nodes, lambda_enc=lambda_enc, training=self.training)
 
     def with_encoding(self, encoding: Encoding) -> Design:
-        """Return the design with another ordering and other nodes."""
-        return replace(self, ordering=encoding.ordering, nodes=encoding.nodes)
+        """Return the design with another ordering, other nodes, or networks that are trained."""
+        return replace(self, ordering=encoding.ordering, nodes=encoding.nodes, training=encoding.training)
 
     def with_reading(self, reading: Reading) -> Design:
         """Return the design with another assignment, decode space and decoder."""
@@ -204,7 +218,9 @@ class Design(Strict):
 
     @property
     def label(self) -> str:
-        """The design in words: what differs from the paper's, or its nodes alone."""
+        """The design in words: what differs from the paper's, or its nodes alone; or what is trained."""
+        if self.training is not None:
+            return f"{self.training.label}, {self.decoder}"
         parts = [self.nodes]
         parts += [self.ordering] if self.ordering != "arrival" else []
         parts += [self.assignment] if self.assignment != "identity" else []

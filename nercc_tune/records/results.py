@@ -103,6 +103,7 @@ class TunedEntry(Decoded):
         domain: The interval that the nodes lie in; λ has the unit of its length cubed.
         kernel: What a kriging or calibrated decoder is set to; λ_dec is 0 then.
         moments: Digest of the second moments that a calibrated decoder needs, which lie beside the table.
+        networks: Digest of the networks of a trained code, which lie beside the table.
         df_enc: Effective degrees of freedom of the encoder, the trace of its smoother at the K query nodes.
         df_dec: The same of the decoder at its F worker nodes, averaged over the tuning masks.
         tuning: The chosen code's score on the tuning draws.
@@ -135,6 +136,7 @@ class TunedEntry(Decoded):
     lambda_dec: float
     kernel: Annotated[Kernel | None, said(None)] = None
     moments: Annotated[str | None, said(None)] = None
+    networks: Annotated[str | None, said(None)] = None
     df_enc: float
     df_dec: float
     tuning: Score
@@ -182,7 +184,7 @@ class Policy(Strict):
 
     Attributes:
         design: Of all entries.
-        moments: As of a `TunedEntry`.
+        moments: As of a `TunedEntry`; likewise `networks`.
         heldout: Expected over the cells, weighted by their probabilities.
         single: The best single pair, chosen on the same draws in the same way.
         minus_single: Paired difference of the expected held-out error (`Goal.error`) to the single pair.
@@ -194,6 +196,7 @@ class Policy(Strict):
     design: Design
     lambda_enc: float
     moments: Annotated[str | None, said(None)] = None
+    networks: Annotated[str | None, said(None)] = None
     df_enc: float
     entries: tuple[PolicyEntry, ...]
     heldout: Heldout

@@ -16,6 +16,7 @@ from nercc_tune.records.choices import (
     said,
 )
 from nercc_tune.records.strict_json import Strict
+from nercc_tune.records.trainings import Epoch
 
 __all__ = ["Cell", "Option", "Score", "TrialRecord"]
 
@@ -119,7 +120,8 @@ class TrialRecord(Decoded):
             where there is no score.
         others: The same encoder under the study's other readings (strategy `profile`).
         reason: Why the trial failed, else None.
-        pruned_after: Blocks of groups after which a hopeless trial was stopped, else None.
+        pruned_after: Blocks of groups, or epochs of a training, after which a hopeless trial was stopped, else None.
+        epochs: Of the training, where one was made.
         started_ms: Unix time in milliseconds; likewise `finished_ms`.
     """
 
@@ -136,6 +138,7 @@ class TrialRecord(Decoded):
     others: tuple[Option, ...] = ()
     reason: str | None = None
     pruned_after: int | None = None
+    epochs: Annotated[tuple[Epoch, ...], said(())] = ()
     started_ms: int
     finished_ms: int
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from nercc_tune.records import DECODERS, CellHistory, DecoderKind, Option, StudyHistory
+from nercc_tune.records import NODE_DECODERS, CellHistory, DecoderKind, Option, StudyHistory
 from nercc_tune.reporting.pictures.measures import MEASURE_LABELS
 from nercc_tune.reporting.scales import set_mse_scale
 from nercc_tune.reporting.style import CODES, CodeStyle, dress, legend_above, new_figure
@@ -38,7 +38,7 @@ def best_by_decoder(cell: CellHistory) -> Mapping[DecoderKind, Option]:
             key=lambda option: cell.goal.rank(option.score),
             default=None,
         )
-        for kind in DECODERS
+        for kind in NODE_DECODERS
     }
     return {kind: option for kind, option in found.items() if option is not None}
 

@@ -6,21 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nercc_tune.records import DecoderKind, DecodeSpace, Goal, Metric
-from nercc_tune.spec.section import Copies, Count, Section, Seed
+from nercc_tune.records import DecodeSpace, Goal, Metric, NodeDecoderKind
+from nercc_tune.spec.section import Copies, Count, LogRange, Section, Seed
 
 
-class LambdaRange(Section):
-    """A closed range of a smoothing parameter, searched on a log scale; the value 0 belongs to it as well."""
-
-    low: Annotated[float, Field(gt=0, strict=True)]
-    high: Annotated[float, Field(gt=0, le=1e12, strict=True)]
-
-    @model_validator(mode="after")
-    def _ordered(self) -> LambdaRange:
-        if not self.low < self.high:
-            raise ValueError(f"`low < high` must hold, but got low = {self.low:g} and high = {self.high:g}.")
-        return self
+class LambdaRange(LogRange):
+    """A range of a smoothing parameter; the value 0 belongs to it as well."""
 
 
 class SearchSettings(Section):
@@ -34,7 +25,8 @@ class SearchSettings(Section):
     `calibrated` on second moments of the tuning groups.
     `patience` ends the search after so many proposals in a row that improved no cell by the share `min_improvement`
     (0 turns the rule off).
-    `pruner` stops hopeless encoders early, after each of `blocks` parts of the tuning groups.
+    `pruner` stops hopeless encoders early, after each of `blocks` parts of the tuning groups; of trained codes
+    `median` and `halving` (successive halving) stop trainings, after an epoch.
     """
 
     strategy: Literal["profile", "joint"] = "profile"
@@ -51,10 +43,10 @@ class SearchSettings(Section):
     copies: tuple[Copies, ...] = ()
     assignments: tuple[str, ...] = ()
     decode_spaces: tuple[DecodeSpace, ...] = ()
-    decoders: tuple[DecoderKind, ...] = ("spline",)
+    decoders: tuple[NodeDecoderKind, ...] = ("spline",)
     patience: Annotated[int, Field(ge=0, strict=True)] = 20
     min_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.001
-    pruner: Literal["none", "wilcoxon", "median"] = "none"
+    pruner: Literal["none", "wilcoxon", "median", "halving"] = "none"
     blocks: Annotated[int, Field(ge=2, strict=True)] = 6
 
     @property

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nercc_tune.records import DecodeSpace, OutputKind
+from nercc_tune.records import DecodeSpace, OutputKind, TrainedKind
 from nercc_tune.spec.section import Copies, Count, Section, Seed
 from nercc_tune.text.units import UNIT_NAMES, Unit
 
@@ -49,8 +49,11 @@ class WorkloadSettings(Section):
 
 
 class CodeSettings(Section):
-    """The code whose smoothing is tuned, for each of several straggler counts; the baselines share its design.
+    """The code that is tuned, for each of several straggler counts; the baselines share its design.
 
+    `kind` is `nercc`, whose smoothing is tuned, or a code whose networks are trained: `parity`, whose N − K parity
+    workers run networks of their own, or `learned`, whose encoder and decoder are networks. Both send plain queries to
+    the first K workers; what follows on nodes is then the design of the baselines alone.
     `stragglers` lists the counts S; it is left out where the straggler model makes the number random. A study file may
     give shares of N in its place, as `straggler_shares`, and list several numbers of `workers`: see `load_family`.
     `ordering`, `nodes`, `assignment` and `decode_space` are the design of the baselines, and of the tuned code where
@@ -60,7 +63,7 @@ class CodeSettings(Section):
     `chord_power` is the power of the distance between consecutive queries by which `chord-length` spaces them.
     """
 
-    kind: Literal["nercc"] = "nercc"
+    kind: Literal["nercc", "parity", "learned"] = "nercc"
     queries: Annotated[int, Field(ge=2, strict=True)]
     workers: Annotated[int, Field(ge=2, strict=True)]
     stragglers: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
@@ -82,11 +85,31 @@ class CodeSettings(Section):
         worst = max(self.stragglers, default=0)
         if not worst < self.workers:
             raise ValueError(f"`stragglers < workers` must hold, but got {worst} stragglers of {self.workers} workers.")
+        if self.trained_kind is not None:
+            self._check_parities(worst)
         if len(set(self.stragglers)) != len(self.stragglers):
             raise ValueError(f"`stragglers` must not repeat a count, but got {list(self.stragglers)}.")
         if self.nodes == "copies" and self.copies is None:
             raise ValueError('nodes = "copies" needs `copies`, how many copies of every query there are.')
         return self
+
+    def _check_parities(self, worst: int) -> None:
+        parities = self.workers - self.queries
+        if not parities >= 1:
+            raise ValueError(
+                f"`workers > queries` must hold for kind = {self.kind!r}, or there is no parity worker, "
+                f"but got {self.workers} workers for {self.queries} queries."
+            )
+        if not worst <= parities:
+            raise ValueError(
+                f"`stragglers <= workers - queries` must hold for kind = {self.kind!r}, whose {parities} parity workers "
+                f"stand in for as many others at most, but got {worst} stragglers."
+            )
+
+    @property
+    def trained_kind(self) -> TrainedKind | None:
+        """The kind of a code whose networks are trained; None for one that needs no training."""
+        return None if self.kind == "nercc" else self.kind
 
     @property
     def node_kind(self) -> str:

@@ -23,6 +23,7 @@ from nercc_tune.spec.settings import (
     TrackingSettings,
     WorkloadSettings,
 )
+from nercc_tune.spec.training_settings import TrainingSettings, check_training
 from nercc_tune.text.one_line import show
 
 # What may change between two launches of one study without making its earlier results worthless: how long to search,
@@ -30,6 +31,7 @@ from nercc_tune.text.one_line import show
 _OUTSIDE_DIGEST: dict[str, set[str] | bool] = {
     "workload": {"device", "chunk", "compile", "data_dir", "checkpoint"},
     "search": {"trials", "patience", "min_improvement"},
+    "training": {"threads"},
     "cache": True,
     "storage": True,
     "tracking": True,
@@ -51,6 +53,7 @@ class StudySpec(Section):
     code: CodeSettings
     straggling: StragglingSettings = StragglingSettings()
     search: SearchSettings = SearchSettings()
+    training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     cache: CacheSettings = CacheSettings()
     storage: StorageSettings = StorageSettings()
@@ -71,6 +74,8 @@ class StudySpec(Section):
             del values["evaluation"]["replication"]
         if self.search.decoders == ("spline",):
             del values["search"]["decoders"]
+        if self.code.trained_kind is None:
+            del values["training"]
         if self.search.sampler == "grid":
             values["search"]["trials"] = self.search.trials  # they place the grid's points
         if self.straggling.unit is None:
@@ -114,7 +119,10 @@ class StudySpec(Section):
 
     @property
     def encodings(self) -> tuple[Encoding, ...]:
-        """The orderings and node sets that are searched, at λ_enc = 0."""
+        """The orderings and node sets that are searched, at λ_enc = 0; of a trained code its first training."""
+        kind = self.code.trained_kind
+        if kind is not None:
+            return (Encoding(nodes="systematic", training=self.training.first(kind)),)
         orderings = self.search.orderings or (self.code.ordering,)
         return tuple(Encoding(ordering=ordering, nodes=nodes) for ordering in orderings for nodes in self._node_kinds)
 
@@ -132,6 +140,8 @@ class StudySpec(Section):
     @property
     def readings(self) -> tuple[Reading, ...]:
         """The assignments, decode spaces and decoders that are searched; none of them costs a forward pass."""
+        if self.code.trained_kind is not None:
+            return (("identity", "logits-softmax", "subtraction" if self.code.kind == "parity" else "network"),)
         spaces = self.search.decode_spaces or (self.code.decode_space,)
         return tuple(
             (assignment, space, decoder)
@@ -161,6 +171,11 @@ class StudySpec(Section):
         evaluation = self.evaluation
         groups = evaluation.tuning_groups + evaluation.validation_groups + evaluation.heldout_groups
         return groups * self.code.queries
+
+    @model_validator(mode="after")
+    def _training_fits(self) -> StudySpec:
+        check_training(self.workload, self.code, self.search, self.training)
+        return self
 
     @model_validator(mode="after")
     def _sections_fit(self) -> StudySpec:

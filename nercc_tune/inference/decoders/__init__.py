@@ -7,6 +7,7 @@ from nercc_tune.inference.decoders.kernel_search import best_kernel
 from nercc_tune.inference.decoders.kriging import KrigingDecoder
 from nercc_tune.inference.decoders.matrices import decode_by_matrices
 from nercc_tune.inference.decoders.spline import SplineDecoder
+from nercc_tune.inference.decoders.trained import TrainedDecoder
 
 __all__ = [
     "Decoder",
@@ -14,6 +15,7 @@ __all__ = [
     "JoinedDecoder",
     "KrigingDecoder",
     "SplineDecoder",
+    "TrainedDecoder",
     "best_kernel",
     "best_parameter",
     "decode_by_matrices",

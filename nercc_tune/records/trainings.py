@@ -1,0 +1,134 @@
+"""How the networks of a code are trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from nercc_tune.records.strict_json import Strict
+
+__all__ = [
+    "AUGMENTATIONS",
+    "INITIALISATIONS",
+    "LOSSES",
+    "MIXER_NAMES",
+    "SCHEDULES",
+    "TARGETS",
+    "TRAINED_KINDS",
+    "Augmentation",
+    "Epoch",
+    "Initialisation",
+    "Loss",
+    "MixerName",
+    "Schedule",
+    "Target",
+    "TrainedKind",
+    "Training",
+]
+
+TrainedKind = Literal["parity", "learned"]
+TRAINED_KINDS: tuple[TrainedKind, ...] = ("parity", "learned")
+"""Parity workers run networks trained for it; or the base model, on what a trained encoder sends them."""
+
+MixerName = Literal["addition", "concatenation", "packed", "mlp", "conv"]
+MIXER_NAMES: dict[TrainedKind, tuple[MixerName, ...]] = {
+    "parity": ("addition", "concatenation", "packed"),
+    "learned": ("mlp", "conv"),
+}
+"""What parity workers are sent, by the kind of code that sends it; names of `nercc_tune.coding.MIXERS`."""
+
+Loss = Literal["mse", "kl", "cross-entropy"]
+LOSSES: dict[TrainedKind, tuple[Loss, ...]] = {"parity": ("mse",), "learned": ("mse", "kl", "cross-entropy")}
+"""Of outputs; between the distributions they stand for; or against the labels."""
+
+Target = Literal["outputs", "labels"]
+TARGETS: tuple[Target, ...] = ("outputs", "labels")
+"""What a parity network learns the mix of: the base model's outputs, or labels as vectors of 0 and 1."""
+
+Initialisation = Literal["random", "base"]
+INITIALISATIONS: tuple[Initialisation, ...] = ("random", "base")
+"""A parity network starts from the published random weights, or from those of the base model."""
+
+Augmentation = Literal["none", "shift", "shift-flip"]
+AUGMENTATIONS: tuple[Augmentation, ...] = ("none", "shift", "shift-flip")
+"""Training queries are shifted by some pixels, each group anew, and mirrored."""
+
+Schedule = Literal["cosine", "constant"]
+SCHEDULES: tuple[Schedule, ...] = ("cosine", "constant")
+"""The learning rate falls to 0 along half a cosine, or stays, as it was published."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Strict):
+    """All that decides the trained networks of a code, beside the workload and the code's K and N.
+
+    Attributes:
+        kind: What is trained.
+        mixer: What parity workers are sent.
+        loss: Between what is learned and its target.
+        target: Of a parity network; a learned code takes the base model's outputs, or labels for `cross-entropy`.
+        initialisation: Of a parity network.
+        augmentation: Of the training queries.
+        schedule: Of the learning rate.
+        learning_rate: Of Adam, at the start.
+        weight_decay: Of Adam, added to the gradient.
+        batch: Groups in a step.
+        epochs: Passes over the training queries, at most.
+        patience: Epochs without a better validation accuracy after which it ends; 0 for none.
+        seed: Draws weights, groups and shifts.
+
+    Raises:
+        ValueError: If a value is out of its range, or the kind has no such mixer or loss.
+    """
+
+    kind: TrainedKind
+    mixer: MixerName
+    loss: Loss = "mse"
+    target: Target = "outputs"
+    initialisation: Initialisation = "random"
+    augmentation: Augmentation = "none"
+    schedule: Schedule = "cosine"
+    learning_rate: float
+    weight_decay: float
+    batch: int
+    epochs: int
+    patience: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, given, known in (
+            ("mixer", self.mixer, MIXER_NAMES[self.kind]),
+            ("loss", self.loss, LOSSES[self.kind]),
+        ):
+            if given not in known:
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(known)} for a {self.kind} code, but got {given!r}."
+                )
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"`learning_rate` must be finite and above 0, but got {self.learning_rate}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"`weight_decay` must be finite and at least 0, but got {self.weight_decay}.")
+        if not (self.batch >= 1 and self.epochs >= 1):
+            raise ValueError(f"`batch` and `epochs` must be at least 1, but got {self.batch} and {self.epochs}.")
+
+    @property
+    def label(self) -> str:
+        """The code in words: `parity model on addition`, `learned code with an mlp encoder`."""
+        return f"parity model on {self.mixer}" if self.kind == "parity" else f"learned code with {self.mixer} encoder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch(Strict):
+    """What one epoch of a training came to.
+
+    Attributes:
+        loss: Mean over its steps.
+        agreement: Share of the validation queries whose estimate, made without their own answer, has the base
+            model's class: the reconstruction accuracy of the literature.
+        accuracy: The same share against labels.
+    """
+
+    loss: float
+    agreement: float
+    accuracy: float

@@ -1,0 +1,239 @@
+"""Trains the networks of a study's codes, each once: what was trained is kept, and what was begun is taken up again."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from nercc_tune.coding import MIXERS, TrainedCode
+from nercc_tune.errors import SpecError, WorkloadError
+from nercc_tune.inference import Files, OutputStore, tensor_key
+from nercc_tune.records import Epoch, Training, to_json
+from nercc_tune.records.timings import Timings
+from nercc_tune.spec import StudySpec
+from nercc_tune.training.checkpoint import pack_checkpoint, restore_checkpoint
+from nercc_tune.training.fitting import Fitting, StepProgress
+from nercc_tune.training.learners import make_learner
+from nercc_tune.training.networks_file import TrainedNetworks, pack_networks, unpack_networks
+from nercc_tune.training.task import Task
+from nercc_tune.workloads import MODELS, TrainingQueries, Workload
+
+__all__ = ["CodeTrainer", "Reports"]
+
+Reports = Callable[[int, float], bool]
+"""Gets the number of an epoch that is done, from 0, and its validation accuracy; returns whether to give up."""
+
+_CHECKPOINT_EVERY_S = 15.0
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CodeTrainer:
+    """The trained codes of a study, by how they are trained.
+
+    Attributes:
+        load: Loads the training queries; called when the first training begins.
+        device: Where it trains.
+        files: Where networks and checkpoints are kept, which all workers of the study share.
+        store: Keeps the base model's outputs on the training queries.
+        progress: Called with the steps that are done, those there are, and a text.
+        timings: Get the seconds of `training`.
+    """
+
+    spec: StudySpec
+    workload: Workload
+    load: Callable[[], TrainingQueries]
+    device: torch.device
+    files: Files
+    store: OutputStore
+    timings: Timings
+    progress: StepProgress = lambda _done, _total, _text: None
+    _known: dict[Training, TrainedNetworks] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Refuse mixers that cannot be had for so many queries of this shape, before anything is trained.
+
+        Raises:
+            SpecError: If one that the study lists cannot.
+        """
+        code, kind = self.spec.code, self.spec.code.trained_kind
+        for mixer in self.spec.training.mixers_of(kind) if kind is not None else ():
+            try:
+                MIXERS[mixer].build(
+                    queries=code.queries, parities=code.workers - code.queries, shape=self.workload.query_shape
+                )
+            except ValueError as error:
+                raise SpecError(f"in `training.mixers`, {mixer!r}: {error}") from error
+        if kind == "parity" and self.workload.weights_source == "exported program":
+            raise SpecError(
+                "kind = 'parity' trains networks of the model's architecture, but an exported program has none to give "
+                "other weights to; name the model itself, or use kind = 'learned'."
+            )
+
+    def of(self, training: Training) -> TrainedCode:
+        """Return the code that a training gives, which is trained if it was not yet.
+
+        Raises:
+            OutputError: If the training diverges.
+            WorkloadError: If there are too few training queries.
+        """
+        return self.networks(training).code
+
+    def networks(self, training: Training) -> TrainedNetworks:
+        """Return the code of a training with how it came about; as `of`."""
+        found = self.train(training, lambda _epoch, _value: False)
+        if not isinstance(found, TrainedNetworks):
+            raise TypeError("a training that nobody stops must end.")  # pragma: no cover
+        return found
+
+    def train(self, training: Training, report: Reports) -> TrainedNetworks | tuple[Epoch, ...]:
+        """Train, or find what was trained; return the epochs alone where `report` said to give up.
+
+        Epochs that were done before are reported too.
+
+        Raises:
+            OutputError: As for `of`, likewise `WorkloadError`.
+        """
+        kept = self._kept(training)
+        if kept is not None:
+            gives_up = [report(number, epoch.agreement) for number, epoch in enumerate(kept.epochs)]
+            return kept.epochs if any(gives_up[:-1]) else kept
+        with self.timings.measure("training"), _threads(self.spec.training.threads, self.device):
+            return self._train(training, report)
+
+    def _kept(self, training: Training) -> TrainedNetworks | None:
+        if training not in self._known:
+            content = self.files.read(self._name(training))
+            if content is None:
+                return None
+            try:
+                self._known[training] = unpack_networks(content, lambda _name, _outputs: self._served_copy())
+            except ValueError:  # damaged: it counts as absent, and is trained and written again
+                return None
+        return self._known[training]
+
+    def _train(self, training: Training, report: Reports) -> TrainedNetworks | tuple[Epoch, ...]:
+        learner = make_learner(self._task, training, trainable=self._trainable, finish=self._finish)
+        fitting = Fitting(task=self._task, training=training, learner=learner, progress=self.progress)
+        checkpoint = self._name(training, is_begun=True)
+        content = self.files.read(checkpoint)
+        if content is not None:
+            restore_checkpoint(fitting, content)
+        for number, epoch in enumerate(fitting.epochs[:-1]):
+            report(number, epoch.agreement)
+        kept_at = time.monotonic()
+        while True:
+            if fitting.epochs:
+                gives_up = report(len(fitting.epochs) - 1, fitting.epochs[-1].agreement)
+                if fitting.is_over:
+                    break
+                if gives_up:
+                    self.files.remove(checkpoint)
+                    return tuple(fitting.epochs)
+            fitting.run_epoch()
+            if time.monotonic() - kept_at >= _CHECKPOINT_EVERY_S and not fitting.is_over:
+                self.files.write(checkpoint, pack_checkpoint(fitting))
+                kept_at = time.monotonic()
+        return self._keep(training, fitting)
+
+    def _keep(self, training: Training, fitting: Fitting) -> TrainedNetworks:
+        code = fitting.finished()
+        networks = TrainedNetworks(
+            code=code,
+            training=training,
+            model=self.workload.model_name,
+            outputs=self.workload.outputs,
+            query_shape=self.workload.query_shape,
+            epochs=tuple(fitting.epochs),
+        )
+        self.files.write(self._name(training), pack_networks(networks))
+        self.files.remove(self._name(training, is_begun=True))
+        self._known[training] = unpack_networks(
+            pack_networks(networks), lambda _name, _outputs: self._served_copy()
+        )
+        return self._known[training]
+
+    def _name(self, training: Training, *, is_begun: bool = False) -> str:
+        """Return the name of a training's file: a digest of all that decides its networks."""
+        code, settings = self.spec.code, self.spec.training
+        key = tensor_key(
+            repr(sorted(to_json(training).items())),
+            f"{code.queries} {code.workers} {settings.queries} {settings.validation}",
+            self.workload.fingerprint,
+            self._identity,
+        )
+        return f"{key[:2]}/{key}.{'checkpoint' if is_begun else 'networks'}"
+
+    @cached_property
+    def _queries(self) -> TrainingQueries:
+        with self.timings.measure("data"):
+            return self.load()
+
+    @property
+    def _identity(self) -> str:
+        return self._queries.identity
+
+    @cached_property
+    def _task(self) -> Task:
+        code, settings, found = self.spec.code, self.spec.training, self._queries
+        count = min(len(found.labels), settings.queries or len(found.labels))
+        validation = -(-settings.validation // code.queries) * code.queries
+        if not count - validation >= code.queries:
+            raise WorkloadError(
+                f"`training.validation` of {settings.validation} leaves no group of {code.queries} to train on of "
+                f"{count} training queries; lower it."
+            )
+        order = torch.randperm(len(found.labels), generator=torch.Generator().manual_seed(settings.seed))[:count]
+        base = copy.deepcopy(self.workload.model).to(self.device)
+        inputs = found.queries[order].to(self.device)
+        return Task(
+            queries=code.queries,
+            workers=code.workers,
+            base=base,
+            inputs=inputs,
+            outputs=self._outputs(base, inputs, order),
+            labels=found.labels[order],
+            validation=validation,
+            device=self.device,
+            is_mixed=self.spec.workload.precision == "bf16",
+        )
+
+    def _outputs(self, base: nn.Module, inputs: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+        """Return the base model's outputs on the training queries, which are kept."""
+        key = tensor_key("training", self.workload.fingerprint, self._identity, order)
+        outputs = self.store.get(key, device=self.device)
+        if outputs is None:
+            with torch.no_grad():
+                outputs = torch.cat([base(part).float() for part in inputs.split(_AT_ONCE)])
+            self.store.put(key, outputs)
+        return outputs
+
+    def _trainable(self) -> nn.Module:
+        own = MODELS.get(self.workload.model_name)
+        return self._served_copy() if own is None else own.build_trainable(self.workload.outputs)
+
+    def _finish(self, trained: nn.Module) -> nn.Module:
+        own = MODELS.get(self.workload.model_name)
+        return trained if own is None else own.finish(trained, self.workload.outputs)
+
+    def _served_copy(self) -> nn.Module:
+        return copy.deepcopy(self.workload.model).cpu()
+
+
+@contextmanager
+def _threads(count: int, device: torch.device) -> Iterator[None]:
+    """Let torch compute on so many threads of the CPU."""
+    before = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
