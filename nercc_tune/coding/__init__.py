@@ -7,6 +7,7 @@ from nercc_tune.coding.berrut import BerrutCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
 from nercc_tune.coding.kriging import KrigingCode, Predictor, Solved
 from nercc_tune.coding.linear import BASE, LinearCode, NonFiniteAnswers
+from nercc_tune.coding.mixers import MIXERS, Mixer, MixerKind, parity_weights
 from nercc_tune.coding.moments import Moments, Sites, measure_moments
 from nercc_tune.coding.nercc import NerccCode
 from nercc_tune.coding.nodes import (
@@ -21,6 +22,7 @@ from nercc_tune.coding.nodes import (
     node_set,
 )
 from nercc_tune.coding.ordering import ORDERINGS, order_queries, query_features
+from nercc_tune.coding.output_decoder import build_output_decoder
 from nercc_tune.coding.placed import PlacedCode
 from nercc_tune.coding.repetition import ReplicationCode, UncodedCode
 
@@ -31,12 +33,15 @@ __all__ = [
     "COPIES",
     "DOMAIN",
     "FITTED_NODES",
+    "MIXERS",
     "NODES",
     "ORDERINGS",
     "BerrutCode",
     "GroupCode",
     "KrigingCode",
     "LinearCode",
+    "Mixer",
+    "MixerKind",
     "Moments",
     "NerccCode",
     "NodeSet",
@@ -48,12 +53,14 @@ __all__ = [
     "Sites",
     "Solved",
     "UncodedCode",
+    "build_output_decoder",
     "chord_length",
     "copies_of",
     "measure_moments",
     "node_kinds",
     "node_set",
     "order_queries",
+    "parity_weights",
     "place",
     "query_features",
     "worker_positions",
