@@ -52,8 +52,8 @@ def promote(
 
     Example: `nercc-tune promote lenet5-digits`, and `nercc-tune promote lenet5-digits --rollback`
     """
+    from nercc_tune.export.attachments import read_attachments
     from nercc_tune.export.table import TunedTable
-    from nercc_tune.serving import serve
     from nercc_tune.tracking.deployment import promotion
 
     study, stragglers = _parse(target)
@@ -74,9 +74,9 @@ def promote(
     else:
         table = TunedTable.from_history(history)
         artifacts = Home(home).artifacts
-        moments = serve(table, beside=Home(home).table(table.study)).moments
+        attachments = read_attachments(table, beside=Home(home).table(table.study))
         done = promotion.promote(
-            table, url=url, artifacts=artifacts, stragglers=stragglers, name=name, force=force, moments=moments
+            table, url=url, artifacts=artifacts, stragglers=stragglers, name=name, force=force, attachments=attachments
         )
     _show(done, url)
 

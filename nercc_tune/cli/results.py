@@ -48,28 +48,31 @@ def export(
 
     Example: `nercc-tune export lenet5-digits -o table.json`
     """
+    from nercc_tune.export.attachments import Attachments, read_attachments
     from nercc_tune.export.formats import export_table, write_table
-    from nercc_tune.export.moments import moments_path, read_moments
     from nercc_tune.export.table import TunedTable
 
     if as_json and format_ not in (None, "json"):
         raise TableError(f"`--json` contradicts `--format {format_}`; give one of them.")
     format_ = "json" if as_json else format_
     table = TunedTable.from_history(read(study, home, storage))
-    kept = moments_path(Home(home).table(table.study))
+    kept = Home(home).table(table.study)
     if output is not None:
         is_json = (format_ or output.suffix.lower().removeprefix(".")) == "json"
-        moments = read_moments(kept, table) if is_json else {}
+        attachments = read_attachments(table, beside=kept) if is_json else Attachments()
         try:
-            write_table(table, output, format=format_, moments=moments)
+            write_table(table, output, format=format_, attachments=attachments)
         except (ValueError, OSError) as error:
             raise TableError(f"cannot write the table: {error}") from error
         make_console(stderr=True).print(f"wrote {output}", highlight=False)
         return
     content = export_table(table, format=format_ or "json")
-    if table.moments and format_ in (None, "json"):
+    if (table.moments or table.networks) and format_ in (None, "json"):
+        what = "moments" if table.moments else "networks"
         make_console(stderr=True).print(
-            f"the table needs its moments beside it: write it with -o, or copy {kept}", highlight=False, soft_wrap=True
+            f"the table needs its {what} beside it: write it with -o, or copy {kept.parent}",
+            highlight=False,
+            soft_wrap=True,
         )
     sys.stdout.buffer.write(content)
 

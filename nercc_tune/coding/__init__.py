@@ -8,6 +8,7 @@ from nercc_tune.coding.berrut import BerrutCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
 from nercc_tune.coding.kriging import KrigingCode, Predictor, Solved
 from nercc_tune.coding.linear import BASE, LinearCode
+from nercc_tune.coding.mixers import MIXERS, Mixer, MixerKind, parity_weights
 from nercc_tune.coding.moments import Moments, Sites, measure_moments
 from nercc_tune.coding.nercc import NerccCode
 from nercc_tune.coding.nodes import (
@@ -22,6 +23,7 @@ from nercc_tune.coding.nodes import (
     node_set,
 )
 from nercc_tune.coding.ordering import ORDERINGS, order_queries, query_features
+from nercc_tune.coding.output_decoder import build_output_decoder
 from nercc_tune.coding.placed import PlacedCode
 from nercc_tune.coding.repetition import ReplicationCode, UncodedCode
 from nercc_tune.coding.trained import TrainedCode, subtraction_matrix
@@ -33,12 +35,15 @@ __all__ = [
     "COPIES",
     "DOMAIN",
     "FITTED_NODES",
+    "MIXERS",
     "NODES",
     "ORDERINGS",
     "BerrutCode",
     "GroupCode",
     "KrigingCode",
     "LinearCode",
+    "Mixer",
+    "MixerKind",
     "Moments",
     "NerccCode",
     "NodeSet",
@@ -51,12 +56,14 @@ __all__ = [
     "Solved",
     "TrainedCode",
     "UncodedCode",
+    "build_output_decoder",
     "chord_length",
     "copies_of",
     "measure_moments",
     "node_kinds",
     "node_set",
     "order_queries",
+    "parity_weights",
     "place",
     "query_features",
     "subtraction_matrix",

@@ -83,7 +83,7 @@ class TrainedCode:
         return self.parity_networks[known.index(name)]
 
     def modules(self) -> dict[str, nn.Module]:
-        """Return all networks of the code by name: `mixer`, `decoder`, `parity-1` …"""
+        """Return all networks of the code by name: `mixer`, `decoder`, `parity-1` and so on."""
         found = {"mixer": self.mixer} | ({} if self.decoder is None else {"decoder": self.decoder})
         return found | {f"parity-{number}": network for number, network in enumerate(self.parity_networks, start=1)}
 
@@ -94,13 +94,19 @@ class TrainedCode:
             queries: Of many groups, where the networks are.
             base: The model that is served, which they run if they have no networks of their own.
         """
-        mixed = self.mixer(queries)
+        mixed: Tensor = self.mixer(queries)
         if not self.parity_networks:
-            return base(mixed.flatten(0, 1)).float().unflatten(0, mixed.shape[:2])
+            shared = base(mixed.flatten(0, 1)).float()
+            return shared.reshape(*mixed.shape[:2], -1)
         answers = [network(mixed[:, at]).float() for at, network in enumerate(self.parity_networks)]
         return torch.stack(answers, 1)
 
-    def on(self, queries: Tensor | NDArray[Any]) -> TrainedCode:  # noqa: ARG002 - other codes look at them
+    def on(
+        self,
+        queries: Tensor | NDArray[Any],  # noqa: ARG002 - other codes look at both
+        *,
+        features: Callable[[Tensor], Tensor] | None = None,  # noqa: ARG002
+    ) -> TrainedCode:
         """Return the code of one group of queries [K, …], which is this one."""
         return self
 
@@ -160,7 +166,7 @@ class TrainedCode:
         return (decoded, suspects) if return_suspects else decoded
 
     def reconstruct(self, answers: Tensor, arrived: Tensor) -> Tensor:
-        """Return the estimates [G, K, c] of many groups from the answers [G, F, c] of those who arrived [F], ascending."""
+        """Return estimates [G, K, c] of many groups from the answers [G, F, c] of those who arrived [F], ascending."""
         if self.decoder is None:
             matrix = subtraction_matrix(arrived, queries=self.queries, workers=self.workers)
             dtype = torch.float32 if answers.dtype in (torch.float16, torch.bfloat16) else answers.dtype
@@ -168,7 +174,7 @@ class TrainedCode:
         given = answers.new_zeros(len(answers), self.workers, answers.shape[-1])
         given[:, arrived] = answers
         with torch.no_grad():
-            estimates = self.decoder(given.float()).to(answers.dtype)
+            estimates: Tensor = self.decoder(given.float()).to(answers.dtype)
         known = arrived[arrived < self.queries]
         estimates[:, known] = given[:, known]
         return estimates
@@ -177,8 +183,8 @@ class TrainedCode:
 def subtraction_matrix(arrived: Tensor, *, queries: int, workers: int) -> Tensor:
     """Return the matrix [K, F] float64 that takes the answers of those who arrived [F], ascending, to the estimates.
 
-    Parity worker i gives `Σ_j w_ij f(x_j)` (`parity_weights`). What is known of it is taken off, and the missing outputs
-    are the least-squares solution of what is left, of least norm where that does not determine them.
+    Parity worker i gives `Σ_j w_ij f(x_j)` (`parity_weights`). What is known of it is taken off, and the missing
+    outputs are the least-squares solution of what is left, of least norm where that does not determine them.
     """
     known, present = arrived[arrived < queries], arrived[arrived >= queries] - queries
     lost = torch.tensor([query for query in range(queries) if query not in set(known.tolist())], dtype=torch.int64)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nercc_tune.coding import Moments
+from nercc_tune.export.attachments import Attachments, write_attachments
 from nercc_tune.export.frame import table_frame
 from nercc_tune.export.latex import to_latex
 from nercc_tune.export.markdown import to_markdown
-from nercc_tune.export.moments import moments_path, pack_moments
 from nercc_tune.export.table import SCHEMA, TunedTable
 from nercc_tune.home import write_whole
 
@@ -51,30 +50,30 @@ def write_table(
     path: str | Path,
     *,
     format: TableFormat | None = None,  # noqa: A002
-    moments: Mapping[str, Moments] | None = None,
+    attachments: Attachments | None = None,
 ) -> None:
     """Write the table to a file, whole or not at all: a reader never sees a part of it.
 
-    Beside a JSON table lie the moments of its calibrated decoders, in a file of the same name that ends in
-    `.safetensors`; it is written first.
+    Beside a JSON table lie the moments of its calibrated decoders and the networks of its trained codes, in files whose
+    names begin alike and end in `.safetensors`; they are written first.
 
     Args:
         table: What to write.
         path: Where to; missing folders are made.
         format: By default told by the suffix: .json, .csv, .parquet, .md or .tex.
-        moments: What the calibrated decoders of the table were calibrated to, by digest.
+        attachments: Those moments and networks.
 
     Raises:
         ValueError: If there is no `format` for the suffix, or `format` is unknown.
+        TableError: If the attachments lack something that a JSON table needs.
     """
     path = Path(path)
     if format is None and path.suffix.lower() not in _SUFFIXES:
         known = ", ".join(_SUFFIXES)
         raise ValueError(f"`path` must end in one of {known} where no `format` is given, but got `{path.name}`.")
     format = format or _SUFFIXES[path.suffix.lower()]  # noqa: A001 - the same
-    if format == "json" and table.moments:
-        needed = [(moments or {})[digest] for digest in table.moments]
-        write_whole(moments_path(path), pack_moments(needed))
+    if format == "json":
+        write_attachments(table, attachments or Attachments(), beside=path)
     write_whole(path, export_table(table, format=format))
 
 

@@ -99,6 +99,12 @@ class TunedTable(Strict):
         return tuple(dict.fromkeys(digest for digest in digests if digest is not None))
 
     @property
+    def networks(self) -> tuple[str, ...]:
+        """The digests of the networks that trained codes of the table need, each once."""
+        digests = (self.policy.networks, *(entry.networks for entry in self.entries))
+        return tuple(dict.fromkeys(digest for digest in digests if digest is not None))
+
+    @property
     def wait(self) -> str:
         """What a column of waiting times is called, with their unit where the study names it."""
         unit = self.straggling.get("unit")
@@ -201,19 +207,25 @@ def _check_codes(table: TunedTable) -> None:
     lambdas += [entry.lambda_dec for entry in policy.entries]
     if not min(lambdas) >= 0:
         raise TableError(f"the table is wrong: each λ must be at least 0, but got {min(lambdas)}.")
-    coded = [(entry.design, entry.kernel, entry.moments) for entry in table.entries]
-    coded += [(policy.design, entry.kernel, policy.moments) for entry in policy.entries]
-    if not all(_is_whole(design, kernel, moments) for design, kernel, moments in coded):
+    coded = [(entry.design, entry.kernel, entry.moments, entry.networks) for entry in table.entries]
+    coded += [(policy.design, entry.kernel, policy.moments, policy.networks) for entry in policy.entries]
+    if not all(_is_whole(*each) for each in coded):
         raise TableError(
-            "the table is wrong: a decoder `spline` has no `kernel`, others have one, and `calibrated` has `moments`."
+            "the table is wrong: the decoders `kriging` and `calibrated` have a `kernel`, the latter `moments`, and "
+            "trained codes `networks`."
         )
     counts = [entry.stragglers for entry in policy.entries]
     if not counts or len(set(counts)) < len(counts) or not {entry.stragglers for entry in table.entries} >= set(counts):
         raise TableError("the table is wrong: `policy.entries` must be for counts of `entries`, each once.")
 
 
-def _is_whole(design: Design, kernel: Kernel | None, moments: str | None) -> bool:
-    return (design.decoder != "spline") == (kernel is not None) and (design.decoder == "calibrated") == bool(moments)
+def _is_whole(design: Design, kernel: Kernel | None, moments: str | None, networks: str | None) -> bool:
+    is_kriging, is_trained = design.decoder in ("kriging", "calibrated"), design.decoder in ("subtraction", "network")
+    return (
+        is_kriging == (kernel is not None)
+        and (design.decoder == "calibrated") == bool(moments)
+        and is_trained == bool(networks) == (design.training is not None)
+    )
 
 
 def _content(table: TunedTable) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from nercc_tune.inference.decoders import SplineDecoder
 from nercc_tune.inference.designs import check_designs
 from nercc_tune.inference.device import describe_device, resolve_device, room_on
-from nercc_tune.inference.drawn_groups import DrawnGroups, TrainedCodes
+from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.draws import Draws, Inference
 from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
@@ -14,6 +14,7 @@ from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
 from nercc_tune.inference.outputs import Groups, WorkerOutputs
 from nercc_tune.inference.store import OutputStore, tensor_key
+from nercc_tune.inference.trained_codes import Reports, TrainedCodes, TrainingOutcome
 
 __all__ = [
     "CellEvaluator",
@@ -28,9 +29,11 @@ __all__ = [
     "MaskSource",
     "MaskedMetrics",
     "OutputStore",
+    "Reports",
     "SplineDecoder",
     "Split",
     "TrainedCodes",
+    "TrainingOutcome",
     "Truth",
     "WorkerOutputs",
     "check_designs",

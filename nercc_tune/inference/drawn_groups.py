@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from torch import Tensor
 
-from nercc_tune.coding import Placement, TrainedCode
+from nercc_tune.coding import Placement
 from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.layout import Features, Layout
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.inference.outputs import WorkerOutputs
-from nercc_tune.records import DecodeSpace, Design, Encoding, Training
+from nercc_tune.inference.trained_codes import TrainedCodes
+from nercc_tune.records import DecodeSpace, Design, Encoding
 from nercc_tune.records.timings import Timings
-
-TrainedCodes = Callable[[Training], TrainedCode]
-"""Gives the code of a training, which is made if it was not yet; raises OutputError if that diverges."""
 
 
 class DrawnGroups:
@@ -27,7 +24,7 @@ class DrawnGroups:
         timings: Gets the seconds of what is done with them.
     """
 
-    def __init__(  # noqa: PLR0913 - each is its own, and all but the outputs are named
+    def __init__(
         self,
         outputs: WorkerOutputs,
         *,
@@ -78,20 +75,20 @@ class DrawnGroups:
             OutputError: If an answer is not finite, or the training of an encoding diverges.
         """
         if encoding.training is not None:
-            return self.outputs.of_trained(self.trained(encoding.training))
+            return self.outputs.of_trained(self.trained.of(encoding.training))
         encoder = self._encoder(encoding)
         return self.outputs.of(encoder) if block is None else self.outputs.of_block(encoder, block)
 
-    def trained(self, training: Training) -> TrainedCode:
-        """Return the code of a training.
+    @property
+    def trained(self) -> TrainedCodes:
+        """What gives the codes of trainings.
 
         Raises:
-            OutputError: If the training diverges.
             ValueError: If nothing here trains codes.
         """
         if self._trained is None:
-            raise ValueError("`training` must be of a study whose code is trained, but nothing here trains codes.")
-        return self._trained(training)
+            raise ValueError("the code must be one that needs no training, for nothing here trains codes.")
+        return self._trained
 
     def _encoder(self, encoding: Encoding) -> Tensor:
         """Return the encoder of all groups; the latest is kept, for each cell of a study asks for it in turn."""

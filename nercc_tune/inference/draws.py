@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nercc_tune.coding import GroupCode, LinearCode, NodeSet, Placement
 from nercc_tune.inference.calibration import Calibration
-from nercc_tune.inference.drawn_groups import DrawnGroups, TrainedCodes
+from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.groups import Split, load_groups
@@ -19,6 +19,7 @@ from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.outputs import WorkerOutputs
 from nercc_tune.inference.plausibility import describe_implausible
 from nercc_tune.inference.store import OutputStore, tensor_key
+from nercc_tune.inference.trained_codes import TrainedCodes
 from nercc_tune.records import Design, WorkloadInfo
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec

@@ -171,7 +171,7 @@ class CellEvaluator:
         """Return the decoder of all masks; a spline's is made once for a layout."""
         assignment, space, kind = reading
         if encoding.training is not None:
-            return TrainedDecoder(self.drawn.trained(encoding.training), self.masks.batches)
+            return TrainedDecoder(self.drawn.trained.of(encoding.training), self.masks.batches)
         if kind == "spline":
             return self._spline(encoding, assignment)
         return self._kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")

@@ -100,6 +100,7 @@ class ForwardEngine:
             OutputError: As for `run`.
         """
         mixer = self._placed(code.mixer)
+        networks: list[Callable[[Tensor], object]]
         networks = [self._placed(network) for network in code.parity_networks] or [self._asked[BASE]] * code.parities
         together = max(1, self._chunk_of(groups[0, 0].numel()) // code.queries)
         answers: list[Tensor] = []

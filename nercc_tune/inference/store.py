@@ -16,7 +16,6 @@ from nercc_tune.inference.kept_files import open_files
 _NAME = "outputs"
 
 
-
 class OutputStore:
     """Keeps tensors by key: the latest used up to a size in memory, all of them in a folder.
 

@@ -20,7 +20,7 @@ from nercc_tune.inference import Draws, Features, Inference, describe_device
 from nercc_tune.launch.checks import check_launch
 from nercc_tune.launch.crews import Crew, make_crew, search_with
 from nercc_tune.launch.events import LaunchEvents
-from nercc_tune.launch.kept_moments import has_moments, keep_moments
+from nercc_tune.launch.kept_attachments import has_attachments, keep_attachments
 from nercc_tune.launch.preparation import Preparation
 from nercc_tune.launch.report_writer import ReportWriter
 from nercc_tune.launch.result import LaunchResult
@@ -184,7 +184,7 @@ class _Run:
         history = self._stored(lambda: read_history(storage, spec.name))
         others = search_forwards(history) - search_forwards(before) if self._has_crew else 0.0
         judged = {"validation": 0.0, "heldout": 0.0}
-        if not (history.is_judged and has_moments(self.home, history)):
+        if not (history.is_judged and has_attachments(self.home, history, self.inference)):
             self._stored(progress.ledger.keep_conducting)
             self.events.stage("judging on fresh and held-out queries")
             with timings.measure("judging"):
@@ -265,7 +265,7 @@ class _Run:
         )
         entries = judge.entries(history, forwards=search_forwards(history))
         policy = PolicyChoice(judge=judge).policy(history)
-        keep_moments(self.home, spec.name, judge, [*entries.values(), policy])
+        keep_attachments(self.home, judge, self.inference, [*entries.values(), policy])
         provenance = collect_provenance(
             device=describe_device(self.inference.engine.device),
             precision=spec.workload.precision,

@@ -113,7 +113,7 @@ class Preparation:
             store=store,
             timings=timings,
             features=self.features,
-            trainer=self._trainer(workload, split, store),
+            trained=self._trainer(workload, split, store),
         )
 
     def _trainer(self, workload: Workload, split: Split, store: OutputStore) -> CodeTrainer | None:

@@ -126,6 +126,11 @@ class Judge:
         moments = self.moments_of(design, lambda_enc)
         return None if moments is None else moments.digest
 
+    def networks_of(self, design: Design) -> str | None:
+        """Return the digest of the networks of a trained code; None for one that has none."""
+        training = design.training
+        return None if training is None else self.tuning.groups.trained.of(training).digest
+
     def _choose(self, cell: CellHistory) -> tuple[Choice, tuple[Candidate, ...]]:
         """Return the best of the best trials and replication on the validation draws, and how all did there."""
         choices = [Choice.of(trial) for trial in best_trials(cell, most=self.spec.evaluation.candidates)]
@@ -172,7 +177,7 @@ class Judge:
         tuned = self.judged(stragglers, evaluator.metrics(design, lambda_enc, parameter))
         baselines = {name: evaluator.baseline_metrics(name) for name in BASELINES}
         designs = dict.fromkeys(BASELINES, self.spec.reference)
-        if design != self.spec.reference:
+        if design != self.spec.reference and design.training is None:
             baselines["bacc_same_design"] = evaluator.baseline_metrics("bacc", design)
             designs["bacc_same_design"] = design
         if frozen is not None:
@@ -197,6 +202,7 @@ class Judge:
             lambda_enc=lambda_enc,
             **decoded_fields(parameter),
             moments=self.digest_of(design, lambda_enc),
+            networks=self.networks_of(design),
             df_enc=self.df_enc(design, lambda_enc),
             df_dec=self.tuning.evaluators[stragglers].df_dec(design, lambda_enc, parameter),
             tuning=chosen.tuning,

@@ -68,6 +68,7 @@ class PolicyChoice:
             lambda_enc=chosen.lambda_enc,
             df_enc=self.judge.df_enc(chosen.design, chosen.lambda_enc),
             moments=self.judge.digest_of(chosen.design, chosen.lambda_enc),
+            networks=self.judge.networks_of(chosen.design),
             entries=tuple(self._entry(chosen, s, judged) for s, judged in zip(chosen.parameters, mine, strict=True)),
             heldout=expect(mine),
             single=SinglePair(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import index
 from pathlib import Path
 from typing import SupportsIndex
 
-from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Moments, Placement
+from torch import nn
+
+from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Placement, TrainedCode
 from nercc_tune.errors import TableError
-from nercc_tune.export.moments import moments_path, read_moments
+from nercc_tune.export.attachments import Attachments, read_attachments
 from nercc_tune.export.table import TunedTable, read_table
-from nercc_tune.records import Design, Parameter
+from nercc_tune.records import Parameter, Policy, TunedEntry
 from nercc_tune.serving.served_code import ServedCode
 from nercc_tune.text.one_line import one_line, show
 
@@ -24,7 +26,7 @@ class ServedTable:
     """A table, read as codes.
 
     Attributes:
-        moments: What the calibrated codes of the table decode with, by digest.
+        attachments: What the codes of the table need beside it.
 
     Example:
         ```python
@@ -36,9 +38,9 @@ class ServedTable:
     """
 
     table: TunedTable
-    moments: Mapping[str, Moments] = field(default_factory=dict)
+    attachments: Attachments = field(default_factory=Attachments)
 
-    def code(self, *, stragglers: int | None = None, arrived: int | None = None) -> ServedCode:
+    def code(self, *, stragglers: int | None = None, arrived: int | None = None) -> ServedCode | TrainedCode:
         """Return the code tuned for a number of stragglers, or the policy's code for a number of answers.
 
         The policy has one encoder for all numbers, so that `arrived` need not be known when the queries are sent. A
@@ -54,18 +56,17 @@ class ServedTable:
         policy = self.table.policy
         if arrived is not None:
             parameter = self._parameter(_whole("arrived", arrived))
-            return self._served(policy.design, policy.lambda_enc, parameter, policy.moments)
+            return self._served(policy, parameter)
         entry = self.table.entry(_whole("stragglers", stragglers))
-        return self._served(entry.design, entry.lambda_enc, entry.parameter, entry.moments)
+        return self._served(entry, entry.parameter)
 
-    def policy(self) -> ServedCode:
+    def policy(self) -> ServedCode | TrainedCode:
         """Return the policy's code, which picks its λ_dec or kernel by the number of answers when it decodes.
 
         Raises:
             TableError: As for `code`; from `decode` if fewer workers arrived than the table was tuned for.
         """
-        policy = self.table.policy
-        return self._served(policy.design, policy.lambda_enc, self._parameter, policy.moments)
+        return self._served(self.table.policy, self._parameter)
 
     def baseline(self, name: str) -> GroupCode:
         """Return a baseline of the table as a code, for where it is better: `bacc`, `nercc_ag`, `replication`.
@@ -94,27 +95,27 @@ class ServedTable:
         return min(fitting, key=lambda item: item.stragglers).parameter
 
     def _served(
-        self,
-        design: Design,
-        lambda_enc: float,
-        parameter: Parameter | Callable[[int], Parameter],
-        moments: str | None,
-    ) -> ServedCode:
-        entry = self.table.entries[0]
+        self, chosen: TunedEntry | Policy, parameter: Parameter | Callable[[int], Parameter]
+    ) -> ServedCode | TrainedCode:
+        entry, moments = self.table.entries[0], chosen.moments
+        if chosen.networks is not None:
+            if chosen.networks not in self.attachments.networks:
+                raise TableError("the table's networks were not read with it; load it with `nercc_tune.load_table`.")
+            return self.attachments.networks[chosen.networks].code
         if entry.domain != DOMAIN:
             raise TableError(
                 f"the table's λ are for nodes in {entry.domain}, and this version places them in {DOMAIN}."
             )
-        if moments is not None and moments not in self.moments:
+        if moments is not None and moments not in self.attachments.moments:
             raise TableError("the table's moments were not read with it; load it with `nercc_tune.load_table`.")
         try:
             return ServedCode(
-                design,
+                chosen.design,
                 queries=entry.queries,
                 workers=entry.workers,
-                lambda_enc=lambda_enc,
+                lambda_enc=chosen.lambda_enc,
                 parameter=parameter,
-                moments=self.moments[moments] if moments is not None else None,
+                moments=self.attachments.moments[moments] if moments is not None else None,
             )
         except ValueError as error:
             raise TableError(_UNKNOWN_DESIGN.format(one_line(error))) from error
@@ -131,19 +132,17 @@ def _whole(name: str, count: object) -> int:
     raise ValueError(f"`{name}` must be a whole number, but got {show(count)}.")
 
 
-def load_table(path: str | Path) -> ServedTable:
-    """Load a JSON table that `nercc-tune export` wrote, and where it has calibrated decoders the moments beside it.
+def load_table(path: str | Path, *, model: nn.Module | None = None) -> ServedTable:
+    """Load a JSON table that `nercc-tune export` wrote, and the moments and networks that lie beside it.
+
+    Args:
+        path: The table's file.
+        model: The model that is served; needed where parity workers run networks of its architecture, and that is
+            neither registered nor timm's.
 
     Raises:
         TableError: If a file cannot be read, has another schema, lacks a field or does not match its digest.
+        WorkloadError: If networks need the `model`.
     """
-    return serve(read_table(path), beside=path)
-
-
-def serve(table: TunedTable, *, beside: str | Path) -> ServedTable:
-    """Return a table as codes, with the moments that lie beside a file, if it has calibrated decoders.
-
-    Raises:
-        TableError: If it has, and the moments cannot be read or are not those of the table.
-    """
-    return ServedTable(table, read_moments(moments_path(beside), table))
+    table = read_table(path)
+    return ServedTable(table, read_attachments(table, beside=path, model=model))

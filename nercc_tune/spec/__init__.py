@@ -13,6 +13,7 @@ from nercc_tune.spec.settings import (
     WorkloadSettings,
 )
 from nercc_tune.spec.study import StudySpec
+from nercc_tune.spec.training_settings import TrainingSettings
 
 __all__ = [
     "CacheSettings",
@@ -25,6 +26,7 @@ __all__ = [
     "StorageSettings",
     "StragglingSettings",
     "StudySpec",
+    "TrainingSettings",
     "WorkloadSettings",
     "build_family",
     "build_study",

@@ -102,8 +102,8 @@ class CodeSettings(Section):
             )
         if not worst <= parities:
             raise ValueError(
-                f"`stragglers <= workers - queries` must hold for kind = {self.kind!r}, whose {parities} parity workers "
-                f"stand in for as many others at most, but got {worst} stragglers."
+                f"`stragglers <= workers - queries` must hold for kind = {self.kind!r}, whose {parities} parity "
+                f"workers stand in for as many others at most, but got {worst} stragglers."
             )
 
     @property

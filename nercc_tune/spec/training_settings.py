@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -21,6 +22,17 @@ from nercc_tune.records import (
 from nercc_tune.spec.search_settings import SearchSettings
 from nercc_tune.spec.section import Count, LogRange, Section, Seed
 from nercc_tune.spec.settings import CodeSettings, WorkloadSettings
+
+CHOICES = {
+    "losses": "loss",
+    "targets": "target",
+    "initialisations": "initialisation",
+    "augmentations": "augmentation",
+    "schedules": "schedule",
+    "batches": "batch",
+    "epochs": "epochs",
+}
+"""The lists of choices, and what each is called in a `Training`, beside `mixers`."""
 
 _PUBLISHED_RATE, _PUBLISHED_DECAY = 1e-3, 1e-5
 _OF_NODES = ("strategy", "orderings", "nodes", "copies", "assignments", "decode_spaces", "decoders")
@@ -66,27 +78,24 @@ class TrainingSettings(Section):
         """Return what parity workers may be sent: by default what was published first."""
         return self.mixers or MIXER_NAMES[kind][:1]
 
+    def choices(self, kind: TrainedKind) -> dict[str, tuple[str | int, ...]]:
+        """Return what may be chosen of a training, by its name in a `Training`."""
+        return {"mixer": self.mixers_of(kind)} | {name: getattr(self, listed) for listed, name in CHOICES.items()}
+
     def first(self, kind: TrainedKind) -> Training:
         """Return the training that is tried first."""
-        return Training(
-            kind=kind,
-            mixer=self.mixers_of(kind)[0],
-            loss=self.losses[0],
-            target=self.targets[0],
-            initialisation=self.initialisations[0],
-            augmentation=self.augmentations[0],
-            schedule=self.schedules[0],
-            learning_rate=self.learning_rate.nearest(_PUBLISHED_RATE),
-            weight_decay=self.weight_decay.nearest(_PUBLISHED_DECAY),
-            batch=self.batches[0],
-            epochs=self.epochs[0],
-            patience=self.patience,
-            seed=self.seed,
-        )
+        values: dict[str, Any] = {name: listed[0] for name, listed in self.choices(kind).items()}
+        values["learning_rate"] = self.learning_rate.nearest(_PUBLISHED_RATE)
+        values["weight_decay"] = self.weight_decay.nearest(_PUBLISHED_DECAY)
+        return self.training(kind, values)
+
+    def training(self, kind: TrainedKind, values: Mapping[str, Any]) -> Training:
+        """Return a training with chosen values of all that is searched."""
+        return Training(kind=kind, patience=self.patience, seed=self.seed, **values)
 
     @model_validator(mode="after")
     def _choices_fit(self) -> TrainingSettings:
-        for name in ("mixers", "losses", "targets", "initialisations", "augmentations", "schedules", "batches", "epochs"):
+        for name in ("mixers", *CHOICES):
             listed = getattr(self, name)
             if len(set(listed)) != len(listed):
                 raise ValueError(f"`{name}` must not repeat a choice, but got {list(listed)}.")

@@ -113,7 +113,7 @@ class Fitting:
         if len(batches) > 1 and len(batches[-1]) < self.training.batch:
             batches = batches[:-1]
         losses: list[Tensor] = []
-        with _in_training(self.learner.trained.values()):
+        with _in_training(list(self.learner.trained.values())):
             for step, batch in enumerate(batches):
                 self._set_rate((number + step / len(batches)) / self.training.epochs)
                 losses.append(self._step(batch, generator))
@@ -178,14 +178,13 @@ def measure_reconstruction(task: Task, code: TrainedCode) -> tuple[float, float]
 
 
 @contextmanager
-def _in_training(networks: Iterator[nn.Module] | object) -> Iterator[None]:
-    chosen = list(networks)  # type: ignore[call-overload]
-    for network in chosen:
+def _in_training(networks: Sequence[nn.Module]) -> Iterator[None]:
+    for network in networks:
         network.train()
     try:
         yield
     finally:
-        for network in chosen:
+        for network in networks:
             network.eval()
 
 

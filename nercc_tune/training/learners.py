@@ -112,9 +112,7 @@ class LearnedLearner:
         return (each * lost).sum() / lost.sum()
 
     def code(self) -> TrainedCode:
-        return TrainedCode(
-            queries=self.task.queries, workers=self.task.workers, mixer=self.mixer, decoder=self.decoder
-        )
+        return TrainedCode(queries=self.task.queries, workers=self.task.workers, mixer=self.mixer, decoder=self.decoder)
 
     def finished(self) -> TrainedCode:
         return TrainedCode(
@@ -163,16 +161,12 @@ def make_learner(
             queries=task.queries, parities=task.parities, shape=tuple(task.inputs.shape[1:])
         )
         if training.kind == "learned":
-            decoder = build_output_decoder(
-                queries=task.queries, parities=task.parities, outputs=task.outputs.shape[-1]
-            )
+            decoder = build_output_decoder(queries=task.queries, parities=task.parities, outputs=task.outputs.shape[-1])
             return LearnedLearner(
                 task=task, training=training, mixer=mixer.to(task.device), decoder=decoder.to(task.device)
             )
         is_random = training.initialisation == "random"
-        networks = [
-            initialised(trainable()) if is_random else copy.deepcopy(task.base) for _ in range(task.parities)
-        ]
+        networks = [initialised(trainable()) if is_random else copy.deepcopy(task.base) for _ in range(task.parities)]
     for network in networks:
         for parameter in network.parameters():
             parameter.requires_grad = True

@@ -11,11 +11,12 @@ from functools import cached_property
 
 import torch
 from torch import nn
+from typing_extensions import override
 
 from nercc_tune.coding import MIXERS, TrainedCode
 from nercc_tune.errors import SpecError, WorkloadError
-from nercc_tune.inference import Files, OutputStore, tensor_key
-from nercc_tune.records import Epoch, Training, to_json
+from nercc_tune.inference import Files, OutputStore, Reports, TrainedCodes, TrainingOutcome, tensor_key
+from nercc_tune.records import Training, to_json
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
 from nercc_tune.training.checkpoint import pack_checkpoint, restore_checkpoint
@@ -25,17 +26,14 @@ from nercc_tune.training.networks_file import TrainedNetworks, pack_networks, un
 from nercc_tune.training.task import Task
 from nercc_tune.workloads import MODELS, TrainingQueries, Workload
 
-__all__ = ["CodeTrainer", "Reports"]
-
-Reports = Callable[[int, float], bool]
-"""Gets the number of an epoch that is done, from 0, and its validation accuracy; returns whether to give up."""
+__all__ = ["CodeTrainer"]
 
 _CHECKPOINT_EVERY_S = 15.0
 _AT_ONCE = 500
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CodeTrainer:
+class CodeTrainer(TrainedCodes):
     """The trained codes of a study, by how they are trained.
 
     Attributes:
@@ -77,34 +75,23 @@ class CodeTrainer:
                 "other weights to; name the model itself, or use kind = 'learned'."
             )
 
+    @override
     def of(self, training: Training) -> TrainedCode:
-        """Return the code that a training gives, which is trained if it was not yet.
-
-        Raises:
-            OutputError: If the training diverges.
-            WorkloadError: If there are too few training queries.
-        """
         return self.networks(training).code
 
     def networks(self, training: Training) -> TrainedNetworks:
         """Return the code of a training with how it came about; as `of`."""
-        found = self.train(training, lambda _epoch, _value: False)
-        if not isinstance(found, TrainedNetworks):
-            raise TypeError("a training that nobody stops must end.")  # pragma: no cover
-        return found
+        if self._kept(training) is None:
+            self.train(training, lambda _epoch, _value: False)
+        return self._known[training]
 
-    def train(self, training: Training, report: Reports) -> TrainedNetworks | tuple[Epoch, ...]:
-        """Train, or find what was trained; return the epochs alone where `report` said to give up.
-
-        Epochs that were done before are reported too.
-
-        Raises:
-            OutputError: As for `of`, likewise `WorkloadError`.
-        """
+    @override
+    def train(self, training: Training, report: Reports) -> TrainingOutcome:
         kept = self._kept(training)
         if kept is not None:
-            gives_up = [report(number, epoch.agreement) for number, epoch in enumerate(kept.epochs)]
-            return kept.epochs if any(gives_up[:-1]) else kept
+            for number, epoch in enumerate(kept.epochs):
+                report(number, epoch.agreement)
+            return TrainingOutcome(epochs=kept.epochs, is_complete=True)
         with self.timings.measure("training"), _threads(self.spec.training.threads, self.device):
             return self._train(training, report)
 
@@ -119,7 +106,7 @@ class CodeTrainer:
                 return None
         return self._known[training]
 
-    def _train(self, training: Training, report: Reports) -> TrainedNetworks | tuple[Epoch, ...]:
+    def _train(self, training: Training, report: Reports) -> TrainingOutcome:
         learner = make_learner(self._task, training, trainable=self._trainable, finish=self._finish)
         fitting = Fitting(task=self._task, training=training, learner=learner, progress=self.progress)
         checkpoint = self._name(training, is_begun=True)
@@ -136,14 +123,15 @@ class CodeTrainer:
                     break
                 if gives_up:
                     self.files.remove(checkpoint)
-                    return tuple(fitting.epochs)
+                    return TrainingOutcome(epochs=tuple(fitting.epochs), is_complete=False)
             fitting.run_epoch()
             if time.monotonic() - kept_at >= _CHECKPOINT_EVERY_S and not fitting.is_over:
                 self.files.write(checkpoint, pack_checkpoint(fitting))
                 kept_at = time.monotonic()
-        return self._keep(training, fitting)
+        self._keep(training, fitting)
+        return TrainingOutcome(epochs=tuple(fitting.epochs), is_complete=True)
 
-    def _keep(self, training: Training, fitting: Fitting) -> TrainedNetworks:
+    def _keep(self, training: Training, fitting: Fitting) -> None:
         code = fitting.finished()
         networks = TrainedNetworks(
             code=code,
@@ -155,10 +143,7 @@ class CodeTrainer:
         )
         self.files.write(self._name(training), pack_networks(networks))
         self.files.remove(self._name(training, is_begun=True))
-        self._known[training] = unpack_networks(
-            pack_networks(networks), lambda _name, _outputs: self._served_copy()
-        )
-        return self._known[training]
+        self._kept(training)
 
     def _name(self, training: Training, *, is_begun: bool = False) -> str:
         """Return the name of a training's file: a digest of all that decides its networks."""
@@ -178,7 +163,8 @@ class CodeTrainer:
 
     @property
     def _identity(self) -> str:
-        return self._queries.identity
+        identity: str = self._queries.identity
+        return identity
 
     @cached_property
     def _task(self) -> Task:

@@ -24,6 +24,7 @@ from nercc_tune.records import (
     Provenance,
     Reading,
     Score,
+    Training,
     TrialRecord,
     TunedEntry,
     to_json,
@@ -48,8 +49,10 @@ from nercc_tune.tuning.samplers import (
     KERNEL,
     LAMBDA_DEC,
     LAMBDA_ENC,
+    LEARNING_RATE,
     NODES,
     ORDERING,
+    WEIGHT_DECAY,
     Value,
 )
 from nercc_tune.tuning.space import distributions, pruner
@@ -76,6 +79,7 @@ class CellStudy:
         self._known: dict[int, TrialRecord | None] = {}
         self._goal = spec.search.goal
         self._ranges = {LAMBDA_ENC: spec.search.lambda_enc, LAMBDA_DEC: spec.search.lambda_dec}
+        self._kind, self._training = spec.code.trained_kind, spec.training
         self._distributions = distributions(spec)
 
     @classmethod
@@ -120,6 +124,18 @@ class CellStudy:
         value = trial.suggest_float(name, span.low, span.high, log=True)
         return 0.0 if value == span.low else value
 
+    def suggest_training(self, trial: Trial) -> Training | None:
+        """Sample how the networks of a code are trained; None for a code that has none."""
+        if self._kind is None:
+            return None
+        values: dict[str, Any] = {}
+        for name, listed in self._training.choices(self._kind).items():
+            values[name] = trial.suggest_categorical(name, listed) if name in self._distributions else listed[0]
+        for name in (LEARNING_RATE, WEIGHT_DECAY):
+            span = getattr(self._training, name)
+            values[name] = trial.suggest_float(name, span.low, span.high, log=True)
+        return self._training.training(self._kind, values)
+
     def choose(self, trial: Trial, name: str, *, otherwise: str) -> str:
         """Sample one of several choices of a started trial; what has one choice is no parameter."""
         distribution = self._distributions.get(name)
@@ -138,11 +154,15 @@ class CellStudy:
 
     def encoder_parameters(self, encoding: Encoding) -> dict[str, Value]:
         """Return the parameters that stand for an encoding: `suggest` and `choose` read them back."""
+        if encoding.training is not None:
+            return self._searched(vars(encoding.training))
         smoothing = self._within(LAMBDA_ENC, encoding.lambda_enc)
         return self._searched({LAMBDA_ENC: smoothing, ORDERING: encoding.ordering, NODES: encoding.nodes})
 
     def decoder_parameters(self, parameter: Parameter, reading: Reading) -> dict[str, Value]:
         """Return the parameters that stand for how answers are read."""
+        if self._kind is not None:
+            return {}
         assignment, decode_space, decoder = reading
         values: dict[str, Value] = {ASSIGNMENT: assignment, DECODE_SPACE: decode_space, DECODER: decoder}
         if isinstance(parameter, Kernel):

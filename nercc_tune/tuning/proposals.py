@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optuna.trial import Trial
 
@@ -56,9 +56,9 @@ class Sampled:
 class Proposals:
     """The proposals of a study, by number.
 
-    Proposal 0 is (0, 0), and under strategy `profile` the next ones are λ_enc = 0 in each layout with the best reading
-    and λ_dec of each cell; the first of them shares the forward pass of proposal 0. The samplers of the cells make the
-    others in turn.
+    Of a trained code proposal 0 is the published training. Of any other one, proposal 0 is (0, 0), and under strategy
+    `profile` the next ones are λ_enc = 0 in each layout with the best reading and λ_dec of each cell; the first of
+    them shares the forward pass of proposal 0. The samplers of the cells make the others in turn.
 
     Attributes:
         studies: By straggler count, ascending.
@@ -83,7 +83,7 @@ class Proposals:
 
     def by_design(self, number: int) -> Proposal:
         """Return one of the given proposals."""
-        is_origin = number == 0
+        is_origin = number == 0 and self.spec.code.trained_kind is None
         return Proposal(
             number=number,
             proposed_for=next(iter(self.studies)),
@@ -94,7 +94,7 @@ class Proposals:
 
     def of_record(self, first: TrialRecord) -> Proposal:
         """Return the proposal that a cell's record belongs to, for the cells that lack it."""
-        is_profiled = self._is_profiled and first.proposal > 0
+        is_profiled = self._is_profiled and (first.proposal > 0 or self.spec.code.trained_kind is not None)
         return Proposal(
             number=first.proposal,
             proposed_for=first.proposed_for,
@@ -136,6 +136,12 @@ class Proposals:
     def _suggest(self, number: int, owner: int, trial: Trial) -> Proposal:
         """Sample what a proposal is made of, in a fixed order."""
         study, code = self.studies[owner], self.spec.encodings[0]
+        training = study.suggest_training(trial)
+        if training is not None:
+            encoding = replace(code, training=training)
+            return Proposal(
+                number=number, proposed_for=owner, encoding=encoding, readings=self.spec.readings, lambda_dec=None
+            )
         encoding = Encoding(
             ordering=study.choose(trial, ORDERING, otherwise=code.ordering),
             nodes=study.choose(trial, NODES, otherwise=code.nodes),
@@ -157,6 +163,8 @@ def budget_of(spec: StudySpec) -> int:
 
 
 def _given(spec: StudySpec) -> int:
+    if spec.code.trained_kind is not None:
+        return 1
     return 1 + (len(spec.encodings) if _is_profiled(spec) else 0)
 
 

@@ -1,4 +1,4 @@
-"""Giving up on a hopeless encoder after some blocks of the groups."""
+"""Giving up on a hopeless encoder after some blocks of the groups, or on a hopeless training after some epochs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from optuna.trial import Trial
 
 from nercc_tune.errors import OutputError
-from nercc_tune.records import Encoding, Reading
+from nercc_tune.records import Encoding, Reading, Training
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
 
@@ -32,9 +32,11 @@ class Pruning:
     def prune(
         self, trial: Trial, evaluator: CellEvaluator, encoding: Encoding, readings: Sequence[Reading]
     ) -> int | None:
-        """Return after how many blocks a trial was given up, or None where it was not."""
+        """Return after how many blocks, or epochs, a trial was given up, or None where it was not."""
         if self.spec.search.pruner == "none":
             return None
+        if encoding.training is not None:
+            return self._prune_training(trial, evaluator, encoding.training)
         values: list[float] = []
         for block in range(self.spec.search.blocks):
             try:
@@ -52,8 +54,26 @@ class Pruning:
         """Return what the pruner compares of a trial that was evaluated in full; nothing without a pruner."""
         if self.spec.search.pruner == "none":
             return ()
+        if encoding.training is not None:
+            epochs = evaluator.drawn.trained.train(encoding.training, lambda _epoch, _agreement: False).epochs
+            return tuple(self._of_agreement(epoch.agreement) for epoch in epochs)
         blocks = range(self.spec.search.blocks)
         return self._reported([self._value(evaluator, encoding, readings, block) for block in blocks])
+
+    def _prune_training(self, trial: Trial, evaluator: CellEvaluator, training: Training) -> int | None:
+        def report(epoch: int, agreement: float) -> bool:
+            trial.report(self._of_agreement(agreement), epoch)
+            return trial.should_prune()
+
+        try:
+            outcome = evaluator.drawn.trained.train(training, report)
+        except OutputError:
+            return None  # raised again when it is evaluated, and recorded as a failure
+        return None if outcome.is_complete else len(outcome.epochs)
+
+    def _of_agreement(self, agreement: float) -> float:
+        """Return a validation accuracy in the direction of the goal."""
+        return agreement if self.spec.search.goal.is_maximised else 1 - agreement
 
     def _reported(self, values: Sequence[float]) -> tuple[float, ...]:
         if self.spec.search.pruner == "wilcoxon":

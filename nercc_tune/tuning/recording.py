@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nercc_tune.errors import OutputError
-from nercc_tune.records import Design, Option, TrialRecord
+from nercc_tune.records import Design, Epoch, Option, TrialRecord
 from nercc_tune.tuning.proposals import Proposal, Proposals
 
 if TYPE_CHECKING:  # reading a study needs no torch
@@ -49,8 +49,15 @@ class Recorder:
             score=best.score,
             profile=best.profile,
             others=tuple(others),
+            epochs=self._epochs(stragglers, proposal),
             finished_ms=max(_now_ms(), blank.started_ms),  # clocks are set back at times
         )
+
+    def _epochs(self, stragglers: int, proposal: Proposal) -> tuple[Epoch, ...]:
+        training = proposal.encoding.training
+        if training is None:
+            return ()
+        return self.evaluators[stragglers].drawn.trained.train(training, lambda _epoch, _agreement: False).epochs
 
     def _blank(self, stragglers: int, proposal: Proposal) -> TrialRecord:
         design = self.proposals.spec.reference.with_reading(proposal.readings[0])

@@ -26,7 +26,10 @@ DECODER = "decoder"
 KERNEL = ("smoothness", "range", "nugget", "temperature", "weight", "ridge")
 """Parameters of a decoder that is no spline; what a kind does not have is no parameter of its trials."""
 
-Value = float | str
+LEARNING_RATE = "learning_rate"
+WEIGHT_DECAY = "weight_decay"
+
+Value = float | str | int
 
 _DESIGN_POINTS = 8
 # Steps of the R2 sequence, whose points fill a square evenly however many are taken: powers of the inverse plastic
@@ -101,8 +104,14 @@ def sampler_for(spec: StudySpec, turn: int) -> GivenSampler:
     It is made anew for each one, with a seed from the study's seed and the turn: a study that was interrupted goes on
     exactly as if it had not been, and no resumed study repeats a point.
     """
-    search = spec.search
+    search, kind = spec.search, spec.code.trained_kind
     seed = int(np.random.SeedSequence([search.seed, turn]).generate_state(1)[0])
+    if kind is not None:
+        return GivenSampler(
+            _SAMPLERS[search.sampler](seed),
+            searched=[LEARNING_RATE, WEIGHT_DECAY, *spec.training.choices(kind)],
+            given={},
+        )
     searched = [LAMBDA_ENC, ORDERING, NODES]
     searched += [LAMBDA_DEC, ASSIGNMENT, DECODE_SPACE] if search.strategy == "joint" else []
     return GivenSampler(_SAMPLERS[search.sampler](seed), searched=searched, given=_designed(spec, turn))

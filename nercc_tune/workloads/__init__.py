@@ -1,5 +1,6 @@
 """Models, data sets and preprocessing: what coded inference is run on."""
 
+from nercc_tune.workloads.architectures import build_architecture
 from nercc_tune.workloads.datasets import DATASETS
 from nercc_tune.workloads.kept import keeping_queries
 from nercc_tune.workloads.loading import load_workload
@@ -16,6 +17,7 @@ __all__ = [
     "Recipe",
     "TrainingResult",
     "Workload",
+    "build_architecture",
     "keeping_queries",
     "load_workload",
     "train",

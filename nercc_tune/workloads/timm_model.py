@@ -37,15 +37,17 @@ def check_timm_name(name: str, others: Sequence[str] = ()) -> None:
     )
 
 
-def build_timm_model(name: str, *, checkpoint: Checkpoint | None = None, pretrained: bool = False) -> nn.Module:
-    """Build a model of timm, with as many outputs as the classifier in a checkpoint has.
+def build_timm_model(
+    name: str, *, checkpoint: Checkpoint | None = None, pretrained: bool = False, outputs: int | None = None
+) -> nn.Module:
+    """Build a model of timm, with as many outputs as are asked for, or as the classifier in a checkpoint has.
 
     `pretrained` fetches the published weights; otherwise the model has random ones.
 
     Raises:
         WorkloadError: There are no published weights, or they cannot be fetched.
     """
-    model = _create(name, pretrained=pretrained)
+    model = _create(name, pretrained=pretrained, outputs=outputs)
     if checkpoint is None:
         return model
     own, weights = model.state_dict(), checkpoint.fitted(model.state_dict()).weights

@@ -6,7 +6,7 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
-from nercc_tune.export.moments import moments_path, pack_moments
+from nercc_tune.export.attachments import attached_files
 from nercc_tune.export.table import TunedTable
 from nercc_tune.serving import ServedTable
 from nercc_tune.tracking.deployment.deployed import DeployedCode
@@ -22,16 +22,16 @@ def save_coded_model(served: ServedTable, code: DeployedCode, folder: Path) -> P
     """Write a model into a new sub-folder, `model`, and return that.
 
     Args:
-        served: The table that the model carries, with its moments.
+        served: The table that the model carries, with what it needs beside it.
         code: Which of its codes the model serves.
         folder: An existing folder.
     """
     table, source = served.table, folder / "table.json"
     source.write_text(table.to_json(), encoding="utf-8")
     artifacts = {"table": str(source)}
-    if served.moments:
-        moments_path(source).write_bytes(pack_moments(served.moments.values()))
-        artifacts["moments"] = str(moments_path(source))  # beside the table, where `load_table` looks for it
+    for path, content in attached_files(table, served.attachments, beside=source).items():
+        path.write_bytes(content)
+        artifacts[path.stem] = str(path)  # beside the table, where `load_table` looks for it
     path = folder / "model"
     with warnings.catch_warnings():
         # MLflow asks for an example, which for a group of images would be megabytes of JSON.

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from nercc_tune.coding import Moments
 from nercc_tune.errors import PromotionError
+from nercc_tune.export.attachments import Attachments
 from nercc_tune.export.blocks import write_error
 from nercc_tune.export.table import TunedTable
 from nercc_tune.serving import ServedTable
@@ -105,7 +104,7 @@ def promote(  # noqa: PLR0913 - each is its own, and all but the table are named
     stragglers: int | None = None,
     name: str | None = None,
     force: bool = False,
-    moments: Mapping[str, Moments] | None = None,
+    attachments: Attachments | None = None,
 ) -> Deployment:
     """Make a tuned code the champion of its service.
 
@@ -120,14 +119,14 @@ def promote(  # noqa: PLR0913 - each is its own, and all but the table are named
         stragglers: S of the table, for the code of that count.
         name: Of the registered model; by default `registered_name` of the service.
         force: Also where the code is not surely better than (0, 0), or the champion serves something else.
-        moments: What the calibrated codes of the table decode with, by digest.
+        attachments: What the codes of the table need beside it.
 
     Raises:
         PromotionError: If the code must not be deployed without `force`, or the name is no name.
         TableError: If the table has no entry for the count, or needs a design that this version does not have.
         TrackingError: If the tracking store fails; the champion is then what it was, unless the last step failed.
     """
-    served = ServedTable(table, moments or {})
+    served = ServedTable(table, attachments or Attachments())
     code = DeployedCode.of(table, stragglers=stragglers)
     _build(served, code)
     if not force:

@@ -1,0 +1,97 @@
+"""What lies beside a table, being too large for it: moments of calibrated decoders, networks of trained codes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from nercc_tune.coding import Moments
+from nercc_tune.errors import TableError
+from nercc_tune.export.moments import moments_path, pack_moments, read_moments
+from nercc_tune.export.table import TunedTable
+from nercc_tune.home import write_whole
+from nercc_tune.text.one_line import one_line
+from nercc_tune.training import TrainedNetworks, pack_networks, unpack_networks
+from nercc_tune.workloads import build_architecture
+
+__all__ = ["Attachments", "attached_files", "networks_path", "read_attachments", "write_attachments"]
+
+_NAME_DIGITS = 12
+_AGAIN = "export the table again, which writes all its files"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attachments:
+    """What the codes of a table need beside it, by digest."""
+
+    moments: Mapping[str, Moments] = field(default_factory=dict)
+    networks: Mapping[str, TrainedNetworks] = field(default_factory=dict)
+
+
+def networks_path(table: str | Path, digest: str) -> Path:
+    """Return where networks of a table's file lie: beside it, its name with the first digits of their digest."""
+    path = Path(table)
+    return path.with_name(f"{path.stem}-{digest[:_NAME_DIGITS]}.safetensors")
+
+
+def attached_files(table: TunedTable, attachments: Attachments, *, beside: str | Path) -> dict[Path, bytes]:
+    """Return the files that belong beside a table's file, by path.
+
+    Raises:
+        TableError: If something that the table needs is not among the attachments.
+    """
+    missing = [*(set(table.moments) - set(attachments.moments)), *(set(table.networks) - set(attachments.networks))]
+    if missing:
+        raise TableError(f"the table needs what was not read with it ({missing[0][:_NAME_DIGITS]}); {_AGAIN}.")
+    files: dict[Path, bytes] = {}
+    if table.moments:
+        files[moments_path(beside)] = pack_moments(attachments.moments[digest] for digest in table.moments)
+    for digest in table.networks:
+        files[networks_path(beside, digest)] = pack_networks(attachments.networks[digest])
+    return files
+
+
+def write_attachments(table: TunedTable, attachments: Attachments, *, beside: str | Path) -> None:
+    """Write what a table needs beside its file; as `attached_files`."""
+    for path, content in attached_files(table, attachments, beside=beside).items():
+        write_whole(path, content)
+
+
+def read_attachments(table: TunedTable, *, beside: str | Path, model: nn.Module | None = None) -> Attachments:
+    """Read what a table needs from beside its file.
+
+    Args:
+        table: The table.
+        beside: Its file.
+        model: The model that is served, whose architecture parity networks have; needed where its name does not tell.
+
+    Raises:
+        TableError: If a file is missing, cut, or not that of the table.
+    """
+
+    def build(name: str, outputs: int) -> nn.Module:
+        return build_architecture(name, outputs) if model is None else copy.deepcopy(model).cpu().float()
+
+    networks = {digest: _read_networks(networks_path(beside, digest), digest, build) for digest in table.networks}
+    return Attachments(moments=read_moments(moments_path(beside), table), networks=networks)
+
+
+def _read_networks(path: Path, digest: str, build: Callable[[str, int], nn.Module]) -> TrainedNetworks:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        reason = one_line(error.strerror or error)
+        raise TableError(
+            f"the table's networks must lie in `{one_line(path)}`, which cannot be read ({reason}); {_AGAIN}."
+        ) from error
+    try:
+        found = unpack_networks(content, build)
+    except ValueError as error:
+        raise TableError(f"`{one_line(path)}` is no whole file of networks ({one_line(error)}); {_AGAIN}.") from error
+    if found.code.digest != digest:
+        raise TableError(f"the networks in `{one_line(path)}` do not match the table's digest; {_AGAIN}.")
+    return found
