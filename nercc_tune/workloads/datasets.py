@@ -19,13 +19,16 @@ from nercc_tune.workloads.torchvision_set import TorchvisionSet
 
 __all__ = ["DATASETS", "DataSet", "state_preprocessing"]
 
+_PADDED_SIZE = 32
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
     """How to open a data set, and how the package's own models normalise it.
 
     `mean` and `std` are those of the training pixels, of one channel or of three; `padding` is the black border that
-    brings an image to 32 by 32 pixels. Models of timm follow their own preprocessing instead.
+    brings an image to 32 by 32 pixels, which models of another size do without. Models of timm follow their own
+    preprocessing instead.
     """
 
     open: Callable[[DataRequest], ImageSet | ArrayQueries]
@@ -41,7 +44,7 @@ def state_preprocessing(data: DataSet, model: OwnModel) -> FixedSize:
         size=model.size,
         mean=adapt_channels(data.mean, model.channels),
         std=adapt_channels(data.std, model.channels),
-        padding=data.padding,
+        padding=data.padding if model.size == _PADDED_SIZE else 0,
     )
 
 

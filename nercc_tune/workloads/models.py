@@ -8,8 +8,10 @@ from functools import partial
 
 from torch import nn
 
+from nercc_tune.workloads.base_mlp import build_base_mlp
 from nercc_tune.workloads.lenet5 import build_lenet5
 from nercc_tune.workloads.repvgg import RepVggShape, build_fused, build_trainable, fuse
+from nercc_tune.workloads.resnet8 import build_resnet8
 
 __all__ = ["MODELS", "OwnModel"]
 
@@ -50,7 +52,9 @@ _SLIM = RepVggShape(stem=32, widths=(64, 64, 128, 256), depths=(2, 1, 4, 1), str
 _A2 = RepVggShape(stem=64, widths=(96, 192, 384, 1408), depths=(2, 4, 14, 1))
 
 MODELS: dict[str, OwnModel] = {
+    "base_mlp": OwnModel(channels=1, build=build_base_mlp, size=28),
     "lenet5": OwnModel(channels=1, build=build_lenet5),
     "repvgg_slim": _own_repvgg(_SLIM),
     "repvgg_a2_cifar": _own_repvgg(_A2),
+    "resnet8": OwnModel(channels=3, build=build_resnet8),
 }

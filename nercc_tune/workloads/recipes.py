@@ -2,6 +2,8 @@
 
 The package ships two, each made by `nercc-tune train <recipe>` with seed 0, with the accuracy on the whole test split:
 `lenet5-mnist` 99.44 %, and `repvgg-cifar10` 90.35 %. `repvgg-a2-cifar10` has not been run.
+`nercc-tune train base-mlp-mnist` takes 9 to 18 s on one of two shared cores, 4 to 6 s of them to decode the images, and
+reaches 98.56 %, 98.48 % and 98.44 % (seeds 0, 1 and 2; published are 97.93 %).
 `nercc-tune train lenet5-digits` classifies 99 % of the 800 digits that are served (seeds 0, 1 and 2).
 """
 
@@ -48,6 +50,7 @@ _ALL = (
         threads=1,
         is_quick=True,
     ),
+    Recipe(name="base-mlp-mnist", model="base_mlp", data="mnist", epochs=6, peak_rate=0.1, threads=1, is_quick=True),
     Recipe(name="lenet5-mnist", model="lenet5", data="mnist", epochs=12, peak_rate=0.05, crop_padding=2, threads=1),
     Recipe(
         name="repvgg-cifar10",
@@ -70,6 +73,18 @@ _ALL = (
         crop_padding=4,
         flip=True,
         bfloat16=True,
+    ),
+    Recipe(
+        name="resnet8-cifar10",
+        model="resnet8",
+        data="cifar10",
+        epochs=15,
+        peak_rate=0.2,
+        label_smoothing=0.1,
+        crop_padding=4,
+        flip=True,
+        bfloat16=True,
+        threads=1,
     ),
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}

@@ -99,6 +99,14 @@ def test_own_models_take_every_set_in_their_own_channels() -> None:
             assert len(prepare.mean) == len(prepare.std) == prepare.channels == model.channels
 
 
+def test_images_get_a_border_for_models_of_32_pixels_alone() -> None:
+    image = Image.linear_gradient("L").resize((28, 28))
+    pixels = state_preprocessing(DATASETS["mnist"], MODELS["base_mlp"]).resize(image)[0].numpy()
+    assert np.array_equal(pixels, np.asarray(image))
+    bordered = state_preprocessing(DATASETS["mnist"], MODELS["lenet5"]).resize(image)[0].numpy()
+    assert np.array_equal(bordered, np.pad(np.asarray(image), 2))
+
+
 def test_torchvision_knows_the_classes_of_the_registry() -> None:
     from torchvision import datasets  # noqa: PLC0415 - torchvision takes a second to import
 

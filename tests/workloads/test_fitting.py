@@ -85,4 +85,4 @@ def test_a_linear_model_learns_the_digits_it_is_shown(bfloat16: bool) -> None:
 
 def test_recipes_are_registered_by_their_names() -> None:
     assert all(name == recipe.name for name, recipe in RECIPES.items())
-    assert len({(recipe.model, recipe.data) for recipe in RECIPES.values()} - {("repvgg_slim", "cifar10")}) == 3
+    assert len({(recipe.model, recipe.data) for recipe in RECIPES.values()}) == len(RECIPES)

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from nercc_tune.workloads.base_mlp import build_base_mlp
 from nercc_tune.workloads.models import MODELS
 from nercc_tune.workloads.repvgg import RepVggShape, build_fused, build_trainable, fuse
+from nercc_tune.workloads.resnet8 import HalvingBlock, build_resnet8
 
 
 def _count(model: nn.Module) -> int:
@@ -16,7 +18,13 @@ def test_lenet5_has_its_parameters() -> None:
     assert _count(MODELS["lenet5"].build(10)) == 61_706
 
 
-@pytest.mark.parametrize("name", ["lenet5", "repvgg_slim"])
+def test_the_base_mlp_has_the_published_layers() -> None:
+    layers = [layer for layer in build_base_mlp(10) if isinstance(layer, nn.Linear)]
+    assert [(layer.in_features, layer.out_features) for layer in layers] == [(784, 200), (200, 100), (100, 10)]
+    assert [type(layer) for layer in build_base_mlp(10)][1:] == [nn.Linear, nn.ReLU] * 2 + [nn.Linear]
+
+
+@pytest.mark.parametrize("name", ["base_mlp", "lenet5", "repvgg_slim", "resnet8"])
 def test_the_served_form_gives_as_many_outputs_as_asked(name: str) -> None:
     own = MODELS[name]
     assert own.build(7)(torch.zeros(2, own.channels, own.size, own.size)).shape == (2, 7)
@@ -27,6 +35,49 @@ def test_repvgg_a2_has_the_published_widths_and_depths() -> None:
         model = MODELS["repvgg_a2_cifar"].build(10)
     widths = [layer.out_channels for layer in model.modules() if isinstance(layer, nn.Conv2d)]
     assert widths == [64] + [96] * 2 + [192] * 4 + [384] * 14 + [1408]
+
+
+def test_resnet8_has_eight_layers_beside_its_shortcuts_and_normalises_each_convolution() -> None:
+    layers = list(MODELS["resnet8"].build(10).modules())
+    kernels = [layer.kernel_size[0] for layer in layers if isinstance(layer, nn.Conv2d)]
+    assert kernels == [3, *[3, 3, 1] * 3]
+    assert sum(isinstance(layer, nn.Linear) for layer in layers) == 1
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in layers) == len(kernels)
+
+
+def test_resnet8_halves_the_sides_three_times() -> None:
+    model = build_resnet8(10)
+    assert isinstance(model[-3], nn.AdaptiveAvgPool2d)
+    with torch.no_grad():
+        assert model[:-3](torch.zeros(1, 3, 32, 32)).shape == (1, 192, 4, 4)
+
+
+def test_a_residual_block_adds_a_projection_of_its_input() -> None:
+    block = build_resnet8(10).eval()[3]
+    assert isinstance(block, HalvingBlock)
+    last = block.branch[-1]
+    assert isinstance(last, nn.BatchNorm2d)
+    images = torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        nn.init.zeros_(last.weight)  # what ends the branch normalises it to nothing
+        assert torch.equal(block(images), block.shortcut(images).relu())
+        nn.init.ones_(last.weight)
+        assert torch.allclose(block(images), (block.branch(images) + block.shortcut(images)).relu())
+
+
+def test_a_resnet_that_is_finished_answers_an_image_as_in_any_batch() -> None:
+    own = MODELS["resnet8"]
+    finished = own.finish(own.build_trainable(10), 10)
+    images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        alone = torch.cat([finished(image[None]) for image in images])
+        assert torch.allclose(finished(images), alone, atol=1e-5)  # sums in another order, in float32
+
+
+@pytest.mark.parametrize("name", ["base_mlp", "lenet5", "repvgg_slim", "resnet8"])
+def test_the_last_matrix_of_a_checkpoint_counts_the_outputs(name: str) -> None:
+    weights = MODELS[name].build(7).state_dict()
+    assert len([value for value in weights.values() if value.ndim > 1][-1]) == 7
 
 
 def test_strides_begin_a_stage() -> None:

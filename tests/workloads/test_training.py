@@ -90,6 +90,12 @@ def test_missing_images_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.slow
+def test_the_base_mlp_learns_mnist_as_published(tmp_path: Path, data_root: Path) -> None:
+    result = train("base-mlp-mnist", home=tmp_path, data_dir=data_root)
+    assert result.test_accuracy >= 0.979
+
+
+@pytest.mark.slow
 def test_lenet5_learns_the_digits_in_seconds(tmp_path: Path) -> None:
     result = train("lenet5-digits", home=tmp_path, data_dir=tmp_path)
     assert result.test_accuracy >= 0.97
