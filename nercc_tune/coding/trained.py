@@ -126,8 +126,11 @@ class TrainedCode:
         if not data.is_floating_point():
             raise ValueError(f"the data must be floating point, but got {data.dtype}; convert and normalise it first.")
         plain = data.movedim(dim, 0)
+        weights = next(self.mixer.parameters(), None)
+        half = data.dtype in (torch.float16, torch.bfloat16)
+        dtype = weights.dtype if weights is not None else torch.float32 if half else data.dtype
         with torch.no_grad():
-            parities = self.mixer(plain[None].float())[0].to(data.dtype)
+            parities = self.mixer(plain[None].to(dtype))[0].to(data.dtype)
         return like(queries, torch.cat([plain, parities]).movedim(0, dim))
 
     @overload

@@ -54,7 +54,13 @@ def launch_family(
     relay = _Relay()
     preparations = [
         Preparation(
-            spec=spec, home=home, features=features, allow_code=allow_code, notify=relay.stage, notice=relay.notice
+            spec=spec,
+            home=home,
+            features=features,
+            allow_code=allow_code,
+            notify=relay.stage,
+            notice=relay.notice,
+            progress=relay.training,
         )
         for spec in family.members
     ]
@@ -99,3 +105,6 @@ class _Relay:
 
     def notice(self, text: str) -> None:
         self.events.notice(text)
+
+    def training(self, done: int, total: int, text: str) -> None:
+        self.events.training(done, total, text)

@@ -82,7 +82,13 @@ def launch(
     """
     events = events or LaunchEvents()
     preparation = Preparation(
-        spec=spec, home=home, features=features, allow_code=allow_code, notify=events.stage, notice=events.notice
+        spec=spec,
+        home=home,
+        features=features,
+        allow_code=allow_code,
+        notify=events.stage,
+        notice=events.notice,
+        progress=events.training,
     )
     with preparation.timings.measure("checks"):
         check_launch(preparation, fresh=fresh)

@@ -139,12 +139,14 @@ class Preparation:
 
     def load_beside(self, other: Inference) -> Inference:
         """Return what `load` would, on the workload, the engine and the kept outputs of a study of the same family."""
+        split = split_queries(self.spec, len(other.workload.data))
         return replace(
             other,
             spec=self.spec,
-            split=split_queries(self.spec, len(other.workload.data)),
+            split=split,
             masks=self._masks,
             timings=self.timings,
+            trained=self._trainer(other.workload, split, other.store),
         )
 
     def _warm_up(self, engine: ForwardEngine, workload: Workload, timings: Timings) -> None:

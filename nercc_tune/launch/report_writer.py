@@ -47,6 +47,9 @@ def _coded_queries(inference: Inference, policy: Policy) -> CodedQueries:
     """Return one held-out group, and what BACC and the policy's encoder send for it."""
     queries, _ = inference.workload.data.load(inference.split.heldout[0])
     paper, tuned = inference.spec.reference, policy.design
+    if tuned.training is not None and inference.trained is not None:
+        sent = inference.trained.of(tuned.training).encode(queries)
+        return queries.numpy(), {tuned.training.label: sent.numpy()}
     coded = {
         "BACC": inference.encode(queries, BerrutCode, paper),
         "NeRCC": inference.encode(queries, NerccCode.encoder(policy.lambda_enc), tuned),

@@ -81,7 +81,12 @@ def work(job: Job, events: WorkerEvents | None = None) -> WorkerReport:
         torch.set_num_threads(job.threads)
     spec = job.spec if job.device is None else _on_device(job.spec, job.device)
     preparation = Preparation(
-        spec=spec, home=job.home, features=job.features, allow_code=job.allow_code, notify=events.stage
+        spec=spec,
+        home=job.home,
+        features=job.features,
+        allow_code=job.allow_code,
+        notify=events.stage,
+        progress=events.training,
     )
     preparation.check()
     settings = spec.storage

@@ -21,6 +21,7 @@ from nercc_tune.records import (
     TunedEntry,
 )
 from nercc_tune.reporting.markdown import plain, table_of, verbatim
+from nercc_tune.spec.training_settings import CHOICES
 from nercc_tune.text.units import NANOSECONDS
 
 __all__ = ["candidates_section", "deployment_section", "describe_designs", "describe_goal", "describe_straggling"]
@@ -54,6 +55,8 @@ def describe_goal(goal: Goal) -> str:
 def describe_designs(spec: Mapping[str, Any]) -> str:
     """Return as Markdown what was searched, what was given, and what the baselines have where that is not the same."""
     code, search = spec.get("code", {}), spec.get("search", {})
+    if code.get("kind", "nercc") != "nercc":
+        return _describe_trainings(str(code["kind"]), spec.get("training", {}))
     own = {name: code.get(name) or getattr(Design(), name) for name in _SEARCHED.values()}
     lists = {name: search.get(plural) or [own[name]] for plural, name in _SEARCHED.items()}
     named = {name: f"{name.replace('_', ' ')} {plain(' or '.join(choices))}" for name, choices in lists.items()}
@@ -64,6 +67,15 @@ def describe_designs(spec: Mapping[str, Any]) -> str:
     if any(choices != [own[name]] for name, choices in lists.items()):
         parts.append(f"baselines {plain(', '.join(own.values()))}")
     return "; ".join(parts)
+
+
+def _describe_trainings(kind: str, training: Mapping[str, Any]) -> str:
+    ranges = {name.replace("_", " "): training[name] for name in ("learning_rate", "weight_decay") if name in training}
+    searched = [f"{name} {span['low']:g} to {span['high']:g}" for name, span in ranges.items()]
+    lists = {name: [str(item) for item in training.get(name, [])] for name in ("mixers", *CHOICES)}
+    searched += [f"{name} {plain(' or '.join(choices))}" for name, choices in lists.items() if len(choices) > 1]
+    given = [f"{name} {plain(choices[0])}" for name, choices in lists.items() if len(choices) == 1]
+    return f"{kind}; searched {', '.join(searched)}" + (f"; given {', '.join(given)}" if given else "")
 
 
 def describe_straggling(spec: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from nercc_tune.reporting.front import figure_front, has_front
 from nercc_tune.reporting.landscape import figure_landscape
 from nercc_tune.reporting.smoothing import figure_smoothing
 from nercc_tune.reporting.stragglers import figure_stragglers
+from nercc_tune.reporting.trainings import figure_trainings, has_trainings
 from nercc_tune.reporting.waiting import figure_waiting, has_waiting
 
 __all__ = ["CodedQueries", "FigureFormat", "draw_figures", "write_figures"]
@@ -48,7 +49,8 @@ def draw_figures(
 
     Without a table, which an unfinished study has not, there is no `stragglers`, and without waiting times for fixed
     counts no `waiting`; without a trial that has a score no `smoothing`, `landscape` and `history`; but for the goal
-    `pareto` no `front`; without a decoder that is no spline no `decoders`; without `coded` no `coded_queries`.
+    `pareto` no `front`; without a decoder that is no spline no `decoders`; without `coded` no `coded_queries`. A study
+    of trained codes has `trainings` in place of `smoothing` and `landscape`.
     """
     figures: dict[str, Callable[[], Figure]] = {}
     if table is not None and table.entries:
@@ -59,9 +61,12 @@ def draw_figures(
         figures["front"] = lambda: figure_front(history)
     if has_decoders(history):
         figures["decoders"] = lambda: figure_decoders(history)
+    if has_trainings(history):
+        figures["trainings"] = lambda: figure_trainings(history)
     if any(cell.best is not None for cell in history.cells):
-        figures["smoothing"] = lambda: figure_smoothing(history)
-        figures["landscape"] = lambda: figure_landscape(history)
+        if not has_trainings(history):
+            figures["smoothing"] = lambda: figure_smoothing(history)
+            figures["landscape"] = lambda: figure_landscape(history)
         figures["history"] = lambda: figure_history(history)
     if coded is not None:
         figures["coded_queries"] = lambda: figure_coded_queries(*coded)

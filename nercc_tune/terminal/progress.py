@@ -18,6 +18,7 @@ from nercc_tune.launch.events import LaunchEvents, WorkerEvents
 from nercc_tune.records import TrialRecord
 from nercc_tune.spec import StudySpec
 from nercc_tune.terminal.figures import show_smoothing
+from nercc_tune.terminal.running_training import RunningTraining
 from nercc_tune.terminal.standing import Standing
 from nercc_tune.text.seconds import describe_seconds
 
@@ -42,6 +43,7 @@ class LaunchProgress:
         self._console = console
         self._is_live = console.is_terminal and not console.is_dumb_terminal
         self._standing = Standing(spec, clock)
+        self._training = RunningTraining(clock, say=None if self._is_live else self._print)
         self._spinner = Spinner("dots")
         self._live = Live(
             console=console, get_renderable=self._draw, refresh_per_second=_REDRAWN_PER_SECOND, transient=True
@@ -66,19 +68,27 @@ class LaunchProgress:
             trial=self._on_trial,
             proposal=self._on_proposal,
             notice=self._print,
+            training=self._training,
         )
 
     @property
     def worker_events(self) -> WorkerEvents:
         """The callbacks for `nercc_tune.launch.worker.work`."""
-        return WorkerEvents(stage=self._on_stage, ready=lambda: self._on_stage("searching"), proposal=self._on_proposal)
+        return WorkerEvents(
+            stage=self._on_stage,
+            ready=lambda: self._on_stage("searching"),
+            proposal=self._on_proposal,
+            training=self._training,
+        )
 
     def _on_stage(self, text: str) -> None:
+        self._training.end()
         self._standing.enter(text)
         if not self._is_live:
             self._print(text)
 
     def _on_trial(self, record: TrialRecord) -> None:
+        self._training.end()
         self._standing.add(record)
         if record.reason is not None:
             self._print(f"trial {record.uid} failed: {record.reason}", style="yellow")
@@ -111,6 +121,7 @@ class LaunchProgress:
         head.add_row(self._spinner, bar, counted, self._time_left())
         return Group(
             head,
+            *([self._training.draw(_BAR_WIDTH)] * self._training.is_running),
             *([self._table()] if standing.best else []),
             *([Text(standing.passes, style="dim")] * bool(standing.passes)),
         )

@@ -104,6 +104,10 @@ def cell_params(history: StudyHistory, cell: Cell) -> dict[str, str]:
 
 def trial_params(record: TrialRecord) -> dict[str, str]:
     """Return the parameters of a trial's run; floats are written so that they are read back exactly."""
+    training = record.design.training
+    if training is not None:
+        values = {name: str(value) for name, value in vars(training).items()}
+        return {**values, "decoder": record.design.decoder, "decode_space": record.design.decode_space}
     decoding = {"lambda_dec": record.lambda_dec} if record.kernel is None else vars(record.kernel)
     return {
         "lambda_enc": repr(record.lambda_enc),
@@ -120,8 +124,18 @@ def trial_metrics(record: TrialRecord) -> dict[str, float]:
     """Return the figures of a completed trial, and its λ on the logarithmic scale that MLflow's axes lack."""
     if record.score is None:
         return {}
+    if record.design.training is not None:
+        return record.score.metrics()
     metrics = record.score.metrics() | {"log10_lambda_enc": _log10(record.lambda_enc)}
     return metrics if record.kernel is not None else metrics | {"log10_lambda_dec": _log10(record.lambda_dec)}
+
+
+def epoch_metrics(record: TrialRecord) -> tuple[dict[str, float], ...]:
+    """Return the curves of a trial's training, the figures of each epoch."""
+    return tuple(
+        {"loss": epoch.loss, "validation_agreement": epoch.agreement, "validation_accuracy": epoch.accuracy}
+        for epoch in record.epochs
+    )
 
 
 def trial_tags(record: TrialRecord) -> dict[str, str]:

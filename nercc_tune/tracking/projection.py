@@ -256,6 +256,11 @@ class Projection:
         """
         ended_ms = max(record.finished_ms, record.started_ms)
         metrics = [Metric(name, value, ended_ms, 0) for name, value in content.trial_metrics(record).items()]
+        metrics += [
+            Metric(name, value, ended_ms, number)
+            for number, figures in enumerate(content.epoch_metrics(record), start=1)
+            for name, value in figures.items()
+        ]
         self._write(run_id, metrics, params=content.trial_params(record))
         self._client.log_inputs(run_id, self._inputs)
         self._client.set_terminated(run_id, "FAILED" if content.is_failed(record) else "FINISHED", ended_ms)

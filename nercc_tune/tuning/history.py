@@ -107,8 +107,9 @@ def read_all(storage: BaseStorage) -> dict[str, StudyHistory]:
 
 
 def to_spec_json(spec: StudySpec) -> dict[str, Any]:
-    """Return a study file as JSON values, URLs left out since they may hold passwords."""
-    return spec.model_dump(mode="json", exclude={"storage", "tracking"})
+    """Return a study file as JSON values, URLs left out since they may hold passwords, and what is of other codes."""
+    others = {"training"} if spec.code.trained_kind is None else set()
+    return spec.model_dump(mode="json", exclude={"storage", "tracking", *others})
 
 
 def _history(storage: BaseStorage, name: str, headers: dict[str, dict[str, Any]]) -> StudyHistory:

@@ -10,12 +10,25 @@ from typing import TYPE_CHECKING
 from optuna.trial import Trial
 
 from nercc_tune.errors import OutputError
-from nercc_tune.records import Encoding, Reading, Training
+from nercc_tune.records import Encoding, Epoch, Reading, Training, TrialRecord
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
 
 if TYPE_CHECKING:  # reading a study needs no torch
     from nercc_tune.inference import CellEvaluator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """After how many blocks, or epochs, a trial was given up, and the epochs of its training."""
+
+    after: int
+    epochs: tuple[Epoch, ...] = ()
+
+    @classmethod
+    def of(cls, record: TrialRecord) -> Pruned | None:
+        """Return how the trial of a record was given up; None where it was not."""
+        return None if record.pruned_after is None else cls(after=record.pruned_after, epochs=record.epochs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +44,8 @@ class Pruning:
 
     def prune(
         self, trial: Trial, evaluator: CellEvaluator, encoding: Encoding, readings: Sequence[Reading]
-    ) -> int | None:
-        """Return after how many blocks, or epochs, a trial was given up, or None where it was not."""
+    ) -> Pruned | None:
+        """Return how a trial was given up, or None where it was not."""
         if self.spec.search.pruner == "none":
             return None
         if encoding.training is not None:
@@ -45,7 +58,7 @@ class Pruning:
                 return None  # found again with all groups, and recorded as a failure
             trial.report(self._reported(values)[-1], block)
             if block + 1 < self.spec.search.blocks and trial.should_prune():
-                return block + 1
+                return Pruned(after=block + 1)
         return None
 
     def block_values(
@@ -60,7 +73,7 @@ class Pruning:
         blocks = range(self.spec.search.blocks)
         return self._reported([self._value(evaluator, encoding, readings, block) for block in blocks])
 
-    def _prune_training(self, trial: Trial, evaluator: CellEvaluator, training: Training) -> int | None:
+    def _prune_training(self, trial: Trial, evaluator: CellEvaluator, training: Training) -> Pruned | None:
         def report(epoch: int, agreement: float) -> bool:
             trial.report(self._of_agreement(agreement), epoch)
             return trial.should_prune()
@@ -69,7 +82,7 @@ class Pruning:
             outcome = evaluator.drawn.trained.train(training, report)
         except OutputError:
             return None  # raised again when it is evaluated, and recorded as a failure
-        return None if outcome.is_complete else len(outcome.epochs)
+        return None if outcome.is_complete else Pruned(after=len(outcome.epochs), epochs=outcome.epochs)
 
     def _of_agreement(self, agreement: float) -> float:
         """Return a validation accuracy in the direction of the goal."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nercc_tune.errors import OutputError
 from nercc_tune.records import Design, Epoch, Option, TrialRecord
 from nercc_tune.tuning.proposals import Proposal, Proposals
+from nercc_tune.tuning.pruning import Pruned
 
 if TYPE_CHECKING:  # reading a study needs no torch
     from nercc_tune.inference import CellEvaluator
@@ -26,9 +27,9 @@ class Recorder:
     proposals: Proposals
     evaluators: Mapping[int, CellEvaluator]
 
-    def pruned(self, stragglers: int, proposal: Proposal, pruned_after: int) -> TrialRecord:
+    def pruned(self, stragglers: int, proposal: Proposal, pruned: Pruned) -> TrialRecord:
         """Return the record of a proposal that the pruner gave up."""
-        return replace(self._blank(stragglers, proposal), pruned_after=pruned_after)
+        return replace(self._blank(stragglers, proposal), pruned_after=pruned.after, epochs=pruned.epochs)
 
     def failed(self, stragglers: int, proposal: Proposal, reason: str) -> TrialRecord:
         """Return the record of a proposal that cannot be evaluated."""

@@ -17,7 +17,7 @@ from nercc_tune.tuning.ledger import Lease, Ledger
 from nercc_tune.tuning.patience import STORAGE_FAILURES, Patience
 from nercc_tune.tuning.progress import Progress
 from nercc_tune.tuning.proposals import Proposal, Proposals
-from nercc_tune.tuning.pruning import Pruning
+from nercc_tune.tuning.pruning import Pruned, Pruning
 from nercc_tune.tuning.recording import Recorder
 
 if TYPE_CHECKING:  # reading a study needs no torch
@@ -142,11 +142,11 @@ class Search:
         elif first is not None:
             proposal = self.proposals.of_record(first)
             self._settle(lease, proposal)
-            self._add(lacking, proposal, pruned_after=first.pruned_after)
+            self._add(lacking, proposal, pruned=Pruned.of(first))
         elif lease.proposal < self.proposals.given:
             proposal = self.proposals.by_design(lease.proposal)
             self._settle(lease, proposal)
-            self._add(lacking, proposal, pruned_after=None)
+            self._add(lacking, proposal, pruned=None)
         else:
             self._ask(lease, planned)
 
@@ -159,9 +159,9 @@ class Search:
         try:
             self._settle(lease, proposal)
             evaluator = self.evaluators[owner]
-            pruned_after = self._pruning.prune(sampled.trial, evaluator, proposal.encoding, proposal.readings)
-            if pruned_after:
-                record = self._recorder.pruned(owner, proposal, pruned_after)
+            pruned = self._pruning.prune(sampled.trial, evaluator, proposal.encoding, proposal.readings)
+            if pruned:
+                record = self._recorder.pruned(owner, proposal, pruned)
             else:
                 record = self._recorder.evaluated(owner, proposal)
             with self.timings.measure("storage"):
@@ -171,7 +171,7 @@ class Search:
             with suppress(*STORAGE_FAILURES):  # then whoever takes the proposal over fails it
                 study.abandon(sampled.trial)
             raise
-        self._add(self.progress.lacking(lease.proposal), proposal, pruned_after=pruned_after)
+        self._add(self.progress.lacking(lease.proposal), proposal, pruned=pruned)
 
     def _settle(self, lease: Lease, proposal: Proposal) -> None:
         """Write down what will be run, and wait while another worker runs the same encoder: its outputs serve both."""
@@ -190,10 +190,10 @@ class Search:
             plans = self.ledger.plans_before(lease)
         return any(plan is None or from_json(Proposal, plan).encoding == proposal.encoding for plan in plans)
 
-    def _add(self, cells: Sequence[int], proposal: Proposal, *, pruned_after: int | None) -> None:
+    def _add(self, cells: Sequence[int], proposal: Proposal, *, pruned: Pruned | None) -> None:
         for stragglers in cells:
-            if pruned_after is not None:
-                self._write(stragglers, self._recorder.pruned(stragglers, proposal, pruned_after))
+            if pruned is not None:
+                self._write(stragglers, self._recorder.pruned(stragglers, proposal, pruned))
                 continue
             record = self._recorder.evaluated(stragglers, proposal)
             values: Sequence[float] = ()

@@ -18,6 +18,7 @@ from nercc_tune.reporting.interactive.landscape import plot_landscape
 from nercc_tune.reporting.interactive.stragglers import plot_stragglers
 from nercc_tune.reporting.pictures.measures import measures_of
 from nercc_tune.reporting.pictures.recorded_surface import recorded_surface
+from nercc_tune.reporting.trainings import has_trainings
 
 __all__ = ["write_interactive"]
 
@@ -82,7 +83,7 @@ def _sections(history: StudyHistory, table: TunedTable | None) -> Iterator[tuple
     landscapes = [
         plot_landscape(surface, cell, policy=history.policy)
         for cell in history.cells
-        if (surface := recorded_surface(cell, grid=history.decoder_grid))
+        if not has_trainings(history) and (surface := recorded_surface(cell, grid=history.decoder_grid))
     ]
     if landscapes:
         yield "Landscape", "landscape", landscapes
