@@ -61,9 +61,9 @@ class Fitting:
     @property
     def is_over(self) -> bool:
         """Whether all epochs are done, or too many of them brought nothing."""
-        patience = self.training.patience
-        is_stuck = patience > 0 and len(self.epochs) - 1 - self._best_epoch >= patience and bool(self.epochs)
-        return len(self.epochs) >= self.training.epochs or is_stuck
+        agreements, patience = [epoch.agreement for epoch in self.epochs], self.training.patience
+        since_best = len(agreements) - agreements.index(max(agreements)) - 1 if agreements else 0
+        return len(self.epochs) >= self.training.epochs or 0 < patience <= since_best
 
     @property
     def _best_epoch(self) -> int:
