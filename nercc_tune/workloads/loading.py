@@ -15,6 +15,7 @@ from nercc_tune.errors import WorkloadError
 from nercc_tune.spec.settings import WorkloadSettings
 from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads.channels import fit_channels
+from nercc_tune.workloads.data_paths import data_root, find_path
 from nercc_tune.workloads.data_request import DataRequest
 from nercc_tune.workloads.datasets import DATASETS, state_preprocessing
 from nercc_tune.workloads.digest import digest_parts, digest_weights
@@ -42,15 +43,6 @@ class _LoadedModel:
     architecture: str
     preprocessing: Preprocessing
     weights_source: str
-
-
-def _find(path: str, data_dir: Path) -> Path:
-    """Return a path that is there as it stands, or else relative to the data directory, but never above that."""
-    try:
-        given = Path(path).expanduser()
-        return given if given.exists() or ".." in given.parts else data_dir / given
-    except (OSError, RuntimeError) as error:  # a name that is too long, a home of nobody
-        raise WorkloadError(f"`{one_line(path)}` must be a path, but cannot be one: {one_line(error)}.") from error
 
 
 def _find_weights_of(model: str, data_dir: Path) -> Path | None:
@@ -101,7 +93,7 @@ def _load_program(settings: WorkloadSettings) -> _LoadedModel:
         raise WorkloadError(
             "`checkpoint`, `pretrained` and `random_weights` must be left out where `model` is a file with its weights."
         )
-    path = _find(settings.model, Path())
+    path = find_path(settings.model, Path())
     model = load_program(path)
     return _LoadedModel(
         name=path.name,
@@ -178,9 +170,9 @@ def _load(
         nearest = difflib.get_close_matches(settings.data, DATASETS, n=1)
         hint = f"; did you mean `{nearest[0]}`?" if nearest else "."
         raise WorkloadError(f"`data` must be one of {', '.join(DATASETS)}, but got `{one_line(settings.data)}`{hint}")
-    root = data_dir if settings.data_dir is None else _find(settings.data_dir, data_dir)
+    root = data_root(settings, data_dir)
     if settings.checkpoint is not None:
-        settings = settings.model_copy(update={"checkpoint": str(_find(settings.checkpoint, data_dir))})
+        settings = settings.model_copy(update={"checkpoint": str(find_path(settings.checkpoint, data_dir))})
     opened = DATASETS[settings.data].open(DataRequest(data_dir=root, is_training=False, notify=notify))
     check_size(len(opened))
     if settings.model in MODELS:

@@ -40,8 +40,9 @@ class TorchvisionSet:
     torchvision compares the pickles of the CIFAR sets, and every archive that it unpacks, with their published MD5
     before it reads them, and loads no other pickle than of tensors alone.
 
-    `kind` is its class. `files` says where below the data directory torchvision keeps its files, `has_splits` whether
-    it takes `split="test"` rather than `train=False`, and `labels` which attribute has the labels.
+    `kind` is its class. `files` says where below the data directory torchvision keeps its files, those of one split
+    with a `{split}`; `has_splits` whether it takes `split="test"` rather than `train=False`, and `labels` which
+    attribute has the labels.
     """
 
     name: str
@@ -84,8 +85,9 @@ class TorchvisionSet:
         except (RuntimeError, OSError) as error:  # URLError is an OSError
             _remove_empty(made)
             reason = one_line(str(error).strip().split("\n")[0])
+            expected = request.data_dir / self.files.format(split=request.split)
             raise DataMissingError(
-                f"the data set `{self.name}` is expected at {request.data_dir / self.files}, is not there "
+                f"the data set `{self.name}` is expected at {expected}, is not there "
                 f"and cannot be downloaded ({reason}); put its files there, or name another folder with --data-dir."
             ) from error
 

@@ -65,10 +65,10 @@ def test_a_failed_download_says_where_the_files_belong(tmp_path: Path) -> None:
     def construct(_kind: str, _request: DataRequest, **options: object) -> NoReturn:
         raise URLError("no route") if options["download"] else RuntimeError("Dataset not found")
 
-    known = TorchvisionSet(name="pairs", kind="Pairs", files="pairs/raw", construct=construct)
+    known = TorchvisionSet(name="pairs", kind="Pairs", files="pairs/{split}", construct=construct)
     with pytest.raises(
         DataMissingError,
-        match=r"^the data set `pairs` is expected at .*/pairs/raw, is not there and cannot be downloaded "
+        match=r"^the data set `pairs` is expected at .*/pairs/test, is not there and cannot be downloaded "
         r"\(<urlopen error no route>\); put its files there, or name another folder with --data-dir\.$",
     ):
         known.open(_request(tmp_path))
@@ -86,6 +86,7 @@ def test_cifar10_may_be_a_folder_of_images(tmp_path: Path, below: str) -> None:
 
 @pytest.mark.parametrize("name", ["folder", "npz"])
 def test_data_of_the_user_have_no_training_split(tmp_path: Path, name: str) -> None:
+    assert not DATASETS[name].has_training_split
     with pytest.raises(
         WorkloadError, match=rf"^the data set `{name}` has no training split; name one of torchvision's inst"
     ):
