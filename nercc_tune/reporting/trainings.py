@@ -36,10 +36,10 @@ def figure_trainings(history: StudyHistory) -> Figure:
         is_best = best is not None and trial.uid == best.uid
         epochs = range(1, len(trial.epochs) + 1)
         values = [epoch.agreement for epoch in trial.epochs]
-        style = {"color": colours[_mixer(trial)], "alpha": 1.0 if is_best else _FAINT}
-        axes.plot(epochs, values, linewidth=_THICK if is_best else _THIN, **style)
+        colour, alpha = colours[_mixer(trial)], 1.0 if is_best else _FAINT
+        axes.plot(epochs, values, linewidth=_THICK if is_best else _THIN, color=colour, alpha=alpha)
         if trial.pruned_after is not None:
-            axes.plot(epochs[-1], values[-1], marker="x", markersize=5, linestyle="none", **style)
+            axes.plot(epochs[-1], values[-1], marker="x", markersize=5, color=colour, alpha=alpha)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     handles = [Line2D([], [], color=colours[mixer], label=mixer) for mixer in mixers]

@@ -113,9 +113,10 @@ def test_data_of_the_user_are_trained_with_where_no_part_of_the_study_takes_them
     assert training.available == 2
 
 
-def test_arrays_are_trained_with_as_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("data", ["npz", "digits"])
+def test_arrays_are_trained_with_as_they_are_whatever_the_settings_name(tmp_path: Path, data: str) -> None:
     workload = tiny_workload()
-    training = _load(workload, tmp_path, data="npz", unused=range(5, 10))
+    training = _load(workload, tmp_path, data=data, unused=range(5, 10))
     assert torch.equal(training.queries, workload.data.load(range(5, 10))[0])
     assert torch.equal(training.labels, workload.data.labels[5:10])
 
