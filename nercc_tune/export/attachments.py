@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from torch import nn
 
 from nercc_tune.coding import Moments
 from nercc_tune.errors import TableError
@@ -15,8 +12,7 @@ from nercc_tune.export.moments import moments_path, pack_moments, read_moments
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import write_whole
 from nercc_tune.text.one_line import one_line
-from nercc_tune.training import TrainedNetworks, pack_networks, unpack_networks
-from nercc_tune.workloads import build_architecture
+from nercc_tune.training import NetworksFile, pack_networks, read_networks
 
 __all__ = ["Attachments", "attached_files", "networks_path", "read_attachments", "write_attachments"]
 
@@ -29,7 +25,7 @@ class Attachments:
     """What the codes of a table need beside it, by digest."""
 
     moments: Mapping[str, Moments] = field(default_factory=dict)
-    networks: Mapping[str, TrainedNetworks] = field(default_factory=dict)
+    networks: Mapping[str, NetworksFile] = field(default_factory=dict)
 
 
 def networks_path(table: str | Path, digest: str) -> Path:
@@ -61,37 +57,26 @@ def write_attachments(table: TunedTable, attachments: Attachments, *, beside: st
         write_whole(path, content)
 
 
-def read_attachments(table: TunedTable, *, beside: str | Path, model: nn.Module | None = None) -> Attachments:
+def read_attachments(table: TunedTable, *, beside: str | Path) -> Attachments:
     """Read what a table needs from beside its file.
-
-    Args:
-        table: The table.
-        beside: Its file.
-        model: The model that is served, whose architecture parity networks have; needed where its name does not tell.
 
     Raises:
         TableError: If a file is missing, cut, or not that of the table.
     """
-
-    def build(name: str, outputs: int) -> nn.Module:
-        return build_architecture(name, outputs) if model is None else copy.deepcopy(model).cpu().float()
-
-    networks = {digest: _read_networks(networks_path(beside, digest), digest, build) for digest in table.networks}
+    networks = {digest: _read_networks(networks_path(beside, digest), digest) for digest in table.networks}
     return Attachments(moments=read_moments(moments_path(beside), table), networks=networks)
 
 
-def _read_networks(path: Path, digest: str, build: Callable[[str, int], nn.Module]) -> TrainedNetworks:
+def _read_networks(path: Path, digest: str) -> NetworksFile:
     try:
-        content = path.read_bytes()
+        found = read_networks(path.read_bytes())
     except OSError as error:
         reason = one_line(error.strerror or error)
         raise TableError(
             f"the table's networks must lie in `{one_line(path)}`, which cannot be read ({reason}); {_AGAIN}."
         ) from error
-    try:
-        found = unpack_networks(content, build)
     except ValueError as error:
-        raise TableError(f"`{one_line(path)}` is no whole file of networks ({one_line(error)}); {_AGAIN}.") from error
-    if found.code.digest != digest:
+        raise TableError(f"`{one_line(path)}` cannot be used: {one_line(error)}; {_AGAIN}.") from error
+    if found.digest != digest:
         raise TableError(f"the networks in `{one_line(path)}` do not match the table's digest; {_AGAIN}.")
     return found

@@ -27,14 +27,14 @@ def keep_attachments(home: Home, judge: Judge, inference: Inference, chosen: lis
     trainings = {item.design.training for item in chosen if item.design.training is not None}
     if isinstance(inference.trained, CodeTrainer):
         for networks in map(inference.trained.networks, trainings):
-            write_whole(networks_path(table, networks.code.digest), pack_networks(networks))
+            write_whole(networks_path(table, networks.digest), pack_networks(networks))
 
 
-def has_attachments(home: Home, history: StudyHistory, inference: Inference) -> bool:
+def has_attachments(home: Home, history: StudyHistory) -> bool:
     """Whether all that a judged study's table needs is in a home, as another home's is not."""
     table = TunedTable.from_history(history)
     try:
-        read_attachments(table, beside=home.table(history.name), model=inference.workload.model)
+        read_attachments(table, beside=home.table(history.name))
     except TableError:
         return False
     return True

@@ -190,7 +190,7 @@ class _Run:
         history = self._stored(lambda: read_history(storage, spec.name))
         others = search_forwards(history) - search_forwards(before) if self._has_crew else 0.0
         judged = {"validation": 0.0, "heldout": 0.0}
-        if not (history.is_judged and has_attachments(self.home, history, self.inference)):
+        if not (history.is_judged and has_attachments(self.home, history)):
             self._stored(progress.ledger.keep_conducting)
             self.events.stage("judging on fresh and held-out queries")
             with timings.measure("judging"):

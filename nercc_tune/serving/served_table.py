@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import index
@@ -11,12 +12,14 @@ from typing import SupportsIndex
 from torch import nn
 
 from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Placement, TrainedCode
-from nercc_tune.errors import TableError
+from nercc_tune.errors import TableError, WorkloadError
 from nercc_tune.export.attachments import Attachments, read_attachments
 from nercc_tune.export.table import TunedTable, read_table
 from nercc_tune.records import Parameter, Policy, TunedEntry
 from nercc_tune.serving.served_code import ServedCode
 from nercc_tune.text.one_line import one_line, show
+from nercc_tune.training import AbsentNetwork
+from nercc_tune.workloads import build_architecture
 
 _UNKNOWN_DESIGN = "the table needs a design that this version does not have: {}"
 
@@ -27,6 +30,7 @@ class ServedTable:
 
     Attributes:
         attachments: What the codes of the table need beside it.
+        model: The model that is served, whose architecture parity networks have, where its name does not tell it.
 
     Example:
         ```python
@@ -39,6 +43,7 @@ class ServedTable:
 
     table: TunedTable
     attachments: Attachments = field(default_factory=Attachments)
+    model: nn.Module | None = None
 
     def code(self, *, stragglers: int | None = None, arrived: int | None = None) -> ServedCode | TrainedCode:
         """Return the code tuned for a number of stragglers, or the policy's code for a number of answers.
@@ -101,7 +106,7 @@ class ServedTable:
         if chosen.networks is not None:
             if chosen.networks not in self.attachments.networks:
                 raise TableError("the table's networks were not read with it; load it with `nercc_tune.load_table`.")
-            return self.attachments.networks[chosen.networks].code
+            return self.attachments.networks[chosen.networks].code(self._network)
         if entry.domain != DOMAIN:
             raise TableError(
                 f"the table's λ are for nodes in {entry.domain}, and this version places them in {DOMAIN}."
@@ -120,6 +125,15 @@ class ServedTable:
         except ValueError as error:
             raise TableError(_UNKNOWN_DESIGN.format(one_line(error))) from error
 
+    def _network(self, name: str, outputs: int) -> nn.Module:
+        """Return a network of a model's architecture, or what says that it is not known."""
+        if self.model is not None:
+            return copy.deepcopy(self.model).cpu().float()
+        try:
+            return build_architecture(name, outputs)
+        except WorkloadError as error:
+            return AbsentNetwork(str(error))
+
 
 def _whole(name: str, count: object) -> int:
     """Return a count as it comes out of a configuration, an array or a data frame: 8, "8", 8.0."""
@@ -137,12 +151,11 @@ def load_table(path: str | Path, *, model: nn.Module | None = None) -> ServedTab
 
     Args:
         path: The table's file.
-        model: The model that is served; needed where parity workers run networks of its architecture, and that is
-            neither registered nor timm's.
+        model: The model that is served; needed to run the networks of parity workers where their architecture is that
+            of a model which is neither registered nor timm's.
 
     Raises:
         TableError: If a file cannot be read, has another schema, lacks a field or does not match its digest.
-        WorkloadError: If networks need the `model`.
     """
     table = read_table(path)
-    return ServedTable(table, read_attachments(table, beside=path, model=model))
+    return ServedTable(table, read_attachments(table, beside=path), model)

@@ -217,6 +217,7 @@ class StudySpec(Section):
                 f"each is scored by what the others tell, but got {self.evaluation.tuning_groups}."
             )
         blocks = self.search.blocks
-        if self.search.pruner != "none" and not blocks <= self.evaluation.tuning_groups:
+        has_blocks = self.search.pruner != "none" and self.code.trained_kind is None
+        if has_blocks and not blocks <= self.evaluation.tuning_groups:
             raise ValueError(f"`search.blocks <= evaluation.tuning_groups` must hold, but got {blocks} blocks.")
         return self

@@ -22,7 +22,7 @@ from nercc_tune.spec import StudySpec
 from nercc_tune.training.checkpoint import pack_checkpoint, restore_checkpoint
 from nercc_tune.training.fitting import Fitting, StepProgress
 from nercc_tune.training.learners import make_learner
-from nercc_tune.training.networks_file import TrainedNetworks, pack_networks, unpack_networks
+from nercc_tune.training.networks_file import NetworksFile, Origin, pack_networks, read_networks
 from nercc_tune.training.task import Task
 from nercc_tune.workloads import MODELS, TrainingQueries, Workload
 
@@ -53,7 +53,7 @@ class CodeTrainer(TrainedCodes):
     store: OutputStore
     timings: Timings
     progress: StepProgress = lambda _done, _total, _text: None
-    _known: dict[Training, TrainedNetworks] = field(default_factory=dict)
+    _known: dict[Training, tuple[NetworksFile, TrainedCode]] = field(default_factory=dict)
 
     def check(self) -> None:
         """Refuse mixers that cannot be had for so many queries of this shape, before anything is trained.
@@ -77,10 +77,13 @@ class CodeTrainer(TrainedCodes):
 
     @override
     def of(self, training: Training) -> TrainedCode:
-        return self.networks(training).code
+        return self._made(training)[1]
 
-    def networks(self, training: Training) -> TrainedNetworks:
-        """Return the code of a training with how it came about; as `of`."""
+    def networks(self, training: Training) -> NetworksFile:
+        """Return the networks of a training with how they came about; as `of`."""
+        return self._made(training)[0]
+
+    def _made(self, training: Training) -> tuple[NetworksFile, TrainedCode]:
         if self._kept(training) is None:
             self.train(training, lambda _epoch, _value: False)
         return self._known[training]
@@ -89,22 +92,23 @@ class CodeTrainer(TrainedCodes):
     def train(self, training: Training, report: Reports) -> TrainingOutcome:
         kept = self._kept(training)
         if kept is not None:
-            for number, epoch in enumerate(kept.epochs):
+            for number, epoch in enumerate(kept.origin.epochs):
                 report(number, epoch.agreement)
-            return TrainingOutcome(epochs=kept.epochs, is_complete=True)
+            return TrainingOutcome(epochs=kept.origin.epochs, is_complete=True)
         with self.timings.measure("training"), _threads(self.spec.training.threads, self.device):
             return self._train(training, report)
 
-    def _kept(self, training: Training) -> TrainedNetworks | None:
+    def _kept(self, training: Training) -> NetworksFile | None:
         if training not in self._known:
             content = self.files.read(self._name(training))
             if content is None:
                 return None
             try:
-                self._known[training] = unpack_networks(content, lambda _name, _outputs: self._served_copy())
+                file = read_networks(content)
+                self._known[training] = file, file.code(lambda _name, _outputs: self._served_copy())
             except ValueError:  # damaged: it counts as absent, and is trained and written again
                 return None
-        return self._known[training]
+        return self._known[training][0]
 
     def _train(self, training: Training, report: Reports) -> TrainingOutcome:
         learner = make_learner(self._task, training, trainable=self._trainable, finish=self._finish)
@@ -132,16 +136,16 @@ class CodeTrainer(TrainedCodes):
         return TrainingOutcome(epochs=tuple(fitting.epochs), is_complete=True)
 
     def _keep(self, training: Training, fitting: Fitting) -> None:
-        code = fitting.finished()
-        networks = TrainedNetworks(
-            code=code,
-            training=training,
+        origin = Origin(
+            queries=self.spec.code.queries,
+            workers=self.spec.code.workers,
             model=self.workload.model_name,
             outputs=self.workload.outputs,
             query_shape=self.workload.query_shape,
+            training=training,
             epochs=tuple(fitting.epochs),
         )
-        self.files.write(self._name(training), pack_networks(networks))
+        self.files.write(self._name(training), pack_networks(NetworksFile.of(fitting.finished(), origin)))
         self.files.remove(self._name(training, is_begun=True))
         self._kept(training)
 

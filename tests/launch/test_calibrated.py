@@ -125,7 +125,7 @@ def test_the_commands_carry_both_files(home: Home, tmp_path: Path) -> None:
 def test_the_registered_model_decodes_with_its_moments(home: Home, tmp_path: Path) -> None:
     served = load_table(home.table("tiny"))
     url = f"sqlite:///{tmp_path}/mlflow.db"
-    done = promote(served.table, url=url, artifacts=tmp_path / "artifacts", force=True, moments=served.moments)
+    done = promote(served.table, url=url, artifacts=tmp_path / "artifacts", force=True, attachments=served.attachments)
     mlflow.set_tracking_uri(url)
     model = mlflow.pyfunc.load_model(done.now.uri)
     arrived = torch.arange(3, 12)

@@ -12,7 +12,7 @@ from nercc_tune.errors import SpecError, WorkloadError
 from nercc_tune.inference import OutputStore, open_files
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec, parse_study
-from nercc_tune.training import CodeTrainer, pack_networks, unpack_networks
+from nercc_tune.training import AbsentNetwork, CodeTrainer, pack_networks, read_networks
 from nercc_tune.workloads import TrainingQueries, Workload
 from tests.training.tasks import OUTPUTS, PARITY, SHAPE, base, inputs
 
@@ -138,18 +138,26 @@ def test_a_damaged_file_counts_as_absent(tmp_path: Path) -> None:
 
 
 def test_networks_travel_as_one_file(tmp_path: Path) -> None:
-    networks = _trainer(tmp_path).networks(PARITY)
-    again = unpack_networks(pack_networks(networks), lambda _name, _outputs: base())
-    assert again.code.digest == networks.code.digest
-    assert (again.training, again.epochs, again.model) == (networks.training, networks.epochs, "linear")
+    trainer = _trainer(tmp_path)
+    content = pack_networks(trainer.networks(PARITY))
+    again, code = read_networks(content), trainer.of(PARITY)
+    assert again.digest == code.digest
+    assert (again.origin.training, again.origin.model) == (PARITY, "linear")
     given = inputs(4).reshape(2, 2, *SHAPE)
-    torch.testing.assert_close(
-        again.code.parity_answers(given, base()), networks.code.parity_answers(given, base()), rtol=0, atol=0
-    )
-    with pytest.raises(ValueError, match="no whole file of a code's networks"):
-        unpack_networks(pack_networks(networks)[:-1], lambda _name, _outputs: base())
-    with pytest.raises(ValueError, match="no whole file of a code's networks"):
-        unpack_networks(b"", lambda _name, _outputs: base())
+    built = again.code(lambda _name, _outputs: base())
+    torch.testing.assert_close(built.parity_answers(given, base()), code.parity_answers(given, base()), rtol=0, atol=0)
+    for cut in (content[:-1], content[: len(content) // 2], content[:4], b""):
+        with pytest.raises(ValueError, match="no whole file of a code's networks"):
+            read_networks(cut)
+
+
+def test_a_network_of_an_unknown_architecture_is_only_missed_where_it_runs(tmp_path: Path) -> None:
+    trainer = _trainer(tmp_path)
+    code = trainer.networks(PARITY).code(lambda _name, _outputs: AbsentNetwork("give the model."))
+    answers = torch.randn(2, OUTPUTS)
+    torch.testing.assert_close(code.decode(answers, [0, 2]), trainer.of(PARITY).decode(answers, [0, 2]))
+    with pytest.raises(WorkloadError, match="give the model"):
+        code.network("parity-1")(inputs(1))
 
 
 def test_trainings_that_differ_are_kept_apart(tmp_path: Path) -> None:
@@ -168,12 +176,10 @@ def test_nothing_is_loaded_before_something_is_trained(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="in `training.mixers`, 'concatenation': `queries` must be 2, 3 or 4"):
-        _trainer(
-            tmp_path, "code.queries=5", "code.workers=6", "training.mixers=['concatenation']"
-        ).check()
+    with pytest.raises(SpecError, match=r"in `training.mixers`, 'concatenation': `queries` must be 2, 3 or 4"):
+        _trainer(tmp_path, "code.queries=5", "code.workers=6", "training.mixers=['concatenation']").check()
     program = replace(_workload(), weights_source="exported program")
     with pytest.raises(SpecError, match="an exported program has none to give"):
         replace(_trainer(tmp_path), workload=program).check()
-    with pytest.raises(WorkloadError, match="`training.validation` of 24 leaves no group of 2 to train on of 24"):
+    with pytest.raises(WorkloadError, match=r"`training.validation` of 24 leaves no group of 2 to train on of 24"):
         _trainer(tmp_path, load=_Loading(count=24)).of(PARITY)
