@@ -11,6 +11,7 @@ from nercc_tune.coding.linear import BASE, LinearCode
 from nercc_tune.coding.mixers import MIXERS, Mixer, MixerKind, parity_weights
 from nercc_tune.coding.moments import Moments, Sites, measure_moments
 from nercc_tune.coding.nercc import NerccCode
+from nercc_tune.coding.networks_file import AbsentNetwork, NetworksFile, Origin, pack_networks, read_networks
 from nercc_tune.coding.nodes import (
     COPIES,
     DOMAIN,
@@ -38,6 +39,7 @@ __all__ = [
     "MIXERS",
     "NODES",
     "ORDERINGS",
+    "AbsentNetwork",
     "BerrutCode",
     "GroupCode",
     "KrigingCode",
@@ -46,8 +48,10 @@ __all__ = [
     "MixerKind",
     "Moments",
     "NerccCode",
+    "NetworksFile",
     "NodeSet",
     "NonFiniteAnswers",
+    "Origin",
     "PlacedCode",
     "Placement",
     "Predictor",
@@ -63,9 +67,11 @@ __all__ = [
     "node_kinds",
     "node_set",
     "order_queries",
+    "pack_networks",
     "parity_weights",
     "place",
     "query_features",
+    "read_networks",
     "subtraction_matrix",
     "worker_positions",
 ]

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nercc_tune.coding import Moments
+from nercc_tune.coding import Moments, NetworksFile, pack_networks, read_networks
 from nercc_tune.errors import TableError
 from nercc_tune.export.moments import moments_path, pack_moments, read_moments
 from nercc_tune.export.table import TunedTable
-from nercc_tune.home import write_whole
 from nercc_tune.text.one_line import one_line
-from nercc_tune.training import NetworksFile, pack_networks, read_networks
 
-__all__ = ["Attachments", "attached_files", "networks_path", "read_attachments", "write_attachments"]
+__all__ = ["Attachments", "attached_files", "networks_path", "read_attachments"]
 
 _NAME_DIGITS = 12
 _AGAIN = "export the table again, which writes all its files"
@@ -49,12 +47,6 @@ def attached_files(table: TunedTable, attachments: Attachments, *, beside: str |
     for digest in table.networks:
         files[networks_path(beside, digest)] = pack_networks(attachments.networks[digest])
     return files
-
-
-def write_attachments(table: TunedTable, attachments: Attachments, *, beside: str | Path) -> None:
-    """Write what a table needs beside its file; as `attached_files`."""
-    for path, content in attached_files(table, attachments, beside=beside).items():
-        write_whole(path, content)
 
 
 def read_attachments(table: TunedTable, *, beside: str | Path) -> Attachments:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nercc_tune.export.attachments import Attachments, write_attachments
+from nercc_tune.export.attachments import Attachments, attached_files
 from nercc_tune.export.frame import table_frame
 from nercc_tune.export.latex import to_latex
 from nercc_tune.export.markdown import to_markdown
@@ -73,7 +73,8 @@ def write_table(
         raise ValueError(f"`path` must end in one of {known} where no `format` is given, but got `{path.name}`.")
     format = format or _SUFFIXES[path.suffix.lower()]  # noqa: A001 - the same
     if format == "json":
-        write_attachments(table, attachments or Attachments(), beside=path)
+        for beside, content in attached_files(table, attachments or Attachments(), beside=path).items():
+            write_whole(beside, content)
     write_whole(path, export_table(table, format=format))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nercc_tune.coding import pack_networks
 from nercc_tune.errors import TableError
 from nercc_tune.export.attachments import networks_path, read_attachments
 from nercc_tune.export.moments import moments_path, pack_moments
@@ -10,7 +11,7 @@ from nercc_tune.home import Home, write_whole
 from nercc_tune.inference import Inference
 from nercc_tune.records import Policy, StudyHistory, TunedEntry
 from nercc_tune.selection import Judge
-from nercc_tune.training import CodeTrainer, pack_networks
+from nercc_tune.training import CodeTrainer
 
 __all__ = ["has_attachments", "keep_attachments"]
 

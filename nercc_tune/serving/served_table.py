@@ -11,15 +11,13 @@ from typing import SupportsIndex
 
 from torch import nn
 
-from nercc_tune.coding import BASELINE_CODES, DOMAIN, GroupCode, Placement, TrainedCode
+from nercc_tune.coding import BASELINE_CODES, DOMAIN, AbsentNetwork, GroupCode, Placement, TrainedCode
 from nercc_tune.errors import TableError, WorkloadError
 from nercc_tune.export.attachments import Attachments, read_attachments
 from nercc_tune.export.table import TunedTable, read_table
 from nercc_tune.records import Parameter, Policy, TunedEntry
 from nercc_tune.serving.served_code import ServedCode
 from nercc_tune.text.one_line import one_line, show
-from nercc_tune.training import AbsentNetwork
-from nercc_tune.workloads import build_architecture
 
 _UNKNOWN_DESIGN = "the table needs a design that this version does not have: {}"
 
@@ -129,6 +127,8 @@ class ServedTable:
         """Return a network of a model's architecture, or what says that it is not known."""
         if self.model is not None:
             return copy.deepcopy(self.model).cpu().float()
+        from nercc_tune.workloads.architectures import build_architecture  # noqa: PLC0415 - networks alone need it
+
         try:
             return build_architecture(name, outputs)
         except WorkloadError as error:

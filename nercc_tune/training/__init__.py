@@ -1,6 +1,5 @@
 """Training the networks of codes that have some: groups drawn anew each epoch, kept by what decides them."""
 
-from nercc_tune.training.networks_file import AbsentNetwork, NetworksFile, pack_networks, read_networks
 from nercc_tune.training.trainer import CodeTrainer
 
-__all__ = ["AbsentNetwork", "CodeTrainer", "NetworksFile", "pack_networks", "read_networks"]
+__all__ = ["CodeTrainer"]

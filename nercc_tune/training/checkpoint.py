@@ -9,9 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from nercc_tune.coding.safe_header import read_metadata
 from nercc_tune.records import Epoch, from_json, to_json
 from nercc_tune.training.fitting import Fitting
-from nercc_tune.training.safe_header import read_metadata
 
 __all__ = ["pack_checkpoint", "restore_checkpoint"]
 

@@ -14,6 +14,7 @@ from torch import nn
 from typing_extensions import override
 
 from nercc_tune.coding import MIXERS, TrainedCode
+from nercc_tune.coding.networks_file import NetworksFile, Origin, pack_networks, read_networks
 from nercc_tune.errors import SpecError, WorkloadError
 from nercc_tune.inference import Files, OutputStore, Reports, TrainedCodes, TrainingOutcome, tensor_key
 from nercc_tune.records import Training, to_json
@@ -22,7 +23,6 @@ from nercc_tune.spec import StudySpec
 from nercc_tune.training.checkpoint import pack_checkpoint, restore_checkpoint
 from nercc_tune.training.fitting import Fitting, StepProgress
 from nercc_tune.training.learners import make_learner
-from nercc_tune.training.networks_file import NetworksFile, Origin, pack_networks, read_networks
 from nercc_tune.training.task import Task
 from nercc_tune.workloads import MODELS, TrainingQueries, Workload
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from nercc_tune.coding import AbsentNetwork, pack_networks, read_networks
 from nercc_tune.errors import SpecError, WorkloadError
 from nercc_tune.inference import OutputStore, open_files
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec, parse_study
-from nercc_tune.training import AbsentNetwork, CodeTrainer, pack_networks, read_networks
+from nercc_tune.training import CodeTrainer
 from nercc_tune.workloads import TrainingQueries, Workload
 from tests.training.tasks import OUTPUTS, PARITY, SHAPE, base, inputs
 

@@ -13,11 +13,13 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from typing_extensions import override
 
-from nercc_tune.coding import MIXERS, TrainedCode, build_output_decoder
+from nercc_tune.coding.mixers import MIXERS
+from nercc_tune.coding.output_decoder import build_output_decoder
+from nercc_tune.coding.safe_header import read_metadata
+from nercc_tune.coding.trained import TrainedCode
 from nercc_tune.errors import WorkloadError
 from nercc_tune.records import Epoch, Strict, Training, from_json, to_json
 from nercc_tune.text.one_line import one_line
-from nercc_tune.training.safe_header import read_metadata
 
 __all__ = ["AbsentNetwork", "NetworksFile", "Origin", "pack_networks", "read_networks"]
 
