@@ -1,5 +1,7 @@
 """Coded inference: forward passes, straggler masks, decoding and metrics."""
 
+from nercc_tune.inference.availability import MaskedAvailability
+from nercc_tune.inference.availability_meter import AvailabilityMeter
 from nercc_tune.inference.decoders import SplineDecoder
 from nercc_tune.inference.designs import check_designs
 from nercc_tune.inference.device import describe_device, resolve_device, room_on
@@ -15,6 +17,7 @@ from nercc_tune.inference.outputs import Groups, WorkerOutputs
 from nercc_tune.inference.store import OutputStore, tensor_key
 
 __all__ = [
+    "AvailabilityMeter",
     "CellEvaluator",
     "DrawnGroups",
     "Draws",
@@ -24,6 +27,7 @@ __all__ = [
     "Inference",
     "Layout",
     "MaskSource",
+    "MaskedAvailability",
     "MaskedMetrics",
     "OutputStore",
     "SplineDecoder",

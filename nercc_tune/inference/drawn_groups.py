@@ -7,6 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from nercc_tune.coding import Placement
+from nercc_tune.inference.availability import find_carriers
 from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.layout import Features, Layout
 from nercc_tune.inference.metrics import Truth
@@ -67,6 +68,10 @@ class DrawnGroups:
         """
         encoder = self._encoder(encoding)
         return self.outputs.of(encoder) if block is None else self.outputs.of_block(encoder, block)
+
+    def carriers(self, encoding: Encoding) -> Tensor:
+        """Return who carries which query at an encoding, [K, N] or [G, K, N], queries and workers in nodes' order."""
+        return self.layout(encoding).ordered(find_carriers(self._encoder(encoding)))
 
     def _encoder(self, encoding: Encoding) -> Tensor:
         """Return the encoder of all groups; the latest is kept, for each cell of a study asks for it in turn."""

@@ -13,6 +13,7 @@ StudyHistory                 all that is known of a study, read from Optuna's st
 What is chosen beside λ is a `Design`, what is optimised a `Goal`.
 """
 
+from nercc_tune.records.availability import LATE_SHARES, TOLD_SHARE, Availability, OverallPoint
 from nercc_tune.records.choices import (
     DECODE_SPACES,
     DECODERS,
@@ -31,14 +32,15 @@ from nercc_tune.records.choices import (
 )
 from nercc_tune.records.goals import Goal, Metric
 from nercc_tune.records.histories import CellHistory, Provenance, SmoothedCode, StudyHistory, WorkloadInfo
+from nercc_tune.records.intervals import Interval
 from nercc_tune.records.results import (
     BASELINES,
     CODE_NAMES,
+    DEFAULT_PREDICTION,
     RIVALS,
     Candidate,
     FrontPoint,
     Heldout,
-    Interval,
     Policy,
     PolicyEntry,
     SinglePair,
@@ -53,9 +55,13 @@ __all__ = [
     "CODE_NAMES",
     "DECODERS",
     "DECODE_SPACES",
+    "DEFAULT_PREDICTION",
+    "LATE_SHARES",
     "MEASURES",
     "RIVALS",
     "SMOOTHNESSES",
+    "TOLD_SHARE",
+    "Availability",
     "Axis",
     "Candidate",
     "Cell",
@@ -73,6 +79,7 @@ __all__ = [
     "Metric",
     "Option",
     "OutputKind",
+    "OverallPoint",
     "Parameter",
     "Policy",
     "PolicyEntry",
