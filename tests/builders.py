@@ -11,7 +11,6 @@ import numpy as np
 
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import (
-    BASELINES,
     Candidate,
     Cell,
     CellHistory,
@@ -250,7 +249,7 @@ def cell_history(stragglers: int, *, goal: Goal | None = None) -> CellHistory:
     return CellHistory(
         cell=place,
         goal=goal or Goal(),
-        baselines={name: score(baselines[name]) for name in BASELINES},
+        baselines={name: score(error) for name, error in baselines.items()},
         trials=(*(_on_landscape(place, number, value) for number, value in enumerate(ENCODERS)), failed),
     )
 

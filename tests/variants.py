@@ -5,12 +5,33 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import CellHistory, Design, FrontPoint, Goal, Score, StudyHistory, TunedEntry
+from nercc_tune.records import (
+    DEFAULT_PREDICTION,
+    LATE_SHARES,
+    Availability,
+    CellHistory,
+    Design,
+    FrontPoint,
+    Goal,
+    Interval,
+    OverallPoint,
+    Score,
+    StudyHistory,
+    TunedEntry,
+)
 from tests.builders import cell_history, finished, heldout, interval, score, study_history, tuned_table
 
 SORTED = Design(ordering="nearest-neighbour", nodes="chord-length", decode_space="logits-softmax")
 INTERLEAVED = Design(ordering="nearest-neighbour", nodes="uniform", assignment="interleaved", rack=8)
 PARETO = {"objective": "pareto", "strategy": "joint"}
+_CARRIERS = {
+    "bacc": (50,),
+    "nercc_ag": (50,),
+    "replication": (0, 0, 0, 0, 50),
+    "uncoded": (0, 50),
+    DEFAULT_PREDICTION: (0, 50),
+}
+_DEGRADED = {"bacc": 0.95, "nercc_ag": 0.96, "replication": 0.3, "uncoded": 0.2, DEFAULT_PREDICTION: 0.1}
 _TRADE_OFF = ((1.0, 0.97), (0.8, 0.93), (0.9, 0.95), (0.95, 0.90), (0.7, 0.91), (1.1, 0.965))
 """Of trials: the error relative to (0, 0), and RelAcc; the third is on the front and the fourth is not."""
 
@@ -39,6 +60,46 @@ def with_waiting(table: TunedTable) -> TunedTable:
 def with_frozen(table: TunedTable) -> TunedTable:
     """Return the table with the pair of one count judged at all."""
     return replace(table, entries=tuple(_frozen(entry) for entry in table.entries))
+
+
+def with_availability(table: TunedTable) -> TunedTable:
+    """Return the table with the default prediction and accuracies of all codes; the first tuned one degrades none."""
+    entries = []
+    for entry in table.entries:
+        share = entry.stragglers / entry.workers
+        baselines = {**entry.baselines, DEFAULT_PREDICTION: heldout(1.1 * entry.baselines["uncoded"].mse.mean)}
+        baselines |= {
+            name: replace(item, availability=availability(_DEGRADED[name] * (1 - share), carriers=_CARRIERS[name]))
+            for name, item in baselines.items()
+        }
+        degraded = None if entry is table.entries[0] else 1 - share
+        tuned = replace(entry.heldout, availability=availability(degraded, carriers=(0, 0, 0, 0, 50)))
+        entries.append(replace(entry, heldout=tuned, baselines=baselines))
+    policy = tuple(
+        replace(entry, heldout=replace(entry.heldout, availability=availability(0.7, carriers=(50,))))
+        for entry in table.policy.entries
+    )
+    return replace(table, entries=tuple(entries), policy=replace(table.policy, entries=policy))
+
+
+def availability(degraded: float | None, *, carriers: tuple[int, ...]) -> Availability:
+    """Return accuracies of a code for N = 200 that is right about 0.98 of the queries where all answer."""
+    whole = interval(0.98, spread=0.01)
+    made = Availability(available=whole, degraded=None, carriers=carriers, workers=200)
+    if degraded is None:
+        return made
+    lost = interval(degraded)
+
+    def mixed(late: float) -> Interval:
+        share = made.exposure(late)
+        return Interval(
+            mean=(1 - share) * whole.mean + share * lost.mean,
+            low=(1 - share) * whole.low + share * lost.low,
+            high=(1 - share) * whole.high + share * lost.high,
+        )
+
+    overall = tuple(OverallPoint(late=late, accuracy=mixed(late)) for late in LATE_SHARES)
+    return replace(made, degraded=lost, overall=overall)
 
 
 def with_designs(table: TunedTable) -> TunedTable:

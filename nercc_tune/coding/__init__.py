@@ -26,7 +26,7 @@ from nercc_tune.coding.nodes import (
 from nercc_tune.coding.ordering import ORDERINGS, order_queries, query_features
 from nercc_tune.coding.output_decoder import build_output_decoder
 from nercc_tune.coding.placed import PlacedCode
-from nercc_tune.coding.repetition import ReplicationCode, UncodedCode
+from nercc_tune.coding.repetition import DefaultCode, ReplicationCode, UncodedCode
 from nercc_tune.coding.trained import TrainedCode, subtraction_matrix
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "ORDERINGS",
     "AbsentNetwork",
     "BerrutCode",
+    "DefaultCode",
     "GroupCode",
     "KrigingCode",
     "LinearCode",
@@ -81,5 +82,6 @@ BASELINE_CODES: dict[str, Callable[[NodeSet], LinearCode]] = {
     "nercc_ag": lambda nodes: NerccCode(nodes, lambda_enc=0.0, lambda_dec=0.0),
     "replication": lambda nodes: ReplicationCode(queries=nodes.queries, workers=nodes.workers),
     "uncoded": lambda nodes: UncodedCode(queries=nodes.queries, workers=nodes.workers),
+    "default": lambda nodes: DefaultCode(queries=nodes.queries, workers=nodes.workers),
 }
 """The codes that every tuned pair is compared with, by name."""

@@ -1,4 +1,4 @@
-"""Codes that send plain queries: replication at the same N, and no coding at all."""
+"""Codes that send plain queries: replication at the same N, and no coding at all, with repair or without."""
 
 from __future__ import annotations
 
@@ -57,3 +57,17 @@ class UncodedCode(RepetitionCode):
 
     def __init__(self, *, queries: int, workers: int) -> None:
         super().__init__(queries=queries, workers=workers, working=queries)
+
+
+class DefaultCode(UncodedCode):
+    """No redundancy and no repair: a query that nobody answered gets the default prediction, the estimate 0.
+
+    Published prediction systems answer so when a worker is late: with a fixed output that looks at nothing. Its largest
+    entry is always the first, and after a softmax all classes are equally likely.
+
+    Raises:
+        ValueError: If there are fewer workers than queries.
+    """
+
+    def _build_decoder(self, arrived: Tensor) -> Tensor:
+        return self.encoder_matrix[arrived].mT.contiguous()

@@ -9,7 +9,7 @@ from typing import Protocol
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import CODE_NAMES, RIVALS, Design, Heldout, Interval, Kernel, Parameter, TunedEntry
 
-__all__ = ["CODE", "UNDEFINED", "Block", "make_blocks", "setting", "write_count", "write_error"]
+__all__ = ["CODE", "UNDEFINED", "Block", "make_blocks", "setting", "write_count", "write_error", "write_share"]
 
 CODE = "code"
 """Title of the column that names designs; all others hold numbers."""
@@ -72,6 +72,11 @@ def write_error(interval: Interval | None) -> str:
     return _bracketed(interval, scale=scale, decimals=max(0, _DIGITS - 1 - (0 if suffix else power))) + suffix
 
 
+def write_share(interval: Interval) -> str:
+    """Write `0.982 [0.975, 0.990]`: three decimals of a share."""
+    return _bracketed(interval, decimals=_DIGITS)
+
+
 def _pairs(table: TunedTable) -> Block:
     error = table.goal.error
     has_designs = any(entry.design != table.reference for entry in table.entries)
@@ -132,7 +137,7 @@ def _judged(heldout: Heldout, error: str) -> list[str]:
 
 def _shares(heldout: Heldout) -> list[str]:
     figures = (heldout.rel_acc, heldout.agreement)
-    return [UNDEFINED if figure is None else _bracketed(figure, decimals=_DIGITS) for figure in figures]
+    return [UNDEFINED if figure is None else write_share(figure) for figure in figures]
 
 
 def _gain(entry: TunedEntry, baseline: str) -> str:

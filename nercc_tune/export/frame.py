@@ -8,7 +8,7 @@ from dataclasses import fields
 import pandas as pd
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Design, Heldout, Interval, Kernel, PolicyEntry, TunedEntry
+from nercc_tune.records import TOLD_SHARE, Availability, Design, Heldout, Interval, Kernel, PolicyEntry, TunedEntry
 
 __all__ = ["table_frame"]
 
@@ -24,6 +24,9 @@ def table_frame(table: TunedTable) -> pd.DataFrame:
     `gain_over_bacc` the share of the error that is saved. `policy_all`, `single_all` and `policy_minus_single` are
     expected over all counts, and the same in every row. What is not defined is NaN. `table_digest` tells which table a
     row is from.
+
+    `heldout_available_accuracy` and `heldout_degraded_accuracy` are A_a and A_d of an `Availability`; where a tenth of
+    the workers are late, `heldout_exposure` is φ and `heldout_overall_accuracy` A_o.
     """
     policy = {entry.stragglers: entry for entry in table.policy.entries}
     overall = _overall_columns(table)
@@ -94,6 +97,14 @@ def _heldout_columns(prefix: str, heldout: Heldout | None) -> dict[str, float]:
     row: dict[str, float] = {}
     for metric in _METRICS:
         row |= _interval_columns(f"{prefix}_{metric}", getattr(heldout, metric) if heldout else None)
+    return row | _availability_columns(prefix, heldout.availability if heldout else None)
+
+
+def _availability_columns(prefix: str, availability: Availability | None) -> dict[str, float]:
+    row = {f"{prefix}_exposure": availability.exposure(TOLD_SHARE) if availability else math.nan}
+    figures = availability.figures() if availability else {}
+    for name in ("available_accuracy", "degraded_accuracy", "overall_accuracy"):
+        row |= _interval_columns(f"{prefix}_{name}", figures.get(name))
     return row
 
 

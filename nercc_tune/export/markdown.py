@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from nercc_tune.export.accuracies import accuracy_block
 from nercc_tune.export.blocks import CODE, Block, make_blocks, setting
 from nercc_tune.export.table import TunedTable
 
@@ -12,10 +13,12 @@ __all__ = ["to_markdown"]
 
 def to_markdown(table: TunedTable) -> str:
     """Return the table for a reader, three digits of each figure, with a heading of the second level."""
+    accuracies = accuracy_block(table)
+    blocks = (*make_blocks(table), *([accuracies] if accuracies else []))
     parts = [
         f"## {_escaped(table.study)}",
         f"{_escaped(setting(table))}; held out, with 95 % intervals.",
-        *map(_written, make_blocks(table)),
+        *map(_written, blocks),
         f"Table digest `{table.digest}`.",
     ]
     return "\n\n".join(parts) + "\n"

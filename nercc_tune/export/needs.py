@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nercc_tune.export.redundancy import POLICY, TUNED, JudgedAt, Level
-from nercc_tune.records import Heldout, to_json
+from nercc_tune.records import DEFAULT_PREDICTION, Heldout, to_json
 
 __all__ = ["Choice", "Need", "Verdict", "describe_need", "find_need"]
 
@@ -77,7 +77,9 @@ def describe_need(need: Need) -> dict[str, Any]:
 
 
 def _choices(judged: JudgedAt, floor: float) -> list[Choice]:
-    return [Choice(judged=judged, code=code, verdict=_judge(worth, floor)) for code, worth in judged.codes.items()]
+    """Return what can be taken, which the default prediction cannot: it gives up what the others repair."""
+    codes = {code: worth for code, worth in judged.codes.items() if code != DEFAULT_PREDICTION}
+    return [Choice(judged=judged, code=code, verdict=_judge(worth, floor)) for code, worth in codes.items()]
 
 
 def _judge(worth: Heldout, floor: float) -> Verdict:

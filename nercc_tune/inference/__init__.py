@@ -1,5 +1,7 @@
 """Coded inference: forward passes, straggler masks, decoding and metrics."""
 
+from nercc_tune.inference.availability import MaskedAvailability
+from nercc_tune.inference.availability_meter import AvailabilityMeter
 from nercc_tune.inference.decoders import SplineDecoder
 from nercc_tune.inference.designs import check_designs
 from nercc_tune.inference.device import describe_device, resolve_device, room_on
@@ -17,6 +19,7 @@ from nercc_tune.inference.store import OutputStore, tensor_key
 from nercc_tune.inference.trained_codes import Reports, TrainedCodes, TrainingOutcome
 
 __all__ = [
+    "AvailabilityMeter",
     "CellEvaluator",
     "DrawnGroups",
     "Draws",
@@ -27,6 +30,7 @@ __all__ = [
     "Inference",
     "Layout",
     "MaskSource",
+    "MaskedAvailability",
     "MaskedMetrics",
     "OutputStore",
     "Reports",

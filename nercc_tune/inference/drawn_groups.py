@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from nercc_tune.coding import Placement
+from nercc_tune.inference.availability import find_carriers
 from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.layout import Features, Layout
 from nercc_tune.inference.metrics import Truth
@@ -89,6 +91,13 @@ class DrawnGroups:
         if self._trained is None:
             raise ValueError("the code must be one that needs no training, for nothing here trains codes.")
         return self._trained
+
+    def carriers(self, encoding: Encoding) -> Tensor:
+        """Return who carries which query at an encoding, [K, N] or [G, K, N], queries and workers in nodes' order."""
+        if encoding.training is not None:
+            code = self.trained.of(encoding.training)
+            return torch.eye(code.queries, code.workers, dtype=torch.bool)
+        return self.layout(encoding).ordered(find_carriers(self._encoder(encoding)))
 
     def _encoder(self, encoding: Encoding) -> Tensor:
         """Return the encoder of all groups; the latest is kept, for each cell of a study asks for it in turn."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from nercc_tune.coding import BASELINE_CODES, Sites
+from nercc_tune.coding import BASELINE_CODES, LinearCode, Sites
 from nercc_tune.inference.calibration import Calibration
 from nercc_tune.inference.cell_masks import CellMasks
 from nercc_tune.inference.decoders import (
@@ -85,7 +87,7 @@ class CellEvaluator:
         options: list[Option] = []
         for reading in self._possible(encoding, readings):
             structure = next((option.kernel for option in options if _is_kriging_of(option, reading)), None)
-            with self._timed():
+            with self.timed():
                 options.append(self._best_of(encoding, reading, answers, block, structure))
         return tuple(sorted(options, key=lambda option: self._goal.rank(option.score)))
 
@@ -98,7 +100,7 @@ class CellEvaluator:
         encoding = design.encoding(lambda_enc)
         truth = self.drawn.truth(design, design.decode_space)
         read = truth.answers(self.drawn.answers(encoding))
-        with self._timed():
+        with self.timed():
             decoding = self.decoder(encoding, design.reading).prepare(read)
             is_spline = design.decoder == "spline"
             return Option(
@@ -127,11 +129,11 @@ class CellEvaluator:
         encoding = design.encoding(lambda_enc)
         answers = self.drawn.answers(encoding)
         truth = self.drawn.truth(design, design.decode_space)
-        with self._timed():
+        with self.timed():
             decoding = self.decoder(encoding, design.reading).prepare(truth.answers(answers))
 
         def metrics(parameter: Parameter) -> MaskedMetrics:
-            with self._timed():
+            with self.timed():
                 return measure(decoding.estimates(parameter), truth)
 
         return metrics
@@ -154,14 +156,30 @@ class CellEvaluator:
     def _measure_baseline(self, name: str, design: Design) -> MaskedMetrics:
         if name == "nercc_ag":
             return self.metrics(design, 0.0, 0.0)
+        codes, _, answers = self.baseline(name, design)
+        truth = self.drawn.truth(design, design.decode_space)
+        with self.timed():
+            positions = self.positions(design.assignment, self.drawn.layout(design))
+            return measure(decode_by_matrices(codes, truth.answers(answers), positions), truth)
+
+    def baseline(self, name: str, design: Design) -> tuple[list[LinearCode], Tensor, Tensor]:
+        """Return a baseline's codes, one or one for each group, with their encoder and the workers' answers [G, N, c].
+
+        Raises:
+            OutputError: As for `best`.
+        """
         layout = self.drawn.layout(design)
         codes = [BASELINE_CODES[name](nodes) for nodes in layout.nodes.each()]
         encoder = codes[0].encoder_matrix if len(codes) == 1 else torch.stack([code.encoder_matrix for code in codes])
-        answers = self.drawn.outputs.of(layout.unordered(encoder), networks=codes[0].networks)
-        truth = self.drawn.truth(design, design.decode_space)
-        with self._timed():
-            positions = self._positions(design.assignment, layout)
-            return measure(decode_by_matrices(codes, truth.answers(answers), positions), truth)
+        return codes, encoder, self.drawn.outputs.of(layout.unordered(encoder), networks=codes[0].networks)
+
+    @cached_property
+    def everybody(self) -> CellEvaluator:
+        """The same cell under a single mask, which misses nobody."""
+        arrivals = Arrivals(arrived=np.ones((1, self.drawn.workers), dtype=np.bool_))
+        return CellEvaluator(
+            self.cell, arrivals, drawn=self.drawn, calibration=self._calibration, goal=self._goal, grid=self._grid
+        )
 
     def df_dec(self, design: Design, lambda_enc: float, parameter: Parameter) -> float:
         """Return the decoder's effective degrees of freedom, averaged over the masks."""
@@ -181,7 +199,7 @@ class CellEvaluator:
         # Nodes that are the same for all groups are so for every ordering.
         key = (encoding.ordering if layout.nodes.alpha.ndim > 1 else "", encoding.nodes, assignment)
         if key not in self._splines:
-            batches = self._positions(assignment, layout)
+            batches = self.positions(assignment, layout)
             self._splines[key] = JoinedDecoder([SplineDecoder(layout.nodes, batch) for batch in batches])
         return self._splines[key]
 
@@ -192,7 +210,7 @@ class CellEvaluator:
         folds = self._calibration.folds_for(self.drawn, encoding, space) if is_calibrated else ()
         return KrigingDecoder.of(
             Sites.of(layout.nodes),
-            self._positions(assignment, layout),
+            self.positions(assignment, layout),
             has_copies=encoding.lambda_enc == 0,
             folds=folds,
         )
@@ -233,11 +251,13 @@ class CellEvaluator:
             profile=profile,
         )
 
-    def _positions(self, assignment: str, layout: Layout) -> list[Tensor]:
+    def positions(self, assignment: str, layout: Layout) -> list[Tensor]:
+        """Return where those who arrived sit among β, [M, F] ascending, a tensor for each number F."""
         return self.masks.positions(assignment, layout.nodes.beta, rack=self.drawn.reference.rack)
 
     @contextmanager
-    def _timed(self) -> Iterator[None]:
+    def timed(self) -> Iterator[None]:
+        """Count what is done within as decoding, on as many threads as it is worth."""
         reference = self.drawn.reference
         numbers = self.drawn.truth(reference, reference.decode_space).outputs.numel()
         with self.drawn.timings.measure("decode"), threads_for(numbers * len(self.masks)):

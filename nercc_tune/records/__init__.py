@@ -13,6 +13,7 @@ StudyHistory                 all that is known of a study, read from Optuna's st
 What is chosen beside λ is a `Design`, what is optimised a `Goal`.
 """
 
+from nercc_tune.records.availability import LATE_SHARES, TOLD_SHARE, Availability, OverallPoint
 from nercc_tune.records.choices import (
     DECODE_SPACES,
     DECODERS,
@@ -33,14 +34,15 @@ from nercc_tune.records.choices import (
 )
 from nercc_tune.records.goals import Goal, Metric
 from nercc_tune.records.histories import CellHistory, Provenance, SmoothedCode, StudyHistory, WorkloadInfo
+from nercc_tune.records.intervals import Interval
 from nercc_tune.records.results import (
     BASELINES,
     CODE_NAMES,
+    DEFAULT_PREDICTION,
     RIVALS,
     Candidate,
     FrontPoint,
     Heldout,
-    Interval,
     Policy,
     PolicyEntry,
     SinglePair,
@@ -68,13 +70,17 @@ __all__ = [
     "CODE_NAMES",
     "DECODERS",
     "DECODE_SPACES",
+    "DEFAULT_PREDICTION",
+    "LATE_SHARES",
     "LOSSES",
     "MEASURES",
     "MIXER_NAMES",
     "NODE_DECODERS",
     "RIVALS",
     "SMOOTHNESSES",
+    "TOLD_SHARE",
     "Augmentation",
+    "Availability",
     "Axis",
     "Candidate",
     "Cell",
@@ -97,6 +103,7 @@ __all__ = [
     "NodeDecoderKind",
     "Option",
     "OutputKind",
+    "OverallPoint",
     "Parameter",
     "Policy",
     "PolicyEntry",

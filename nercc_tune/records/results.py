@@ -5,29 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from nercc_tune.records.availability import Availability
 from nercc_tune.records.choices import Decoded, Design, Kernel, said
+from nercc_tune.records.intervals import Interval
 from nercc_tune.records.strict_json import Strict
 from nercc_tune.records.trials import Score
 
 __all__ = [
     "BASELINES",
     "CODE_NAMES",
+    "DEFAULT_PREDICTION",
     "RIVALS",
     "Candidate",
     "FrontPoint",
     "Heldout",
-    "Interval",
     "Policy",
     "PolicyEntry",
     "SinglePair",
     "TunedEntry",
 ]
 
-BASELINES = ("bacc", "nercc_ag", "replication", "uncoded")
-"""Berrut coded computing, NeRCC at (0, 0), replication at the same N, and each query sent once."""
+DEFAULT_PREDICTION = "default"
+"""The name of the baseline that gives a fixed output for a query that nobody answered."""
 
-RIVALS = (*BASELINES, "bacc_same_design", "frozen")
-"""All that a tuned code is compared with; the last two are BACC in the tuned design and a pair tuned at another S."""
+BASELINES = ("bacc", "nercc_ag", "replication", "uncoded", DEFAULT_PREDICTION)
+"""Berrut coded computing, NeRCC at (0, 0), replication at the same N, each query sent once, and that without repair."""
+
+RIVALS = (*(name for name in BASELINES if name != DEFAULT_PREDICTION), "bacc_same_design", "frozen")
+"""All that a tuned code is compared with; the last two are BACC in the tuned design and a pair tuned at another S.
+
+The default prediction is none of them: nobody would deploy it; it makes accuracies comparable with published ones.
+"""
 
 CODE_NAMES = {
     "tuned": "tuned NeRCC",
@@ -36,6 +44,7 @@ CODE_NAMES = {
     "nercc_ag": "NeRCC at (0, 0)",
     "replication": "replication",
     "uncoded": "uncoded",
+    DEFAULT_PREDICTION: "default prediction",
     "bacc_same_design": "BACC in the same design",
     "frozen": "NeRCC, one pair frozen",
 }
@@ -43,22 +52,17 @@ CODE_NAMES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval(Strict):
-    """A mean with its 95 % confidence interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Heldout(Strict):
-    """What a code does on held-out groups and fresh masks; `rel_acc` is None where the uncoded accuracy is 0."""
+    """What a code does on held-out groups and fresh masks; `rel_acc` is None where the uncoded accuracy is 0.
+
+    `availability` is None where it was not measured.
+    """
 
     mse: Interval
     prob_mse: Interval
     rel_acc: Interval | None
     agreement: Interval
+    availability: Annotated[Availability | None, said(None)] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nercc_tune.records.choices import Design
-from nercc_tune.records.results import Interval
+from nercc_tune.records.intervals import Interval
 
 __all__ = ["MEASURES", "Axis", "Measure", "Profile", "Surface"]
 

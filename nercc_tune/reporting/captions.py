@@ -7,6 +7,8 @@ __all__ = ["ALTERNATIVES", "CAPTIONS"]
 CAPTIONS = {
     "stragglers": "Held-out MSE, RelAcc and agreement against the number of stragglers, with 95 % intervals.",
     "waiting": "Held-out MSE and RelAcc against the mean time until F = N − S answers are there, with 95 % intervals.",
+    "availability": "Held-out accuracy of all queries against the share of late workers, with 95 % intervals. Dashed: "
+    "no query was degraded, so that the accuracy is at least this, and at most the upper end of the band.",
     "front": "RelAcc and MSE of the trials on the tuning draws, and of their front on held-out draws with intervals.",
     "decoders": "Least error on the tuning draws with each decoder, and what those that are no spline are set to.",
     "trainings": "Validation accuracy of reconstructed queries against the epoch, a line for each training.",
@@ -20,6 +22,7 @@ CAPTIONS = {
 ALTERNATIVES = {
     "stragglers": "Three panels with a line for each code; the figures are in the tables of the results.",
     "waiting": "Two panels with a line for each code, from few answers waited for to many.",
+    "availability": "Two panels with a line for each code, from all workers in time to a third of them late.",
     "front": "A cloud of trials for each number of stragglers, and the trials that no other beats in both.",
     "decoders": "Four panels with a line for each decoder against the number of stragglers.",
     "trainings": "Rising curves, one for each training; that of the chosen one is the thickest.",

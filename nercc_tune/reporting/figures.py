@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import StudyHistory
+from nercc_tune.reporting.availability import figure_availability, has_availability
 from nercc_tune.reporting.coded_queries import figure_coded_queries
 from nercc_tune.reporting.convergence import figure_history
 from nercc_tune.reporting.decoders import figure_decoders, has_decoders
@@ -47,16 +48,19 @@ def draw_figures(
 ) -> dict[str, Callable[[], Figure]]:
     """Return the figures that apply, by name, each as a function that draws it.
 
-    Without a table, which an unfinished study has not, there is no `stragglers`, and without waiting times for fixed
-    counts no `waiting`; without a trial that has a score no `smoothing`, `landscape` and `history`; but for the goal
-    `pareto` no `front`; without a decoder that is no spline no `decoders`; without `coded` no `coded_queries`. A study
-    of trained codes has `trainings` in place of `smoothing` and `landscape`.
+    Without a table, which an unfinished study has not, there is no `stragglers`, without waiting times for fixed counts
+    no `waiting`, and without an accuracy on degraded queries no `availability`; without a trial that has a score no
+    `smoothing`, `landscape` and `history`; but for the goal `pareto` no `front`; without a decoder that is no spline no
+    `decoders`; without `coded` no `coded_queries`. A study of trained codes has `trainings` in place of `smoothing` and
+    `landscape`.
     """
     figures: dict[str, Callable[[], Figure]] = {}
     if table is not None and table.entries:
         figures["stragglers"] = lambda: figure_stragglers(table)
     if table is not None and has_waiting(table):
         figures["waiting"] = lambda: figure_waiting(table)
+    if table is not None and has_availability(table):
+        figures["availability"] = lambda: figure_availability(table)
     if has_front(history):
         figures["front"] = lambda: figure_front(history)
     if has_decoders(history):

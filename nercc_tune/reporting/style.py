@@ -57,6 +57,7 @@ CODES = {
     "nercc_ag": CodeStyle(label=CODE_NAMES["nercc_ag"], colour="#E69F00", marker="D"),
     "replication": CodeStyle(label=CODE_NAMES["replication"], colour="#CC79A7", marker="v"),
     "uncoded": CodeStyle(label=CODE_NAMES["uncoded"], colour="#666666", marker="X"),
+    "default": CodeStyle(label=CODE_NAMES["default"], colour="#000000", marker=">"),
     "bacc_same_design": CodeStyle(label=CODE_NAMES["bacc_same_design"], colour="#A0522D", marker="<"),
     "frozen": CodeStyle(label=CODE_NAMES["frozen"], colour="#56B4E9", marker="P"),
 }

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from torch import Tensor
-
-from nercc_tune.inference import MaskedMetrics
+from nercc_tune.inference import MaskedAvailability, MaskedMetrics
 from nercc_tune.records import Heldout, Interval
-from nercc_tune.selection.bootstrap import Array, CrossedBootstrap, interval
+from nercc_tune.selection.availability import expect_availability
+from nercc_tune.selection.bootstrap import CrossedBootstrap, interval
+from nercc_tune.selection.judged import Judged, as_array, expected
 
 Error = Literal["mse", "prob_mse"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Judged:
-    """The metrics of a code in one cell, with the resamples of that cell and the cell's probability."""
-
-    metrics: MaskedMetrics
-    bootstrap: CrossedBootstrap
-    weight: float = 1.0
-
-
-def judge(metrics: MaskedMetrics, bootstrap: CrossedBootstrap) -> Heldout:
-    """Summarise metrics [G, M] with 95 % intervals."""
-    return expect([Judged(metrics=metrics, bootstrap=bootstrap)])
+def judge(
+    metrics: MaskedMetrics, bootstrap: CrossedBootstrap, availability: MaskedAvailability | None = None
+) -> Heldout:
+    """Summarise metrics [G, M], and availability where it was measured, with 95 % intervals."""
+    return expect([Judged(metrics=metrics, bootstrap=bootstrap, availability=availability)])
 
 
 def expect(cells: Sequence[Judged]) -> Heldout:
@@ -35,46 +26,35 @@ def expect(cells: Sequence[Judged]) -> Heldout:
 
     The cells share their groups, which are resampled together, and each has masks of its own.
     """
-    base = _array(cells[0].metrics.uncoded_accuracy)
+    base = as_array(cells[0].metrics.uncoded_accuracy)
     bases = cells[0].bootstrap.resampled_groups(base)
-    accuracy, accuracies = _expected([_array(cell.metrics.accuracy) for cell in cells], cells)
+    accuracy, accuracies = expected([as_array(cell.metrics.accuracy) for cell in cells], cells)
     is_defined = bool((bases > 0).all())
     return Heldout(
         mse=_mean("mse", cells),
         prob_mse=_mean("prob_mse", cells),
         rel_acc=interval(accuracy / float(base.mean()), accuracies / bases) if is_defined else None,
         agreement=_mean("agreement", cells),
+        availability=expect_availability(cells),
     )
 
 
 def difference(cells: Sequence[Judged], others: Sequence[Judged], error: Error) -> Interval:
     """Return the paired difference of an expected error on the same draws: negative where the first is less."""
     values = [
-        _array(getattr(cell.metrics, error)) - _array(getattr(other.metrics, error))
+        as_array(getattr(cell.metrics, error)) - as_array(getattr(other.metrics, error))
         for cell, other in zip(cells, others, strict=True)
     ]
-    return interval(*_expected(values, cells))
+    return interval(*expected(values, cells))
 
 
 def gain(cells: Sequence[Judged], others: Sequence[Judged], error: Error) -> Interval | None:
     """Return the share of the others' expected error that the first saves; None where the others make no error."""
-    mine, its = (_expected([_array(getattr(cell.metrics, error)) for cell in each], each) for each in (cells, others))
+    mine, its = (expected([as_array(getattr(cell.metrics, error)) for cell in each], each) for each in (cells, others))
     if not (its[0] > 0 and bool((its[1] > 0).all())):
         return None
     return interval(1 - mine[0] / its[0], 1 - mine[1] / its[1])
 
 
 def _mean(name: str, cells: Sequence[Judged]) -> Interval:
-    return interval(*_expected([_array(getattr(cell.metrics, name)) for cell in cells], cells))
-
-
-def _expected(values: Sequence[Array], cells: Sequence[Judged]) -> tuple[float, Array]:
-    """Return the weighted mean over cells, and the same in every resample."""
-    total = sum(cell.weight for cell in cells)
-    means = [cell.weight / total * float(each.mean()) for each, cell in zip(values, cells, strict=True)]
-    resampled = [cell.weight / total * cell.bootstrap.resampled(each) for each, cell in zip(values, cells, strict=True)]
-    return sum(means), np.sum(resampled, axis=0)
-
-
-def _array(values: Tensor) -> Array:
-    return values.numpy().astype(np.float64)
+    return interval(*expected([as_array(getattr(cell.metrics, name)) for cell in cells], cells))

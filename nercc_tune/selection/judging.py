@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nercc_tune.coding import DOMAIN, Moments
 from nercc_tune.errors import OutputError
-from nercc_tune.inference import Draws, MaskedMetrics
+from nercc_tune.inference import AvailabilityMeter, Draws, MaskedAvailability, MaskedMetrics
 from nercc_tune.records import (
     BASELINES,
     Candidate,
@@ -23,7 +23,8 @@ from nercc_tune.records import (
 )
 from nercc_tune.selection.bootstrap import CrossedBootstrap
 from nercc_tune.selection.choice import best_trials, non_dominated
-from nercc_tune.selection.heldout import Judged, difference, gain, judge
+from nercc_tune.selection.heldout import difference, expect, gain
+from nercc_tune.selection.judged import Judged
 from nercc_tune.selection.replication import REPLICATION_KERNEL, replication_design
 from nercc_tune.spec import StudySpec
 from nercc_tune.splines import effective_dof
@@ -98,7 +99,27 @@ class Judge:
             for cell in history.cells
         }
 
-    def judged(self, stragglers: int, metrics: MaskedMetrics) -> Judged:
+    def code(self, stragglers: int, design: Design, lambda_enc: float, parameter: Parameter) -> Judged:
+        """Return what is measured of a code on the held-out draws of a cell.
+
+        Raises:
+            OutputError: If outputs are not finite.
+        """
+        evaluator = self.heldout.evaluators[stragglers]
+        availability = AvailabilityMeter(evaluator).of(design, lambda_enc, parameter)
+        return self.judged(stragglers, evaluator.metrics(design, lambda_enc, parameter), availability)
+
+    def baseline(self, stragglers: int, name: str, design: Design | None = None) -> Judged:
+        """Return the same of a baseline, by default in the study's own design.
+
+        Raises:
+            OutputError: As for `code`.
+        """
+        evaluator = self.heldout.evaluators[stragglers]
+        availability = AvailabilityMeter(evaluator).of_baseline(name, design)
+        return self.judged(stragglers, evaluator.baseline_metrics(name, design), availability)
+
+    def judged(self, stragglers: int, metrics: MaskedMetrics, availability: MaskedAvailability | None = None) -> Judged:
         """Return held-out metrics of a cell with the cell's resamples and probability."""
         evaluation = self.spec.evaluation
         bootstrap = CrossedBootstrap.draw(
@@ -108,7 +129,7 @@ class Judge:
             seed=evaluation.seed,
         )
         weight = self.heldout.evaluators[stragglers].cell.weight
-        return Judged(metrics=metrics, bootstrap=bootstrap, weight=weight)
+        return Judged(metrics=metrics, bootstrap=bootstrap, weight=weight, availability=availability)
 
     def df_enc(self, design: Design, lambda_enc: float) -> float:
         """Return the encoder's effective degrees of freedom, averaged over groups where each has its own nodes."""
@@ -172,18 +193,16 @@ class Judge:
         forwards: float,
     ) -> TunedEntry:
         stragglers = cell.cell.stragglers
-        evaluator = self.heldout.evaluators[stragglers]
         design, lambda_enc, parameter = chosen.design, chosen.lambda_enc, chosen.parameter
-        tuned = self.judged(stragglers, evaluator.metrics(design, lambda_enc, parameter))
-        baselines = {name: evaluator.baseline_metrics(name) for name in BASELINES}
+        tuned = self.code(stragglers, design, lambda_enc, parameter)
+        others = {name: self.baseline(stragglers, name) for name in BASELINES}
         designs = dict.fromkeys(BASELINES, self.spec.reference)
         if design != self.spec.reference and design.training is None:
-            baselines["bacc_same_design"] = evaluator.baseline_metrics("bacc", design)
+            others["bacc_same_design"] = self.baseline(stragglers, "bacc", design)
             designs["bacc_same_design"] = design
         if frozen is not None:
-            baselines["frozen"] = evaluator.metrics(frozen.design, frozen.lambda_enc, frozen.parameter)
+            others["frozen"] = self.code(stragglers, frozen.design, frozen.lambda_enc, frozen.parameter)
             designs["frozen"] = frozen.design
-        others = {name: self.judged(stragglers, metrics) for name, metrics in baselines.items()}
         error = self.goal.error
         gains = {name: gain([tuned], [other], error) for name, other in others.items()}
         in_logits = design.decode_space == "logits"
@@ -196,7 +215,7 @@ class Judge:
             stragglers=stragglers,
             fewest=cell.cell.fewest,
             weight=cell.cell.weight,
-            waiting=evaluator.waiting,
+            waiting=self.heldout.evaluators[stragglers].waiting,
             design=design,
             domain=DOMAIN,
             lambda_enc=lambda_enc,
@@ -208,8 +227,8 @@ class Judge:
             tuning=chosen.tuning,
             is_feasible=next(item.is_feasible for item in candidates if item.proposal == chosen.proposal),
             candidates=candidates,
-            heldout=judge(tuned.metrics, tuned.bootstrap),
-            baselines={name: judge(other.metrics, other.bootstrap) for name, other in others.items()},
+            heldout=expect([tuned]),
+            baselines={name: expect([other]) for name, other in others.items()},
             mse_minus={n: difference([tuned], [other], "mse") for n, other in others.items() if is_same_space[n]},
             prob_mse_minus={name: difference([tuned], [other], "prob_mse") for name, other in others.items()},
             gains={n: item for n, item in gains.items() if item and (is_same_space[n] or error == "prob_mse")},
@@ -242,7 +261,7 @@ class Judge:
                     lambda_dec=trial.lambda_dec,
                     kernel=trial.kernel,
                     tuning=score,
-                    heldout=judge(metrics.metrics, metrics.bootstrap),
+                    heldout=expect([metrics]),
                 )
             )
         return tuple(points)

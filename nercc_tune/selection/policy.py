@@ -22,7 +22,8 @@ from nercc_tune.records import (
     decoded_fields,
 )
 from nercc_tune.selection.choice import PolicyCandidate, Rank, expected_rank, one_of_each, policy_candidates
-from nercc_tune.selection.heldout import Judged, difference, expect, judge
+from nercc_tune.selection.heldout import difference, expect
+from nercc_tune.selection.judged import Judged
 from nercc_tune.selection.judging import Judge
 from nercc_tune.selection.replication import REPLICATION_KERNEL, replication_design
 
@@ -56,13 +57,8 @@ class PolicyChoice:
         single = self._single((*candidates, *replication), most=most)
         mine = self._judged(chosen.design, chosen.lambda_enc, chosen.parameters)
         its = self._judged(single[0], single[1], dict.fromkeys(chosen.parameters, single[2]))
-        evaluators = self.judge.heldout.evaluators.items()
-        others = {
-            name: [
-                self.judge.judged(stragglers, evaluator.baseline_metrics(name)) for stragglers, evaluator in evaluators
-            ]
-            for name in BASELINES
-        }
+        counts = list(self.judge.heldout.evaluators)
+        others = {name: [self.judge.baseline(stragglers, name) for stragglers in counts] for name in BASELINES}
         return Policy(
             design=chosen.design,
             lambda_enc=chosen.lambda_enc,
@@ -153,10 +149,8 @@ class PolicyChoice:
         )
 
     def _judged(self, design: Design, lambda_enc: float, parameters: Mapping[int, Parameter]) -> list[Judged]:
-        evaluators = self.judge.heldout.evaluators
         return [
-            self.judge.judged(stragglers, evaluators[stragglers].metrics(design, lambda_enc, parameter))
-            for stragglers, parameter in parameters.items()
+            self.judge.code(stragglers, design, lambda_enc, parameter) for stragglers, parameter in parameters.items()
         ]
 
     def _entry(self, chosen: PolicyCandidate, stragglers: int, judged: Judged) -> PolicyEntry:
@@ -166,5 +160,5 @@ class PolicyChoice:
             stragglers=stragglers,
             **decoded_fields(parameter),
             df_dec=evaluator.df_dec(chosen.design, chosen.lambda_enc, parameter),
-            heldout=judge(judged.metrics, judged.bootstrap),
+            heldout=expect([judged]),
         )

@@ -251,7 +251,9 @@ def _entry_metrics(entry: TunedEntry) -> dict[str, float]:
 
 def _heldout_metrics(prefix: str, heldout: Heldout) -> dict[str, float]:
     metrics: dict[str, float] = {}
-    for figure, interval in vars(heldout).items():
+    figures = {name: value for name, value in vars(heldout).items() if name != "availability"}
+    figures |= heldout.availability.figures() if heldout.availability else {}
+    for figure, interval in figures.items():
         if interval is not None:
             metrics |= {
                 f"{prefix}_{figure}": interval.mean,

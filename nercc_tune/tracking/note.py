@@ -26,6 +26,10 @@ _GLOSSARY = {
     "`best_…`": "the best trial up to each proposal, on the tuning draws",
     "`heldout_…`": "on queries and masks that the search never saw; `_low`, `_high`: 95 % interval",
     "`heldout_BASELINE_…`": "the same of a baseline, on the same draws: `bacc`, `nercc_ag` (NeRCC at (0, 0)) …",
+    "`heldout_available_accuracy`, `heldout_degraded_accuracy`": (
+        "accuracy where all workers answer, and of the queries of which no plain copy arrived"
+    ),
+    "`heldout_overall_accuracy`": "of all queries, where a tenth of the workers are late",
     "`…_minus_…`": "paired difference to a baseline; negative: the tuned code is better",
     "`policy_…`": "one λ_enc for all S, which is what a deployed policy has",
     "`state` (tag)": "`complete`, `pruned` or `failed`",

@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from nercc_tune.coding import BASELINE_CODES, ReplicationCode, UncodedCode, node_set
+from nercc_tune.coding import BASELINE_CODES, DefaultCode, ReplicationCode, UncodedCode, node_set
 from nercc_tune.coding.repetition import RepetitionCode
 from nercc_tune.records import BASELINES
 
 REPLICATION = ReplicationCode(queries=3, workers=8)
 UNCODED = UncodedCode(queries=3, workers=5)
+DEFAULT = DefaultCode(queries=3, workers=5)
 QUERIES = torch.tensor([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])
 
 
@@ -21,7 +22,7 @@ def test_without_coding_the_first_workers_get_one_query_each_and_the_rest_zeros(
     assert UNCODED.encode(QUERIES)[:, 0].tolist() == [1, 2, 4, 0, 0]
 
 
-@pytest.mark.parametrize("code", [REPLICATION, UNCODED], ids=["replication", "uncoded"])
+@pytest.mark.parametrize("code", [REPLICATION, UNCODED, DEFAULT], ids=["replication", "uncoded", "default"])
 def test_answered_queries_are_exact(code: RepetitionCode) -> None:
     coded = code.encode(QUERIES)
     assert torch.equal(code.decode(coded, range(code.workers)), QUERIES)
@@ -39,6 +40,12 @@ def test_an_unanswered_query_gets_the_mean_of_the_outputs_that_are_known() -> No
     assert UNCODED.decode(torch.tensor([1.0, 4.0]), [0, 2]).tolist() == pytest.approx([1.0, 2.5, 4.0])
 
 
+def test_the_default_prediction_of_an_unanswered_query_is_zero() -> None:
+    assert DEFAULT.decode(torch.tensor([1.0, 4.0]), [0, 2]).tolist() == [1.0, 0.0, 4.0]
+    assert DEFAULT.decode(torch.tensor([4.0, 700.0]), [2, 4]).tolist() == [0.0, 0.0, 4.0]
+    assert torch.equal(DEFAULT.encoder_matrix, UNCODED.encoder_matrix)
+
+
 def test_what_idle_workers_answer_counts_for_nothing() -> None:
     answers = torch.tensor([1.0, 4.0, 700.0, -900.0])
     assert UNCODED.decode(answers, [0, 2, 3, 4]).tolist() == pytest.approx([1.0, 2.5, 4.0])
@@ -54,7 +61,7 @@ def test_in_a_batch_each_mask_falls_back_on_its_own_answers() -> None:
     assert (matrices @ answers).tolist() == [[6, 2, 4], [4, 6, 2], [0, 0, 0]]
 
 
-@pytest.mark.parametrize("kind", [ReplicationCode, UncodedCode])
+@pytest.mark.parametrize("kind", [ReplicationCode, UncodedCode, DefaultCode])
 def test_fewer_workers_than_queries_are_refused(kind: type[ReplicationCode | UncodedCode]) -> None:
     with pytest.raises(ValueError, match=r"`queries <= workers` must hold .* got 4 queries and 3 workers"):
         kind(queries=4, workers=3)

@@ -97,3 +97,8 @@ def test_it_is_described_as_json() -> None:
         "prob_mse": to_json(worth(1.0).prob_mse),
     }
     assert described["choices"][0]["design"] == "chebyshev, probabilities"
+
+
+def test_the_default_prediction_is_never_what_is_needed() -> None:
+    codes = {"tuned": worth(0.9), "default": worth(0.999, prob_mse=0.0)}
+    assert _answer(_need({60: codes}, 0.99)) == (60, "tuned", "does not hold")

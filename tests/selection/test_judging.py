@@ -11,7 +11,7 @@ from nercc_tune.records import BASELINES, CellHistory, DecodeSpace, StudyHistory
 from nercc_tune.selection import CrossedBootstrap, Judge, difference, gain, judge, search_forwards
 from nercc_tune.spec import StudySpec
 from tests.fakes import tiny_spec
-from tests.selection.fakes import searched
+from tests.selection.fakes import errors, searched
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +83,12 @@ def test_an_entry_is_judged_on_the_heldout_draws(
     for entry in entries.values():
         evaluator = judge_.heldout.evaluators[entry.stragglers]
         tuned = evaluator.metrics(entry.design, entry.lambda_enc, entry.lambda_dec)
-        assert entry.heldout == judge(tuned, _bootstrap())
+        assert errors(entry.heldout) == judge(tuned, _bootstrap())
         assert entry.heldout.mse.mean == pytest.approx(float(tuned.mse.mean()), rel=1e-12)
         assert entry.heldout.mse.mean != entry.tuning.mse
         assert set(entry.baselines) == set(BASELINES)
         for name, heldout in entry.baselines.items():
-            assert heldout == judge(evaluator.baseline_metrics(name), _bootstrap())
+            assert errors(heldout) == judge(evaluator.baseline_metrics(name), _bootstrap())
 
 
 def test_the_paired_difference_is_that_of_the_means(
@@ -158,7 +158,7 @@ def test_berruts_code_in_the_chosen_design_is_a_baseline_of_its_own(tmp_path: Pa
     judge_, history = searched(tiny_spec("search.nodes=['chord-length']", "search.trials=2"), tmp_path)
     for entry in judge_.entries(history, forwards=9).values():
         metrics = judge_.heldout.evaluators[entry.stragglers].baseline_metrics("bacc", entry.design)
-        assert entry.baselines["bacc_same_design"] == judge(metrics, _bootstrap())
+        assert errors(entry.baselines["bacc_same_design"]) == judge(metrics, _bootstrap())
         assert entry.baselines["bacc_same_design"] != entry.baselines["bacc"]
 
 
@@ -179,7 +179,7 @@ def test_the_pair_of_one_count_is_judged_at_all_others(tmp_path: Path) -> None:
     assert found[2].baselines["frozen"] == found[2].heldout
     evaluator = judge_.heldout.evaluators[4]
     metrics = evaluator.metrics(frozen.design, frozen.lambda_enc, frozen.lambda_dec)
-    assert found[4].baselines["frozen"] == judge(metrics, _bootstrap())
+    assert errors(found[4].baselines["frozen"]) == judge(metrics, _bootstrap())
     assert found[4].mse_minus["frozen"].mean == pytest.approx(
         found[4].heldout.mse.mean - float(metrics.mse.mean()), abs=1e-12
     )
@@ -253,7 +253,7 @@ def test_an_entry_says_how_long_is_waited_and_how_likely_it_is(name: str, tmp_pa
         masks = judge_.heldout.evaluators[entry.stragglers].metrics(entry.design, 0.0, 0.0).mse.shape[1]
         evaluator = judge_.heldout.evaluators[entry.stragglers]
         tuned = evaluator.metrics(entry.design, entry.lambda_enc, entry.lambda_dec)
-        assert entry.heldout == judge(tuned, _bootstrap(masks))
+        assert errors(entry.heldout) == judge(tuned, _bootstrap(masks))
 
 
 def test_the_search_took_a_forward_for_each_encoder(judged: tuple[Judge, StudyHistory]) -> None:

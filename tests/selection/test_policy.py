@@ -13,7 +13,7 @@ from nercc_tune.selection import Judge, PolicyChoice, difference, expect, judge
 from nercc_tune.selection.choice import expected_rank
 from nercc_tune.spec import StudySpec
 from tests.fakes import tiny_spec
-from tests.selection.fakes import searched
+from tests.selection.fakes import errors, searched
 
 INDEPENDENT = ("code={ queries = 5, workers = 12 }", "straggling.model=independent", "straggling.probability=0.25")
 
@@ -121,11 +121,11 @@ def test_the_policy_is_judged_on_the_heldout_draws(judged: tuple[Judge, StudyHis
         evaluator = judge_.heldout.evaluators[entry.stragglers]
         found = judge_.judged(entry.stragglers, evaluator.metrics(policy.design, policy.lambda_enc, entry.lambda_dec))
         mine.append(found)
-        assert entry.heldout == judge(found.metrics, found.bootstrap)
+        assert errors(entry.heldout) == judge(found.metrics, found.bootstrap)
         assert entry.df_dec == judge_.tuning.evaluators[entry.stragglers].df_dec(
             policy.design, policy.lambda_enc, entry.lambda_dec
         )
-    assert policy.heldout == expect(mine)
+    assert errors(policy.heldout) == expect(mine)
     weighted = sum(
         judge_.heldout.evaluators[entry.stragglers].cell.weight * entry.heldout.mse.mean for entry in policy.entries
     )
@@ -145,7 +145,7 @@ def test_the_single_pair_is_paired_with_the_policy(judged: tuple[Judge, StudyHis
         judge_.judged(entry.stragglers, evaluators[entry.stragglers].metrics(policy.design, policy.lambda_enc, at))
         for entry, at in zip(policy.entries, _of(policy).values(), strict=True)
     ]
-    assert pair.heldout == expect(its)
+    assert errors(pair.heldout) == expect(its)
     assert policy.minus_single == difference(mine, its, "mse")
     expected = policy.heldout.mse.mean - pair.heldout.mse.mean
     assert policy.minus_single.mean == pytest.approx(expected, abs=1e-12)

@@ -182,7 +182,7 @@ def test_all_codes_of_the_policy_send_the_same_coded_queries() -> None:
     assert torch.equal(first.encoder_matrix, any_number.encoder_matrix)
 
 
-@pytest.mark.parametrize("name", ["bacc", "nercc_ag", "replication", "uncoded"])
+@pytest.mark.parametrize("name", ["bacc", "nercc_ag", "replication", "uncoded", "default"])
 def test_a_baseline_is_served_with_the_reference_design(name: str) -> None:
     table = replace(TABLE, reference=EVERYTHING)
     group = ServedTable(table).baseline(name).on(QUERIES)
@@ -200,7 +200,7 @@ def test_replication_gives_each_query_back() -> None:
 
 def test_an_unknown_baseline_is_an_error() -> None:
     with pytest.raises(
-        TableError, match="`name` must be one of bacc, nercc_ag, replication, uncoded, but got 'frozen'"
+        TableError, match="`name` must be one of bacc, nercc_ag, replication, uncoded, default, but got 'frozen'"
     ):
         ServedTable(TABLE).baseline("frozen")
 

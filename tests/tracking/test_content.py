@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from nercc_tune.records import Goal, Kernel
-from nercc_tune.tracking.content import trial_metrics, trial_params
+from nercc_tune.tracking.content import cell_metrics, trial_metrics, trial_params
 from tests.builders import cell, judged, pruned, score, searched, study, trial
 from tests.tracking.conftest import Store, curve, project
+from tests.variants import availability
 
 
 def test_a_pruned_trial_is_finished_and_says_after_how_many_blocks(store: Store) -> None:
@@ -81,3 +82,19 @@ def test_a_kernel_is_told_in_place_of_a_smoothing_that_there_is_not() -> None:
     assert "lambda_dec" not in told
     assert "log10_lambda_dec" not in trial_metrics(kriged)
     assert (told["decoder"], told["range"], told["nugget"], told["weight"]) == ("calibrated", "0.5", "0.001", "0.8")
+
+
+def test_a_cell_tells_the_accuracies_that_were_measured() -> None:
+    history = judged(searched(40))
+    assert history.entry is not None
+    known, unknown = (availability(degraded, carriers=(0, 50)) for degraded in (0.5, None))
+    heldout = replace(history.entry.heldout, availability=known)
+    baselines = {"bacc": replace(history.entry.baselines["bacc"], availability=unknown)}
+    metrics = cell_metrics(replace(history, entry=replace(history.entry, heldout=heldout, baselines=baselines)), None)
+    assert known.degraded is not None
+    assert metrics["heldout_available_accuracy"] == known.available.mean
+    assert metrics["heldout_degraded_accuracy_high"] == known.degraded.high
+    assert metrics["heldout_overall_accuracy"] == pytest.approx(0.9 * 0.98 + 0.1 * 0.5, rel=1e-12)
+    assert metrics["heldout_bacc_available_accuracy_low"] == unknown.available.low
+    assert "heldout_bacc_degraded_accuracy" not in metrics
+    assert not any("accuracy" in name for name in cell_metrics(history, None) if name.startswith("heldout"))

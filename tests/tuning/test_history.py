@@ -28,7 +28,7 @@ def test_a_history_holds_what_was_found(tmp_path: Path) -> None:
     assert [cell.cell for cell in history.cells] == list(tiny_cells(study.spec))
     assert history.decoder_grid == study.spec.decoder_grid
     assert history.workload == info(tiny_workload())
-    assert set(history.cells[0].baselines) == {"bacc", "nercc_ag", "replication", "uncoded"}
+    assert set(history.cells[0].baselines) == {"bacc", "nercc_ag", "replication", "uncoded", "default"}
     assert [cell.trials for cell in history.cells] == [cell.records() for cell in study.studies.values()]
     assert not history.is_finished
     assert history.policy is None

@@ -26,6 +26,7 @@ _SYMBOLS = {
     "^": "triangle-up",
     "v": "triangle-down",
     "<": "triangle-left",
+    ">": "triangle-right",
     "D": "diamond",
     "X": "x",
     "P": "cross",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nercc_tune.export.redundancy import POLICY, TUNED, Level, Redundancy
-from nercc_tune.records import BASELINES, Interval, Measure
+from nercc_tune.records import BASELINES, DEFAULT_PREDICTION, Interval, Measure
 
 __all__ = ["SHOWN", "SHOWN_MEASURES", "RedundancyPanel", "redundancy_rows"]
 
-SHOWN = (TUNED, POLICY, *BASELINES)
+SHOWN = (TUNED, POLICY, *(name for name in BASELINES if name != DEFAULT_PREDICTION))
 """The codes that are shown where they were judged, in the order of the legend."""
 
 SHOWN_MEASURES: tuple[Measure, ...] = ("prob_mse", "agreement")
