@@ -39,8 +39,8 @@ MIXER_NAMES: dict[TrainedKind, tuple[MixerName, ...]] = {
 """What parity workers are sent, by the kind of code that sends it; names of `nercc_tune.coding.MIXERS`."""
 
 Loss = Literal["mse", "kl", "cross-entropy"]
-LOSSES: dict[TrainedKind, tuple[Loss, ...]] = {"parity": ("mse",), "learned": ("mse", "kl", "cross-entropy")}
-"""Of outputs; between the distributions they stand for; or against the labels."""
+LOSSES: tuple[Loss, ...] = ("mse", "kl", "cross-entropy")
+"""Of outputs; between the distributions that estimates and outputs stand for; or of estimates against the labels."""
 
 Target = Literal["outputs", "labels"]
 TARGETS: tuple[Target, ...] = ("outputs", "labels")
@@ -66,8 +66,9 @@ class Training(Strict):
     Attributes:
         kind: What is trained.
         mixer: What parity workers are sent.
-        loss: Between what is learned and its target.
-        target: Of a parity network; a learned code takes the base model's outputs, or labels for `cross-entropy`.
+        loss: What is minimised. `mse` of a parity network is that of the mix of outputs, as published; the others are
+            those of the estimates that subtraction makes of its answers.
+        target: Of a parity network's `mse`; a learned code takes the base model's outputs.
         initialisation: Of a parity network.
         augmentation: Of the training queries.
         schedule: Of the learning rate.
@@ -79,7 +80,7 @@ class Training(Strict):
         seed: Draws weights, groups and shifts.
 
     Raises:
-        ValueError: If a value is out of its range, or the kind has no such mixer or loss.
+        ValueError: If a value is out of its range, or the kind has no such mixer.
     """
 
     kind: TrainedKind
@@ -97,14 +98,11 @@ class Training(Strict):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, given, known in (
-            ("mixer", self.mixer, MIXER_NAMES[self.kind]),
-            ("loss", self.loss, LOSSES[self.kind]),
-        ):
-            if given not in known:
-                raise ValueError(
-                    f"`{name}` must be one of {', '.join(known)} for a {self.kind} code, but got {given!r}."
-                )
+        known = MIXER_NAMES[self.kind]
+        if self.mixer not in known:
+            raise ValueError(
+                f"`mixer` must be one of {', '.join(known)} for a {self.kind} code, but got {self.mixer!r}."
+            )
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"`learning_rate` must be finite and above 0, but got {self.learning_rate}.")
         if not 0 <= self.weight_decay < math.inf:

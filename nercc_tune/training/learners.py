@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nercc_tune.coding import MIXERS, TrainedCode, build_output_decoder, parity_weights
-from nercc_tune.records import Training
+from nercc_tune.coding import MIXERS, TrainedCode, build_output_decoder, parity_weights, subtraction_matrix
+from nercc_tune.records import Loss, Training
 from nercc_tune.training.task import Task
 
 __all__ = ["Learner", "make_learner"]
@@ -41,8 +42,9 @@ class Learner(Protocol):
 class ParityLearner:
     """Networks that give the mix of the outputs from the mix of the queries.
 
-    The loss is the mean squared error to `Σ_j w_ij f(x_j)`; of the target `labels`, f(x) is the base model's mean
-    output for the label of x.
+    The loss `mse` is the mean squared error to `Σ_j w_ij f(x_j)`; of the target `labels`, f(x) is the base model's mean
+    output for the label of x. The others are those of the estimates that subtraction makes of the queries whose own
+    answer is missing, over every loss of R answers: they spend a network's capacity on what decides the class.
 
     Reference:
         JSAIT 2020, section V: training with outputs of the base model, or with labels.
@@ -60,13 +62,22 @@ class ParityLearner:
 
     def loss(self, inputs: Tensor, outputs: Tensor, labels: Tensor) -> Tensor:
         mixed = self.mixer(inputs)
+        parities = torch.stack([network(mixed[:, at]).float() for at, network in enumerate(self.networks)], 1)
+        if self.training.loss != "mse":
+            estimates = self._subtractions.to(parities) @ torch.cat([outputs, parities], 1)[:, None]
+            return loss_of_lost(self.task, self.training.loss, estimates, outputs, labels)
         targets = outputs if self.training.target == "outputs" else self.task.prototypes[labels]
         weights = parity_weights(self.task.queries, self.task.parities).to(targets)
-        losses = [
-            functional.mse_loss(network(mixed[:, at]).float(), torch.einsum("k,bkc->bc", weights[at], targets))
-            for at, network in enumerate(self.networks)
-        ]
-        return torch.stack(losses).sum()
+        return (parities - torch.einsum("rk,bkc->brc", weights, targets)).square().mean((0, 2)).sum()
+
+    @cached_property
+    def _subtractions(self) -> Tensor:
+        """[U, K, N], what decodes under every loss of R answers, with zeros for those that are lost."""
+        task = self.task
+        matrices = torch.zeros(len(task.losses_of_answers), task.queries, task.workers, dtype=torch.float64)
+        for matrix, arrived in zip(matrices, task.losses_of_answers, strict=True):
+            matrix[:, arrived] = subtraction_matrix(torch.tensor(arrived), queries=task.queries, workers=task.workers)
+        return matrices
 
     def code(self) -> TrainedCode:
         return TrainedCode(
@@ -104,12 +115,10 @@ class LearnedLearner:
         mixed = self.mixer(inputs)
         parities = self.task.base(mixed.flatten(0, 1)).float().unflatten(0, mixed.shape[:2])
         answers = torch.cat([outputs, parities], 1)
-        arrives = self._arrives.to(answers)
+        arrives = self.task.arrives.to(answers)
         estimates = self.decoder((answers[:, None] * arrives[:, :, None]).flatten(0, 1)).float()
         estimates = estimates.unflatten(0, (len(inputs), len(arrives)))
-        lost = (1 - arrives[:, : self.task.queries]).expand(len(inputs), -1, -1)
-        each = self._each(estimates, outputs[:, None], labels[:, None])
-        return (each * lost).sum() / lost.sum()
+        return loss_of_lost(self.task, self.training.loss, estimates, outputs, labels)
 
     def code(self) -> TrainedCode:
         return TrainedCode(queries=self.task.queries, workers=self.task.workers, mixer=self.mixer, decoder=self.decoder)
@@ -122,23 +131,30 @@ class LearnedLearner:
             decoder=_own(self.decoder),
         )
 
-    @property
-    def _arrives(self) -> Tensor:
-        """[U, N], 1 for each worker that arrives, for every loss."""
-        arrives = torch.zeros(len(self.task.losses_of_answers), self.task.workers)
-        for row, workers in zip(arrives, self.task.losses_of_answers, strict=True):
-            row[workers] = 1
-        return arrives
 
-    def _each(self, estimates: Tensor, outputs: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss of each estimate, [B, U, K]."""
-        if self.training.loss == "mse":
-            return (estimates - outputs).square().mean(-1)
-        likely = estimates.log_softmax(-1)
-        if self.training.loss == "kl":
-            wanted = outputs.log_softmax(-1).expand_as(likely)
-            return functional.kl_div(likely, wanted, reduction="none", log_target=True).sum(-1)
-        return -likely.take_along_dim(labels.expand(likely.shape[:-1])[..., None], -1)[..., 0]
+def loss_of_lost(task: Task, loss: Loss, estimates: Tensor, outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean loss of the estimates of queries whose own answer is missing.
+
+    Args:
+        task: Says which are missing, under each of U losses.
+        loss: Which.
+        estimates: [B, U, K, c], logits.
+        outputs: [B, K, c], those of the base model.
+        labels: [B, K].
+    """
+    lost = (1 - task.arrives[:, : task.queries]).to(estimates).expand(len(estimates), -1, -1)
+    return (_loss_of_each(loss, estimates, outputs[:, None], labels[:, None]) * lost).sum() / lost.sum()
+
+
+def _loss_of_each(loss: Loss, estimates: Tensor, outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the loss of each estimate, [B, U, K]."""
+    if loss == "mse":
+        return (estimates - outputs).square().mean(-1)
+    likely = estimates.log_softmax(-1)
+    if loss == "kl":
+        wanted = outputs.log_softmax(-1).expand_as(likely)
+        return functional.kl_div(likely, wanted, reduction="none", log_target=True).sum(-1)
+    return -likely.take_along_dim(labels.expand(likely.shape[:-1])[..., None], -1)[..., 0]
 
 
 def make_learner(

@@ -56,6 +56,14 @@ class Task:
         return list(kept)
 
     @cached_property
+    def arrives(self) -> Tensor:
+        """[U, N], 1 for each worker that arrives, for each of those losses."""
+        arrives = torch.zeros(len(self.losses_of_answers), self.workers)
+        for row, workers in zip(arrives, self.losses_of_answers, strict=True):
+            row[workers] = 1
+        return arrives
+
+    @cached_property
     def prototypes(self) -> Tensor:
         """The base model's mean output for each label, [labels, c], over the queries that are trained on."""
         labels, outputs = self.labels[: self.trained_on], self.outputs[: self.trained_on]

@@ -17,6 +17,8 @@ ALL = [
     PARITY,
     replace(PARITY, initialisation="base"),
     replace(PARITY, target="labels"),
+    replace(PARITY, loss="kl"),
+    replace(PARITY, loss="cross-entropy", mixer="packed"),
     replace(PARITY, mixer="packed", schedule="constant"),
     replace(PARITY, mixer="concatenation", augmentation="shift-flip"),
     LEARNED,
