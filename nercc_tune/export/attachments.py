@@ -18,7 +18,7 @@ _NAME_DIGITS = 12
 _AGAIN = "export the table again, which writes all its files"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Attachments:
     """What the codes of a table need beside it, by digest."""
 
