@@ -2,6 +2,7 @@
 
 The package ships two, each made by `nercc-tune train <recipe>` with seed 0, with the accuracy on the whole test split:
 `lenet5-mnist` 99.44 %, and `repvgg-cifar10` 90.35 %. `repvgg-a2-cifar10` has not been run.
+`nercc-tune train resnet8-cifar10` reaches 88.20 % (seed 0) in 28 minutes on two busy shared cores.
 `nercc-tune train base-mlp-mnist` takes 9 to 18 s on one of two shared cores, 4 to 6 s of them to decode the images, and
 reaches 98.56 %, 98.48 % and 98.44 % (seeds 0, 1 and 2; published are 97.93 %).
 `nercc-tune train lenet5-digits` classifies 99 % of the 800 digits that are served (seeds 0, 1 and 2).
