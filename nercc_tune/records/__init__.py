@@ -62,6 +62,7 @@ from nercc_tune.records.trainings import (
     Target,
     TrainedKind,
     Training,
+    TrainingPrecision,
 )
 from nercc_tune.records.trials import Cell, Option, Score, TrialRecord
 
@@ -120,6 +121,7 @@ __all__ = [
     "Target",
     "TrainedKind",
     "Training",
+    "TrainingPrecision",
     "TrialRecord",
     "TunedEntry",
     "WorkloadInfo",

@@ -25,6 +25,7 @@ __all__ = [
     "Target",
     "TrainedKind",
     "Training",
+    "TrainingPrecision",
 ]
 
 TrainedKind = Literal["parity", "learned"]
@@ -54,6 +55,9 @@ Augmentation = Literal["none", "shift", "shift-flip"]
 AUGMENTATIONS: tuple[Augmentation, ...] = ("none", "shift", "shift-flip")
 """Training queries are shifted by some pixels, each group anew, and mirrored."""
 
+TrainingPrecision = Literal["fp32", "bf16"]
+"""Networks compute in float32 throughout, or their products in bfloat16."""
+
 Schedule = Literal["cosine", "constant"]
 SCHEDULES: tuple[Schedule, ...] = ("cosine", "constant")
 """The learning rate falls to 0 along half a cosine, or stays, as it was published."""
@@ -78,6 +82,7 @@ class Training(Strict):
         epochs: Passes over the training queries, at most.
         patience: Epochs without a better validation accuracy after which it ends; 0 for none.
         seed: Draws weights, groups and shifts.
+        precision: In which networks compute; their weights are float32.
 
     Raises:
         ValueError: If a value is out of its range, or the kind has no such mixer.
@@ -96,6 +101,7 @@ class Training(Strict):
     epochs: int
     patience: int = 0
     seed: int = 0
+    precision: TrainingPrecision = "fp32"
 
     def __post_init__(self) -> None:
         known = MIXER_NAMES[self.kind]

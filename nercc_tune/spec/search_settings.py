@@ -17,6 +17,8 @@ class LambdaRange(LogRange):
 class SearchSettings(Section):
     """How Optuna searches: `trials` counts the proposals of the whole study, each evaluated for every straggler count.
 
+    Of a trained code it counts all trainings, of any other one what comes after the proposals that are given.
+
     `objective` is what is optimised: `mse` in the decode space, `prob_mse`, `agreement`, `rel_acc`, or `pareto` for
     `prob_mse` and RelAcc both; `min_rel_acc` and `min_agreement` are floors that the choice must keep.
     `orderings`, `nodes`, `assignments` and `decode_spaces` list what is searched beside λ; by default that of `[code]`.

@@ -119,10 +119,10 @@ class StudySpec(Section):
 
     @property
     def encodings(self) -> tuple[Encoding, ...]:
-        """The orderings and node sets that are searched, at λ_enc = 0; of a trained code its first training."""
+        """The orderings and node sets that are searched, at λ_enc = 0; of a trained code its first trainings."""
         kind = self.code.trained_kind
         if kind is not None:
-            return (Encoding(nodes="systematic", training=self.training.first(kind)),)
+            return tuple(Encoding(nodes="systematic", training=first) for first in self.training.first(kind))
         orderings = self.search.orderings or (self.code.ordering,)
         return tuple(Encoding(ordering=ordering, nodes=nodes) for ordering in orderings for nodes in self._node_kinds)
 

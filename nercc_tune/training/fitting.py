@@ -52,6 +52,9 @@ class Fitting:
     _shown: float = field(default=-math.inf)
 
     def __post_init__(self) -> None:
+        if self._is_mixed:  # the layout that bfloat16 is fast in
+            for network in self.learner.trained.values():
+                network.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.Adam(
             [value for network in self.learner.trained.values() for value in network.parameters()],
             lr=self.training.learning_rate,
@@ -138,7 +141,11 @@ class Fitting:
         return loss.detach()
 
     def _precision(self) -> torch.autocast:
-        return torch.autocast(self.task.device.type, torch.bfloat16, enabled=self.task.is_mixed)
+        return torch.autocast(self.task.device.type, torch.bfloat16, enabled=self._is_mixed)
+
+    @property
+    def _is_mixed(self) -> bool:
+        return self.training.precision == "bf16"
 
     def _set_rate(self, share: float) -> None:
         """Set the learning rate after a share of all steps."""

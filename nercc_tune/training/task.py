@@ -25,7 +25,6 @@ class Task:
         labels: [n] int64.
         validation: How many of the queries validate, a multiple of K.
         device: Where it trains.
-        is_mixed: Whether networks compute in bfloat16, from weights in float32.
     """
 
     queries: int
@@ -36,7 +35,6 @@ class Task:
     labels: Tensor
     validation: int
     device: torch.device
-    is_mixed: bool = False
 
     @property
     def parities(self) -> int:

@@ -192,7 +192,6 @@ class CodeTrainer(TrainedCodes):
             labels=found.labels[order],
             validation=validation,
             device=self.device,
-            is_mixed=self.spec.workload.precision == "bf16",
         )
 
     def _outputs(self, base: nn.Module, inputs: torch.Tensor, order: torch.Tensor) -> torch.Tensor:

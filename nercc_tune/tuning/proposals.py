@@ -56,9 +56,10 @@ class Sampled:
 class Proposals:
     """The proposals of a study, by number.
 
-    Of a trained code proposal 0 is the published training. Of any other one, proposal 0 is (0, 0), and under strategy
-    `profile` the next ones are λ_enc = 0 in each layout with the best reading and λ_dec of each cell; the first of
-    them shares the forward pass of proposal 0. The samplers of the cells make the others in turn.
+    Of a trained code the first proposals are trainings at the published rates, one for each mixer. Of any other one,
+    proposal 0 is (0, 0), and under strategy `profile` the next ones are λ_enc = 0 in each layout with the best reading
+    and λ_dec of each cell; the first of them shares the forward pass of proposal 0. The samplers of the cells make the
+    others in turn.
 
     Attributes:
         studies: By straggler count, ascending.
@@ -83,11 +84,12 @@ class Proposals:
 
     def by_design(self, number: int) -> Proposal:
         """Return one of the given proposals."""
-        is_origin = number == 0 and self.spec.code.trained_kind is None
+        is_trained = self.spec.code.trained_kind is not None
+        is_origin = number == 0 and not is_trained
         return Proposal(
             number=number,
             proposed_for=next(iter(self.studies)),
-            encoding=self.spec.encodings[max(number - 1, 0)],
+            encoding=self.spec.encodings[number if is_trained else max(number - 1, 0)],
             readings=((*self.spec.readings[0][:2], "spline"),) if is_origin else self.spec.readings,
             lambda_dec=0.0 if is_origin else None,
         )
@@ -164,7 +166,7 @@ def budget_of(spec: StudySpec) -> int:
 
 def _given(spec: StudySpec) -> int:
     if spec.code.trained_kind is not None:
-        return 1
+        return len(spec.encodings)
     return 1 + (len(spec.encodings) if _is_profiled(spec) else 0)
 
 

@@ -118,7 +118,12 @@ def sampler_for(spec: StudySpec, turn: int) -> GivenSampler:
 
 
 def turns_at_most(spec: StudySpec) -> int:
-    """Return how many turns there are: for `grid`, the largest regular grid within `trials`."""
+    """Return how many turns there are: for `grid`, the largest regular grid within `trials`.
+
+    Of a trained code `trials` counts the trainings that are given, too: each costs as much as another.
+    """
+    if spec.code.trained_kind is not None:
+        return max(0, spec.search.trials - len(spec.encodings))
     return _grid_turns(spec) if spec.search.sampler == "grid" else spec.search.trials
 
 

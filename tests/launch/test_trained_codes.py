@@ -142,10 +142,10 @@ def test_each_trial_is_a_training_with_its_curve(home: Home) -> None:
     with closing_storage(open_existing(home.storage_url)) as storage:
         history = read_history(storage, "tiny")
     for cell in history.cells:
-        assert len(cell.trials) == 4
+        assert len(cell.trials) == 3
         assert all(len(trial.epochs) == (trial.pruned_after or 3) for trial in cell.trials)
         trainings = {trial.design.training for trial in cell.trials}
-        assert len(trainings) == 4
+        assert len(trainings) == 3
         assert all(isinstance(training, Training) for training in trainings)
     first = history.cells[0].trials[0].design.training
     assert first is not None

@@ -21,6 +21,7 @@ ALL = [
     replace(PARITY, loss="cross-entropy", mixer="packed"),
     replace(PARITY, mixer="packed", schedule="constant"),
     replace(PARITY, mixer="concatenation", augmentation="shift-flip"),
+    replace(PARITY, precision="bf16"),
     LEARNED,
     replace(LEARNED, loss="kl"),
     replace(LEARNED, loss="cross-entropy", mixer="conv", augmentation="shift"),
