@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nercc_tune.records import Training
+from nercc_tune.records import Loss, Training
 from nercc_tune.training.learners import Learner
 from nercc_tune.training.task import Task
 from tests.training.tasks import LEARNED, PARITY, fitting, task
@@ -42,7 +42,7 @@ def _by_hand(of: Task, learner: Learner, training: Training) -> Tensor:
 
 @pytest.mark.parametrize("sizes", [(2, 3), (3, 4), (3, 5)])
 @pytest.mark.parametrize("loss", ["mse", "kl", "cross-entropy"])
-def test_a_learned_code_minimises_the_loss_of_what_is_lost(sizes: tuple[int, int], loss: str) -> None:
+def test_a_learned_code_minimises_the_loss_of_what_is_lost(sizes: tuple[int, int], loss: Loss) -> None:
     of = task(queries=sizes[0], workers=sizes[1])
     training = replace(LEARNED, loss=loss)
     learner = fitting(training, of).learner
@@ -51,7 +51,7 @@ def test_a_learned_code_minimises_the_loss_of_what_is_lost(sizes: tuple[int, int
 
 @pytest.mark.parametrize("sizes", [(2, 3), (3, 4), (3, 5)])
 @pytest.mark.parametrize("loss", ["kl", "cross-entropy"])
-def test_a_parity_network_minimises_the_loss_of_the_estimates(sizes: tuple[int, int], loss: str) -> None:
+def test_a_parity_network_minimises_the_loss_of_the_estimates(sizes: tuple[int, int], loss: Loss) -> None:
     of = task(queries=sizes[0], workers=sizes[1])
     training = replace(PARITY, loss=loss)
     learner = fitting(training, of).learner
