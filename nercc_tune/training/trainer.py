@@ -108,6 +108,7 @@ class CodeTrainer(TrainedCodes):
                 self._known[training] = file, file.code(lambda _name, _outputs: self._served_copy())
             except ValueError:  # damaged: it counts as absent, and is trained and written again
                 return None
+            self.files.remove(self._name(training, is_begun=True))  # of a process that was killed before it did so
         return self._known[training][0]
 
     def _train(self, training: Training, report: Reports) -> TrainingOutcome:
@@ -146,7 +147,6 @@ class CodeTrainer(TrainedCodes):
             epochs=tuple(fitting.epochs),
         )
         self.files.write(self._name(training), pack_networks(NetworksFile.of(fitting.finished(), origin)))
-        self.files.remove(self._name(training, is_begun=True))
         self._kept(training)
 
     def _name(self, training: Training, *, is_begun: bool = False) -> str:
