@@ -149,7 +149,10 @@ _BAD_OVERRIDES = {
         "code.decode_space=raw",
         r"`code\.decode_space`: it must be 'probabilities', 'logits' or 'logits-softmax'",
     ),
-    "an unknown code": ("code.kind=magic", r"`code\.kind`: it must be 'nercc', but got 'magic'\."),
+    "an unknown code": (
+        "code.kind=magic",
+        r"`code\.kind`: it must be 'nercc', 'parity' or 'learned', but got 'magic'\.",
+    ),
     "an unknown precision": ("workload.precision=fp8", r"`workload\.precision`: it must be 'fp32', 'tf32' or 'bf16'"),
     "two sources of weights": (
         "workload={model='a', data='b', pretrained=true, random_weights=true}",
