@@ -15,7 +15,7 @@ from nercc_tune.text.one_line import one_line
 __all__ = ["Attachments", "attached_files", "networks_path", "read_attachments"]
 
 _NAME_DIGITS = 12
-_AGAIN = "export the table again, which writes all its files"
+_AGAIN = "export the table again, which writes all its files, or launch its study again if this is its home"
 
 
 @dataclass(frozen=True, kw_only=True)

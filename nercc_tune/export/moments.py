@@ -17,7 +17,7 @@ from nercc_tune.text.one_line import one_line
 
 __all__ = ["moments_path", "pack_moments", "read_moments"]
 
-_AGAIN = "export the table again, which writes both files"
+_AGAIN = "export the table again, which writes both files, or launch its study again if this is its home"
 
 
 def moments_path(table: str | Path) -> Path:

@@ -67,11 +67,14 @@ class Inference:
     trained: TrainedCodes | None = None
 
     def check_queries(self) -> tuple[str, ...]:
-        """Look once at every query that a part of the study takes, and return what a reader should know of them.
+        """Look once at every query that a study takes, and return what a reader should know of those of its parts.
 
         Raises:
-            WorkloadError: If one cannot be loaded, which would else be found when its part is drawn.
+            WorkloadError: If one cannot be loaded, which would else be found when its part is drawn, or there are too
+                few to train with.
         """
+        if self.trained is not None:
+            self.trained.check_queries()
         with self.timings.measure("data"):
             return self.workload.data.check(self.split.indices)
 

@@ -26,6 +26,13 @@ class TrainingOutcome:
 class TrainedCodes(Protocol):
     """Trains each code once, and finds again what was trained."""
 
+    def check_queries(self) -> None:
+        """Load the training queries, and refuse too few, before anything is trained.
+
+        Raises:
+            WorkloadError: If they cannot be used.
+        """
+
     def of(self, training: Training) -> TrainedCode:
         """Return the code that a training gives, which is trained if it was not yet.
 

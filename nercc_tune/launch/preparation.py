@@ -23,7 +23,7 @@ from nercc_tune.inference import (
 )
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
-from nercc_tune.training import CodeTrainer
+from nercc_tune.training import CodeTrainer, check_mixers
 from nercc_tune.workloads import Workload, load_training_queries, load_workload
 
 
@@ -58,6 +58,7 @@ class Preparation:
         """
         self.home.check_writable()
         check_designs(self.spec)
+        check_mixers(self.spec)
         for note in self._masks.notices:
             self._tell(note)
         resolve_device(self.spec.workload.device)

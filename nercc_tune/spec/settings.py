@@ -102,8 +102,8 @@ class CodeSettings(Section):
             )
         if not worst <= parities:
             raise ValueError(
-                f"`stragglers <= workers - queries` must hold for kind = {self.kind!r}, whose {parities} parity "
-                f"workers stand in for as many others at most, but got {worst} stragglers."
+                f"`stragglers <= workers - queries` must hold for kind = {self.kind!r}, which needs as many answers as "
+                f"there are queries, but got {worst} stragglers of {self.workers} workers for {self.queries} queries."
             )
 
     @property

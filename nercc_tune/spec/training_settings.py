@@ -35,6 +35,7 @@ CHOICES = {
 """The lists of choices, and what each is called in a `Training`, beside `mixers`."""
 
 _PUBLISHED_RATE, _PUBLISHED_DECAY = 1e-3, 1e-5
+_OF_PARITIES = ("targets", "initialisations")
 _OF_NODES = ("strategy", "orderings", "nodes", "copies", "assignments", "decode_spaces", "decoders")
 
 
@@ -131,6 +132,9 @@ def check_training(
             f"kind = {kind!r} needs a model that gives logits, of which sums are formed, but got "
             f"`workload.outputs` of {workload.outputs!r}."
         )
+    for name in _OF_PARITIES if kind == "learned" else ():
+        if getattr(training, name) != TrainingSettings.model_fields[name].default:
+            raise ValueError(f"`training.{name}` must be left out for kind = {kind!r}, which has no parity networks.")
     wrong = [mixer for mixer in training.mixers if mixer not in MIXER_NAMES[kind]]
     if wrong:
         known = ", ".join(MIXER_NAMES[kind])
@@ -138,14 +142,14 @@ def check_training(
 
 
 def _check_search(kind: TrainedKind, search: SearchSettings) -> None:
-    for name in _OF_NODES:
-        if getattr(search, name) != SearchSettings.model_fields[name].default:
-            raise ValueError(f"`search.{name}` must be left out for kind = {kind!r}, which has no nodes.")
+    if search.objective == "pareto":
+        raise ValueError(f'objective must be a single metric for kind = {kind!r}, but got "pareto".')
     if search.sampler in ("cmaes", "grid"):
         raise ValueError(f'sampler must be "tpe", "gp" or "random" for kind = {kind!r}, but got {search.sampler!r}.')
     if search.pruner == "wilcoxon":
         raise ValueError(
             f'pruner must be "none", "median" or "halving" for kind = {kind!r}, but got {search.pruner!r}.'
         )
-    if search.objective == "pareto":
-        raise ValueError(f'objective must be a single metric for kind = {kind!r}, but got "pareto".')
+    for name in _OF_NODES:
+        if getattr(search, name) != SearchSettings.model_fields[name].default:
+            raise ValueError(f"`search.{name}` must be left out for kind = {kind!r}, which has no nodes.")

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from typing_extensions import override
 
-from nercc_tune.coding import MIXERS, TrainedCode
+from nercc_tune.coding import TrainedCode
 from nercc_tune.coding.networks_file import NetworksFile, Origin, pack_networks, read_networks
 from nercc_tune.errors import SpecError, WorkloadError
 from nercc_tune.inference import Files, OutputStore, Reports, TrainedCodes, TrainingOutcome, tensor_key
@@ -21,6 +21,7 @@ from nercc_tune.records import Training, to_json
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
 from nercc_tune.training.checkpoint import pack_checkpoint, restore_checkpoint
+from nercc_tune.training.checks import check_mixers
 from nercc_tune.training.fitting import Fitting, StepProgress
 from nercc_tune.training.learners import make_learner
 from nercc_tune.training.task import Task
@@ -56,24 +57,21 @@ class CodeTrainer(TrainedCodes):
     _known: dict[Training, tuple[NetworksFile, TrainedCode]] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Refuse mixers that cannot be had for so many queries of this shape, before anything is trained.
+        """Refuse what cannot be trained of this workload, before training queries are loaded.
 
         Raises:
-            SpecError: If one that the study lists cannot.
+            SpecError: If a mixer that the study lists cannot mix queries of this shape, or a program is to be trained.
         """
-        code, kind = self.spec.code, self.spec.code.trained_kind
-        for mixer in self.spec.training.mixers_of(kind) if kind is not None else ():
-            try:
-                MIXERS[mixer].build(
-                    queries=code.queries, parities=code.workers - code.queries, shape=self.workload.query_shape
-                )
-            except ValueError as error:
-                raise SpecError(f"in `training.mixers`, {mixer!r}: {error}") from error
-        if kind == "parity" and self.workload.weights_source == "exported program":
+        check_mixers(self.spec, self.workload.query_shape)
+        if self.spec.code.trained_kind == "parity" and self.workload.weights_source == "exported program":
             raise SpecError(
                 "kind = 'parity' trains networks of the model's architecture, but an exported program has none to give "
                 "other weights to; name the model itself, or use kind = 'learned'."
             )
+
+    @override
+    def check_queries(self) -> None:
+        self._count_queries()
 
     @override
     def of(self, training: Training) -> TrainedCode:
@@ -108,6 +106,7 @@ class CodeTrainer(TrainedCodes):
                 self._known[training] = file, file.code(lambda _name, _outputs: self._served_copy())
             except ValueError:  # damaged: it counts as absent, and is trained and written again
                 return None
+            self.files.remove(self._name(training, is_begun=True))  # of a process that was killed before it did so
         return self._known[training][0]
 
     def _train(self, training: Training, report: Reports) -> TrainingOutcome:
@@ -146,7 +145,6 @@ class CodeTrainer(TrainedCodes):
             epochs=tuple(fitting.epochs),
         )
         self.files.write(self._name(training), pack_networks(NetworksFile.of(fitting.finished(), origin)))
-        self.files.remove(self._name(training, is_begun=True))
         self._kept(training)
 
     def _name(self, training: Training, *, is_begun: bool = False) -> str:
@@ -173,13 +171,7 @@ class CodeTrainer(TrainedCodes):
     @cached_property
     def _task(self) -> Task:
         code, settings, found = self.spec.code, self.spec.training, self._queries
-        count = min(len(found.labels), settings.queries or len(found.labels))
-        validation = -(-settings.validation // code.queries) * code.queries
-        if not count - validation >= code.queries:
-            raise WorkloadError(
-                f"`training.validation` of {settings.validation} leaves no group of {code.queries} to train on of "
-                f"{count} training queries; lower it."
-            )
+        count, validation = self._count_queries()
         order = torch.randperm(len(found.labels), generator=torch.Generator().manual_seed(settings.seed))[:count]
         base = copy.deepcopy(self.workload.model).to(self.device)
         inputs = found.queries[order].to(self.device)
@@ -193,6 +185,18 @@ class CodeTrainer(TrainedCodes):
             validation=validation,
             device=self.device,
         )
+
+    def _count_queries(self) -> tuple[int, int]:
+        """Return how many training queries there are, and how many of them validate, in whole groups."""
+        code, settings, there_are = self.spec.code, self.spec.training, len(self._queries.labels)
+        count = min(there_are, settings.queries or there_are)
+        validation = -(-settings.validation // code.queries) * code.queries
+        if not count - validation >= code.queries:
+            raise WorkloadError(
+                f"`training.validation` of {settings.validation} leaves no group of {code.queries} to train on of "
+                f"{count} training queries; lower it, or give more training queries."
+            )
+        return count, validation
 
     def _outputs(self, base: nn.Module, inputs: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
         """Return the base model's outputs on the training queries, which are kept."""

@@ -1,20 +1,24 @@
-"""The table of all linear codes: each of its rows goes through every test of `test_linear_code.py`."""
+"""The tables of codes: of linear ones for every test of `test_linear_code.py`, of all kinds for `test_code.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nercc_tune.coding import (
+    MIXERS,
     BerrutCode,
     LinearCode,
     NerccCode,
     NodeSet,
     PlacedCode,
     ReplicationCode,
+    TrainedCode,
     UncodedCode,
+    build_output_decoder,
     node_set,
     worker_positions,
 )
@@ -82,3 +86,51 @@ def arrivals(workers: int) -> list[Tensor]:
         torch.tensor([0, workers - 1]),
         torch.tensor([1]),
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A code for the tests of `test_code.py`, of groups of images of the shape `SHAPE` and `OUTPUTS` outputs.
+
+    Attributes:
+        plain: Which query each of the first workers is sent as it is, and whose answer is then the estimate.
+    """
+
+    code: LinearCode | TrainedCode
+    plain: tuple[int, ...] = ()
+
+
+SHAPE = (1, 4, 4)
+OUTPUTS = 3
+
+
+def kinds() -> dict[str, Kind]:
+    """Return codes of all kinds, linear ones and those that are trained, each of few sizes."""
+    chebyshev = node_set("chebyshev", queries=4, workers=9)
+    systematic = node_set("systematic", queries=4, workers=9)
+    table = {
+        "nercc": Kind(code=NerccCode(chebyshev, lambda_enc=1e-6, lambda_dec=1e-4)),
+        "placed berrut": Kind(code=_placed(BerrutCode(systematic))),
+        "replication": Kind(code=ReplicationCode(queries=3, workers=6), plain=(0, 1, 2)),
+        "uncoded": Kind(code=UncodedCode(queries=3, workers=6), plain=(0, 1, 2)),
+    }
+    for mixer, queries, workers in (("addition", 2, 3), ("addition", 4, 7), ("concatenation", 3, 4), ("packed", 4, 5)):
+        code = _trained(mixer, queries=queries, workers=workers)
+        table[f"parity {mixer} {queries}/{workers}"] = Kind(code=code, plain=tuple(range(queries)))
+    for mixer, queries, workers in (("mlp", 2, 3), ("mlp", 3, 5), ("conv", 2, 4)):
+        code = _trained(mixer, queries=queries, workers=workers)
+        table[f"learned {mixer} {queries}/{workers}"] = Kind(code=code, plain=tuple(range(queries)))
+    return table
+
+
+def _trained(mixer: str, *, queries: int, workers: int) -> TrainedCode:
+    """Return a code with networks as they are before they are trained."""
+    sizes, kind = {"queries": queries, "parities": workers - queries}, MIXERS[mixer]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        mix = kind.build(**sizes, shape=SHAPE).eval()
+        if kind.is_trained:
+            decoder = build_output_decoder(**sizes, outputs=OUTPUTS).eval()
+            return TrainedCode(queries=queries, workers=workers, mixer=mix, decoder=decoder)
+        networks = [nn.Sequential(nn.Flatten(), nn.Linear(16, OUTPUTS)).eval() for _ in range(workers - queries)]
+    return TrainedCode(queries=queries, workers=workers, mixer=mix, parity_networks=networks)

@@ -62,6 +62,8 @@ class Operation:
         products: How many products of matrices it makes, each of some tenths of a millisecond.
         storage: URL of Optuna's storage; by default SQLite in the home.
         tracking: URL of MLflow's store; likewise.
+        queries: How many there are to serve, and to train with.
+        overrides: What of the study file is otherwise, such as `code.queries=2`.
     """
 
     folder: Path
@@ -73,13 +75,15 @@ class Operation:
     stragglers: tuple[int, ...] = (2, 3)
     heartbeat_s: int = 1
     grace_s: int = 10
+    queries: int = 64
+    overrides: tuple[str, ...] = ()
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         generator = np.random.default_rng(0)
-        images = generator.integers(0, 256, size=(64, 4, 4), dtype=np.uint8)
-        np.savez(self.folder / "queries.npz", images=images, labels=generator.integers(0, 4, size=64))
+        images = generator.integers(0, 256, size=(self.queries, 4, 4), dtype=np.uint8)
+        np.savez(self.folder / "queries.npz", images=images, labels=generator.integers(0, 4, size=self.queries))
         self.file.write_text(
             _STUDY.format(
                 queries=self.folder / "queries.npz",
@@ -100,9 +104,14 @@ class Operation:
         return Home(self.folder / "home")
 
     @property
+    def epochs(self) -> Path:
+        """A file with a line for each epoch that a network began, the process that trained it."""
+        return self.folder / "epochs"
+
+    @property
     def budget(self) -> int:
-        """Proposals in all: (0, 0), λ_enc = 0, and those of the sampler."""
-        return self.trials + 2
+        """Proposals in all: those of the sampler, after (0, 0) and λ_enc = 0, or the published training."""
+        return self.trials + (1 if "code.kind=parity" in self.overrides else 2)
 
     @property
     def done(self) -> int:
@@ -114,7 +123,8 @@ class Operation:
 
     def launch(self, *options: str, workers: int = 1) -> subprocess.Popen[str]:
         """Start `nercc-tune launch`, and return at once."""
-        return self.start("launch", str(self.file), "--allow-code", "--workers", str(workers), *options)
+        changed = [part for override in self.overrides for part in ("--set", override)]
+        return self.start("launch", str(self.file), "--allow-code", "--workers", str(workers), *changed, *options)
 
     def join(self, *options: str) -> subprocess.Popen[str]:
         """Start `nercc-tune worker`, and return at once."""
@@ -127,6 +137,7 @@ class Operation:
             "OMP_NUM_THREADS": "1",
             "NERCC_TEST_SECONDS": str(self.seconds),
             "NERCC_TEST_PRODUCTS": str(self.products),
+            "NERCC_TEST_EPOCHS": str(self.epochs),
             "NERCC_TUNE_HOME": str(self.home.root),
             "COLUMNS": "200",
         }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from nercc_tune.training import trainer
 
 CLASSES = 4
 
@@ -15,11 +18,18 @@ class Lazy(nn.Module):
     """Maps pixels to logits after some sleep and some work.
 
     `NERCC_TEST_SECONDS` says how long it sleeps, `NERCC_TEST_PRODUCTS` how many products of matrices it makes first.
+    Each epoch in which it is trained adds a line to the file `NERCC_TEST_EPOCHS`.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, CLASSES))
+
+    def train(self, mode: bool = True) -> Lazy:
+        if mode:
+            with Path(os.environ["NERCC_TEST_EPOCHS"]).open("a") as file:
+                file.write(f"{os.getpid()}\n")
+        return super().train(mode)
 
     def forward(self, queries: Tensor) -> Tensor:
         time.sleep(float(os.environ.get("NERCC_TEST_SECONDS", "0")))
@@ -31,6 +41,8 @@ class Lazy(nn.Module):
 
 
 def build() -> nn.Module:
+    """Make the model, in a process of the study, which then leaves a checkpoint after every epoch of a training."""
+    trainer._CHECKPOINT_EVERY_S = 0.0
     generator = torch.Generator().manual_seed(0)
     model = Lazy().eval()
     for weights in model.parameters():

@@ -27,6 +27,7 @@ from nercc_tune.spec import StudySpec
 from nercc_tune.tracking.deployment.promotion import promote
 from nercc_tune.workloads import TrainingQueries
 from tests.fakes import AXES, loader, tiny_model, tiny_spec, tiny_workload
+from tests.program import assert_one_line, run_program
 
 PARITY = (
     "code.kind=parity",
@@ -222,6 +223,25 @@ def test_networks_that_are_not_the_tables_are_refused(spoil: object, message: st
         spoil(networks_path(tmp_path / "table.json", digest))  # type: ignore[operator]
     with pytest.raises(TableError, match=message):
         load_table(tmp_path / "table.json")
+
+
+@pytest.mark.parametrize("command", [["export", "tiny", "-o", "deployed.json"], ["promote", "tiny", "--force"]])
+def test_commands_without_the_networks_say_how_to_get_them(
+    command: list[str], home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(home.root, tmp_path / "copy")
+    copied = Home(tmp_path / "copy")
+    for digest in _table(home).networks:
+        networks_path(copied.table("tiny"), digest).unlink()
+    before = copied.root / "mlflow.db"
+    known = before.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    assert run_program(monkeypatch, *command, "--home", str(copied.root)) == 2
+    shown = capsys.readouterr().err
+    assert_one_line(shown, "the table's networks must lie in `")
+    assert shown.endswith("or launch its study again if this is its home.\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+    assert before.read_bytes() == known
 
 
 @pytest.mark.usefixtures("served_here")

@@ -131,6 +131,25 @@ def test_an_interrupted_training_is_taken_up(tmp_path: Path, monkeypatch: pytest
     assert resumed.of(PARITY).digest == undisturbed.of(PARITY).digest
 
 
+def test_a_checkpoint_that_outlived_its_training_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does whose process ends between the last two steps."""
+    monkeypatch.setattr("nercc_tune.training.trainer._CHECKPOINT_EVERY_S", 0.0)
+    first = _trainer(tmp_path)
+
+    def end(_files: object, _name: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(first.files), "remove", end)
+        with pytest.raises(KeyboardInterrupt):
+            first.train(PARITY, _go_on)
+    assert list(tmp_path.rglob("*.checkpoint"))
+    again = _trainer(tmp_path)
+    again.train(PARITY, _go_on)
+    assert "training" not in again.timings.seconds
+    assert not list(tmp_path.rglob("*.checkpoint"))
+
+
 def test_a_damaged_file_counts_as_absent(tmp_path: Path) -> None:
     digest = _trainer(tmp_path).of(PARITY).digest
     (kept,) = tmp_path.rglob("*.networks")
@@ -177,7 +196,7 @@ def test_nothing_is_loaded_before_something_is_trained(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"in `training.mixers`, 'concatenation': `queries` must be 2, 3 or 4"):
+    with pytest.raises(SpecError, match="for 5 queries and 6 workers: `queries` must be 2, 3 or 4 for the mixer"):
         _trainer(tmp_path, "code.queries=5", "code.workers=6", "training.mixers=['concatenation']").check()
     program = replace(_workload(), weights_source="exported program")
     with pytest.raises(SpecError, match="an exported program has none to give"):
