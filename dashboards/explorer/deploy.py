@@ -7,8 +7,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from nercc_tune.errors import NerccTuneError
+from nercc_tune.export.attachments import read_attachments
 from nercc_tune.export.table import TunedTable
-from nercc_tune.serving import serve
 from nercc_tune.terminal import show_parameter, warnings_of
 from nercc_tune.tracking.deployment.promotion import (
     Deployed,
@@ -153,7 +153,7 @@ def _confirm_promotion(source: Source, table: TunedTable, code: DeployedCode, na
                 stragglers=stragglers,
                 name=name,
                 force=is_forced,
-                moments=serve(table, beside=source.place.home.table(table.study)).moments,
+                attachments=read_attachments(table, beside=source.place.home.table(table.study)),
             ),
             "registering the table",
         )

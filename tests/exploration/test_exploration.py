@@ -15,6 +15,7 @@ from nercc_tune.records import MEASURES, CellHistory, StudyHistory
 from nercc_tune.serving import load_table
 from nercc_tune.tuning import closing_storage, open_existing, read_history
 from tests.fakes import finished_home, loader, tiny_model, tiny_workload
+from tests.served import nodal
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +135,7 @@ def test_a_live_group_is_what_a_serving_system_decodes(
     model = tiny_model()
     codes = codes_to_send(history, 4)
     assert list(codes) == ["tuned", "policy", "nercc_ag", "bacc"]
-    served = {"tuned": table.code(stragglers=4), "policy": table.policy()}
+    served = {"tuned": nodal(table.code(stragglers=4)), "policy": nodal(table.policy())}
     for name, code in served.items():
         group = exploration.group("heldout", 1, codes[name])
         on_group = code.on(group.queries)

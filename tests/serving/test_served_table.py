@@ -19,6 +19,7 @@ from nercc_tune.export.table import TunedTable
 from nercc_tune.records import Design
 from nercc_tune.serving import ServedTable
 from tests.builders import tuned_table
+from tests.served import nodal
 
 COUNTS = (20, 40, 80)
 TABLE = tuned_table(stragglers=COUNTS)
@@ -55,7 +56,7 @@ def test_a_file_is_served_as_it_was_saved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stragglers", COUNTS)
 def test_a_cells_code_has_the_entrys_sizes_design_and_pair(stragglers: int) -> None:
-    code, entry = ServedTable(TABLE).code(stragglers=stragglers), TABLE.entry(stragglers)
+    code, entry = nodal(ServedTable(TABLE).code(stragglers=stragglers)), TABLE.entry(stragglers)
     assert (code.queries, code.workers) == (entry.queries, entry.workers) == (50, 200)
     assert (code.lambda_enc, code.parameter) == (entry.lambda_enc, entry.lambda_dec)
     assert code.design == entry.design
@@ -66,7 +67,7 @@ def test_a_cells_code_has_the_entrys_sizes_design_and_pair(stragglers: int) -> N
 
 
 def test_the_design_is_the_tables_own() -> None:
-    code = _with_entries(design=Design(nodes="uniform")).code(stragglers=20)
+    code = nodal(_with_entries(design=Design(nodes="uniform")).code(stragglers=20))
     nodes = node_set("uniform", queries=50, workers=200)
     expected = NerccCode(nodes, lambda_enc=TABLE.entries[0].lambda_enc, lambda_dec=TABLE.entries[0].lambda_dec)
     assert torch.equal(code.encoder_matrix, expected.encoder_matrix)
@@ -104,7 +105,7 @@ def test_any_order_of_the_same_group_is_estimated_alike() -> None:
 
 
 def test_the_callers_features_decide_the_order() -> None:
-    code = _with_entries(design=EVERYTHING).code(stragglers=40)
+    code = nodal(_with_entries(design=EVERYTHING).code(stragglers=40))
     hidden = torch.arange(50.0).flip(0)[:, None]
     group = code.on(QUERIES, features=lambda _: hidden)
     expected = _by_hand(EVERYTHING, TABLE.entry(40).lambda_enc, 0.0).on(QUERIES, features=lambda _: hidden)
@@ -140,7 +141,7 @@ _NEXT_LARGER = [(200, 20), (199, 20), (181, 20), (180, 20), (179, 40), (160, 40)
 
 @pytest.mark.parametrize(("arrived", "count"), _NEXT_LARGER)
 def test_the_policy_takes_the_decoder_of_the_next_larger_straggler_count(arrived: int, count: int) -> None:
-    code = ServedTable(TABLE).code(arrived=arrived)
+    code = nodal(ServedTable(TABLE).code(arrived=arrived))
     (expected,) = (entry.lambda_dec for entry in TABLE.policy.entries if entry.stragglers == count)
     assert (code.lambda_enc, code.parameter) == (TABLE.policy.lambda_enc, expected)
     assert (code.queries, code.workers) == (50, 200)
@@ -150,10 +151,10 @@ def test_the_policy_takes_the_decoder_of_the_next_larger_straggler_count(arrived
 def test_the_policy_picks_its_decoder_when_the_answers_are_there(arrived: int, count: int) -> None:
     (expected,) = (entry.lambda_dec for entry in TABLE.policy.entries if entry.stragglers == count)
     workers = torch.arange(arrived)
-    matrix = ServedTable(TABLE).policy().on(QUERIES).decoder_matrix(workers)
+    matrix = nodal(ServedTable(TABLE).policy()).on(QUERIES).decoder_matrix(workers)
     by_hand = _by_hand(TABLE.policy.design, TABLE.policy.lambda_enc, expected).on(QUERIES).decoder_matrix(workers)
     assert torch.equal(matrix, by_hand)
-    assert torch.equal(matrix, ServedTable(TABLE).code(arrived=arrived).on(QUERIES).decoder_matrix(workers))
+    assert torch.equal(matrix, nodal(ServedTable(TABLE).code(arrived=arrived)).on(QUERIES).decoder_matrix(workers))
 
 
 def test_one_code_of_the_policy_reads_any_number_of_answers() -> None:
@@ -170,13 +171,14 @@ def test_the_policys_entries_may_come_in_any_order() -> None:
     policy = replace(TABLE.policy, entries=TABLE.policy.entries[::-1])
     shuffled = ServedTable(replace(TABLE, policy=policy))
     for arrived in (200, 170, 130):
-        expected = ServedTable(TABLE).code(arrived=arrived)
-        assert shuffled.code(arrived=arrived).parameter == expected.parameter
+        expected = nodal(ServedTable(TABLE).code(arrived=arrived))
+        assert nodal(shuffled.code(arrived=arrived)).parameter == expected.parameter
 
 
 def test_all_codes_of_the_policy_send_the_same_coded_queries() -> None:
     served = ServedTable(TABLE)
-    first, second, any_number = served.code(arrived=190), served.code(arrived=125), served.policy()
+    first, second = nodal(served.code(arrived=190)), nodal(served.code(arrived=125))
+    any_number = nodal(served.policy())
     assert first.parameter != second.parameter
     assert torch.equal(first.encoder_matrix, second.encoder_matrix)
     assert torch.equal(first.encoder_matrix, any_number.encoder_matrix)
@@ -221,7 +223,7 @@ def test_fewer_arrived_than_were_tuned_for_or_more_than_there_are_is_an_error(ar
 @pytest.mark.parametrize("count", ["40", " 40", 40.0, np.int64(40), torch.tensor(40)])
 def test_a_count_may_come_as_configurations_and_data_frames_have_it(count: Any) -> None:
     served = ServedTable(TABLE)
-    assert served.code(stragglers=count).parameter == served.code(stragglers=40).parameter
+    assert nodal(served.code(stragglers=count)).parameter == nodal(served.code(stragglers=40)).parameter
 
 
 @pytest.mark.parametrize("count", ["many", "4.5", "-1", 40.5, math.nan, True, [40]])

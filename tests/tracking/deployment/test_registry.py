@@ -25,6 +25,7 @@ from nercc_tune.tracking.deployment.registry import Registry, is_blank
 from nercc_tune.tracking.silent import MlflowClient, MlflowException
 from nercc_tune.tracking.sync import sync
 from tests.builders import study_history, tuned_table
+from tests.served import nodal
 from tests.tracking.conftest import Store, project
 
 pytestmark = [
@@ -96,7 +97,7 @@ def test_the_champion_gives_the_numbers_of_the_table(
     deployed = registry(store).promote(register(store, table, stragglers=stragglers), instead_of=None)
     (tmp_path / "table.json").write_text(table.to_json(), encoding="utf-8")
     served = load_table(tmp_path / "table.json")
-    code = served.policy() if stragglers is None else served.code(stragglers=stragglers)
+    code = nodal(served.policy() if stragglers is None else served.code(stragglers=stragglers))
     assert deployed.uri == f"models:/{NAME}@champion"
     assert_same_numbers(load(store, deployed.uri), code)
 
@@ -109,9 +110,9 @@ def test_a_server_serves_the_same(served: Store, load: Callable[[Store, str], An
     second = registry(served).promote(other, instead_of=first.champion)
     assert second.champion == other
     assert second.previous == first.champion
-    assert_same_numbers(load(served, second.uri), ServedTable(redesigned(FITTED)).code(stragglers=20))
+    assert_same_numbers(load(served, second.uri), nodal(ServedTable(redesigned(FITTED)).code(stragglers=20)))
     assert second.previous is not None
-    assert_same_numbers(load(served, second.previous.uri), ServedTable(TABLE).policy())
+    assert_same_numbers(load(served, second.previous.uri), nodal(ServedTable(TABLE).policy()))
     back = registry(served).rollback(second, promoted_at="2026-02-03T00:00:00+00:00")
     assert back.champion is not None
     assert (back.champion.version, back.champion.code) == (1, CODE)
@@ -178,7 +179,7 @@ def test_an_answer_that_is_not_finite_has_not_arrived(model: Any) -> None:
 
 def test_what_is_none_is_not_there(model: Any) -> None:
     given = {"queries": QUERIES, "answers": None, "arrived": None}
-    np.testing.assert_array_equal(model.predict(given), expected(ServedTable(TABLE).policy())[0])
+    np.testing.assert_array_equal(model.predict(given), expected(nodal(ServedTable(TABLE).policy()))[0])
 
 
 def test_several_groups_are_refused(model: Any) -> None:
