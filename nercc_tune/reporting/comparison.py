@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,14 +14,14 @@ from nercc_tune.records import CODE_NAMES
 from nercc_tune.reporting.pictures.availability import AvailabilityCurve
 from nercc_tune.reporting.pictures.comparison import DegradedPanel, codes_in_order, degraded_panels
 from nercc_tune.reporting.series import MARKER_PT
-from nercc_tune.reporting.style import CODES, INK, TEXT_PT, CodeStyle, dress, legend_above, new_figure
+from nercc_tune.reporting.style import CODES, CodeStyle, dress, legend_above, new_figure
 
 __all__ = ["compared_figures", "figure_degraded", "figure_overall"]
 
 _BAND_ALPHA = 0.1
 _MARK_EVERY = 24  # steps of a line; the codes' marks take turns, so that lines that coincide are all seen
 _PANELS_ABREAST = 3
-_PANEL_IN = 2.5
+_PANEL_IN = 2.7
 _LEGEND_IN = 0.22  # a line of it
 _LEGEND_COLUMNS = 3
 _OWN = (
@@ -62,12 +62,12 @@ def figure_overall(comparison: Comparison) -> Figure:
     settings = [setting for setting in comparison.settings if setting.has_accuracies]
     if not settings:
         raise ValueError("`comparison` must hold an accuracy on degraded queries, but got none.")
-    styles = _styles(comparison)
+    measured = {code.name for setting in settings for code in setting.codes if code.availability is not None}
+    styles = _styles(comparison, measured)
     figure, grid = _panels(len(settings), styles)
     for at, (axes, setting) in enumerate(zip(grid, settings, strict=True)):
-        dress(axes, x="share of workers that are late", title=setting.title)
-        if at % _PANELS_ABREAST == 0:
-            axes.set_ylabel("overall accuracy", fontsize=TEXT_PT, color=INK)
+        label = "overall accuracy" if at % _PANELS_ABREAST == 0 else ""
+        dress(axes, x="share of workers that are late", y=label, title=setting.title)
         _draw_overall(axes, setting, styles)
     return figure
 
@@ -84,12 +84,11 @@ def figure_degraded(comparison: Comparison) -> Figure:
     shown = degraded_panels(comparison)
     if not shown:
         raise ValueError("`comparison` must hold accuracies on degraded queries for several K, but got none.")
-    styles = _styles(comparison)
+    styles = _styles(comparison, {name for panel in shown for name in panel.series})
     figure, grid = _panels(len(shown), styles)
     for at, (axes, panel) in enumerate(zip(grid, shown, strict=True)):
-        dress(axes, x="K", title=panel.title)
-        if at % _PANELS_ABREAST == 0:
-            axes.set_ylabel("accuracy on degraded queries", fontsize=TEXT_PT, color=INK)
+        label = "accuracy on degraded queries" if at % _PANELS_ABREAST == 0 else ""
+        dress(axes, x="K", y=label, title=panel.title)
         _draw_degraded(axes, panel, styles)
     return figure
 
@@ -138,15 +137,15 @@ def _panels(count: int, styles: _Styles) -> tuple[Figure, list[Axes]]:
     rows, columns = -(-count // _PANELS_ABREAST), min(count, _PANELS_ABREAST)
     lines = -(-len(styles) // _LEGEND_COLUMNS)
     figure = new_figure(rows * _PANEL_IN + lines * _LEGEND_IN)
-    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     for axes in grid[count:]:
         axes.remove()
     legend_above(figure, _handles(styles), columns=_LEGEND_COLUMNS)
     return figure, grid[:count]
 
 
-def _styles(comparison: Comparison) -> _Styles:
-    """Return how each code looks; baselines and tuned NeRCC as in every other figure."""
+def _styles(comparison: Comparison, shown: Collection[str]) -> _Styles:
+    """Return how each code looks that is shown; baselines and tuned NeRCC as in every other figure."""
     styles, taken = {}, 0
     for name, code in codes_in_order(comparison).items():
         if name == CODE_NAMES[code.code]:
@@ -155,7 +154,7 @@ def _styles(comparison: Comparison) -> _Styles:
         colour, marker = _OWN[taken % len(_OWN)]
         styles[name] = CodeStyle(label=name.replace("$", r"\$"), colour=colour, marker=marker)
         taken += 1
-    return styles
+    return {name: style for name, style in styles.items() if name in shown}
 
 
 def _handles(styles: _Styles) -> Sequence[Line2D]:

@@ -82,7 +82,7 @@ def _section(setting: Setting) -> list[str]:
     head += [f"A_o at f = {100 * late:g} %" for late in COMPARED_SHARES]
     rows = [_cells(setting, code) for code in setting.codes]
     own = [code for code in setting.codes if code.design is not None]
-    parts = [f"### {setting.title}", table_of(head, rows)]
+    parts = [f"### {setting.title}", table_of(head, rows, names=1)]
     parts += ["\n".join(f"- {plain(code.name)}: {verbatim(code.study)}, {plain(code.design)}" for code in own)]
     return [*parts, *([plain(note_of_draws(setting))] if setting.other_draws else [])]
 
