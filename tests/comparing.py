@@ -75,5 +75,5 @@ def small_comparison() -> Comparison:
         codes = {"tuned": worth(0.93 - loss), "bacc": worth(0.9 - loss, available=0.96, carriers=(2,)), **uncoded}
         tables.append(study(f"nercc-K{queries}", codes, sizes=sizes))
         tables.append(trained(f"parity-K{queries}", {"tuned": worth(0.95 - loss, available=0.97)}, sizes=sizes))
-    tables.append(study("more", {"tuned": worth(None, carriers=(0, 0, 2)), **uncoded}, sizes=(2, 4), count=2))
+    tables.append(study("more", {"tuned": worth(None, carriers=(0, 0, 2)), **uncoded}, sizes=(2, 5), count=2))
     return Comparison.of(tables)

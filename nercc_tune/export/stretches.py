@@ -54,7 +54,7 @@ def sentence_of(setting: Setting) -> str:
     stretches = find_stretches(setting)
     if not stretches:
         return f"{setting.title}: no accuracy on degraded queries is known."
-    words = [_write(stretch) for stretch in stretches]
+    words = [_write(setting, stretch) for stretch in stretches]
     if len(words) == 1:
         return f"{setting.title}: deploy {words[0]}, up to f = {_percent(stretches[0].upto)}."
     first, *middle, last = words
@@ -88,8 +88,10 @@ def _least(availability: Availability, late: float) -> float:
     return (1 - availability.exposure(late)) * availability.available.mean if overall is None else overall
 
 
-def _write(stretch: Stretch) -> str:
+def _write(setting: Setting, stretch: Stretch) -> str:
     names = [code.name for code in stretch.ties]
+    if len(names) > 1 and len(names) == len(setting.codes) - 1:
+        names = ["all others"]
     return f"{stretch.best.name} (ties with {', '.join(names)})" if names else stretch.best.name
 
 

@@ -24,7 +24,7 @@ def test_every_setting_is_there_once_and_in_order() -> None:
     comparison = small_comparison()
     assert [setting.title for setting in comparison.settings] == [
         "K = 2, N = 3, S = 1",
-        "K = 2, N = 4, S = 2",
+        "K = 2, N = 5, S = 2",
         "K = 3, N = 4, S = 1",
     ]
     assert comparison.studies == ("nercc-K2", "parity-K2", "nercc-K3", "parity-K3", "more")
@@ -95,8 +95,8 @@ def test_codes_of_one_name_have_that_of_their_study_without_its_sizes() -> None:
 
 
 def test_a_number_that_is_another_size_stays() -> None:
-    tables = [study(name, {"tuned": worth(0.9)}) for name in ("a-K20", "a-N30", "b")]
-    assert _names(*tables) == ["tuned NeRCC (a-K20)", "tuned NeRCC (a-N30)", "tuned NeRCC (b)"]
+    tables = [study(name, {"tuned": worth(0.9)}) for name in ("a-K20", "c-N30", "b")]
+    assert _names(*tables) == ["tuned NeRCC (a-K20)", "tuned NeRCC (c-N30)", "tuned NeRCC (b)"]
 
 
 def test_where_names_without_sizes_are_the_same_the_whole_ones_are_given() -> None:

@@ -91,6 +91,7 @@ def test_equal_codes_do_not_take_turns() -> None:
     (stretch,) = find_stretches(setting)
     assert stretch.best.name == "tuned NeRCC"
     assert [code.name for code in stretch.ties] == ["BACC", "replication"]
+    assert sentence_of(setting).endswith("deploy tuned NeRCC (ties with all others), up to f = 33 %.")
 
 
 def test_a_stretch_between_the_kept_shares_ties_by_the_nearest_of_them() -> None:
