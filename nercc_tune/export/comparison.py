@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from nercc_tune.errors import TableError
 from nercc_tune.export.advice import TUNED
 from nercc_tune.export.blocks import write_count, write_share
+from nercc_tune.export.comparable import Judged, check_names, check_straggling, check_workload, has_same_draws
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import (
     BASELINES,
     CODE_NAMES,
-    DEFAULT_PREDICTION,
     Availability,
     Heldout,
     Interval,
     Kernel,
     TunedEntry,
 )
-from nercc_tune.spec import StragglingSettings
-from nercc_tune.text.one_line import one_line
 
 __all__ = ["COMPARED_SHARES", "ComparedCode", "Comparison", "OverallAt", "Setting", "Standing"]
 
@@ -32,12 +29,9 @@ COMPARED_SHARES = (0.05, 0.1, 0.33)
 """The shares f of late workers at which codes are compared; of `LATE_SHARES`, whose intervals are kept."""
 
 _NO_REPAIR_BUT_THE_MEAN = Kernel(range=0.0)  # what replication is tuned as
-_ROUNDING = 1e-6  # relative, of means of float32 figures on two machines; other draws differ by far more
 
 Standing = Literal["best", "tie", "behind"]
 """The greatest mean; an interval that overlaps with that one's; or neither."""
-
-_Pair = tuple[TunedTable, TunedEntry]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,8 +178,8 @@ class Comparison:
         if not tables:
             raise TableError("there is nothing to compare; name at least one study.")
         for table in tables[1:]:
-            _check_workload(tables[0], table)
-        by_setting: dict[tuple[int, ...], list[_Pair]] = {}
+            check_workload(tables[0], table)
+        by_setting: dict[tuple[int, ...], list[Judged]] = {}
         for table in tables:
             for entry in table.entries:
                 key = (entry.queries, entry.workers, entry.stragglers, entry.fewest)
@@ -197,11 +191,11 @@ class Comparison:
         )
 
 
-def _put_together(pairs: Sequence[_Pair]) -> Setting:
+def _put_together(pairs: Sequence[Judged]) -> Setting:
     first, *others = pairs
     for other in others:
-        _check_straggling(first, other)
-    _check_names(pairs)
+        check_straggling(first, other)
+    check_names(pairs)
     entry = first[1]
     return Setting(
         queries=entry.queries,
@@ -210,11 +204,11 @@ def _put_together(pairs: Sequence[_Pair]) -> Setting:
         count=write_count(entry),
         codes=_tell_apart([*map(_tuned, pairs), *_baselines(pairs)], (entry.queries, entry.workers)),
         first=first[0].study,
-        other_draws=tuple(table.study for table, judged in others if not _has_same_draws(first, (table, judged))),
+        other_draws=tuple(table.study for table, judged in others if not has_same_draws(first, (table, judged))),
     )
 
 
-def _tuned(pair: _Pair) -> ComparedCode:
+def _tuned(pair: Judged) -> ComparedCode:
     table, entry = pair
     name = CODE_NAMES[TUNED]
     if entry.design.training is not None:
@@ -229,7 +223,7 @@ def _is_replication(entry: TunedEntry) -> bool:
     return entry.design.nodes == copies and entry.lambda_enc == 0 and entry.kernel == _NO_REPAIR_BUT_THE_MEAN
 
 
-def _baselines(pairs: Sequence[_Pair]) -> list[ComparedCode]:
+def _baselines(pairs: Sequence[Judged]) -> list[ComparedCode]:
     found = {}
     for table, entry in pairs:
         for code in BASELINES:
@@ -260,61 +254,5 @@ def _without_sizes(study: str, sizes: tuple[int, int]) -> str:
     return re.sub(rf"[-_.](?:K{queries}|N{workers})(?![0-9])", "", study)
 
 
-def _has_same_draws(first: _Pair, other: _Pair) -> bool:
-    """Whether codes that nothing was tuned of are worth the same in both, as they are on the same groups and masks.
-
-    In one decode space that is no coding. In two spaces its repair differs, but the class of the default prediction
-    does not.
-    """
-    spaces = {table.reference.decode_space for table, _ in (first, other)}
-    code = "uncoded" if len(spaces) == 1 else DEFAULT_PREDICTION
-    found = [entry.baselines.get(code) for _, entry in (first, other)]
-    mine, its = (None if heldout is None else _traces(heldout, with_errors=len(spaces) == 1) for heldout in found)
-    if mine is None or its is None:
-        return False
-    return all(math.isclose(a, b, rel_tol=_ROUNDING) for a, b in zip(mine, its, strict=False))
-
-
-def _traces(heldout: Heldout, *, with_errors: bool) -> list[float]:
-    """Return the means that are equal where the draws are; those that older tables lack are last."""
-    availability = heldout.availability
-    figures = [heldout.agreement, heldout.prob_mse if with_errors else None]
-    figures += [availability.available, availability.degraded] if availability is not None else []
-    return [figure.mean for figure in figures if figure is not None]
-
-
 def _overlap(one: Interval, other: Interval) -> bool:
     return one.low <= other.high and other.low <= one.high
-
-
-def _check_workload(first: TunedTable, other: TunedTable) -> None:
-    if first.workload.fingerprint == other.workload.fingerprint:
-        return
-    served = [f"{table.workload.model} on {table.workload.data}" for table in (first, other)]
-    how = f"`{served[0]}` and `{served[1]}`" if served[0] != served[1] else f"`{served[0]}` with other weights or data"
-    raise TableError(
-        f"`{first.study}` and `{other.study}` served {one_line(how)}, so that they cannot be compared; name studies of "
-        "one workload."
-    )
-
-
-def _check_straggling(first: _Pair, other: _Pair) -> None:
-    mine, its = (_straggling(table) for table, _ in (first, other))
-    if mine != its:
-        raise TableError(
-            f"`{first[0].study}` and `{other[0].study}` differ in who straggles ({mine.model}, {its.model}), so that "
-            "they cannot be compared; name studies with one section `straggling`."
-        )
-
-
-def _straggling(table: TunedTable) -> StragglingSettings:
-    return StragglingSettings.model_validate(table.straggling, strict=False)
-
-
-def _check_names(pairs: Iterable[_Pair]) -> None:
-    counts = Counter(table.study for table, _ in pairs)
-    twice = next((study for study, count in counts.items() if count > 1), None)
-    if twice is not None:
-        raise TableError(
-            f"`{twice}` is given twice for the same K, N and S; leave one out, or launch it as another name."
-        )

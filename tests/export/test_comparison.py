@@ -218,6 +218,21 @@ def test_other_stragglers_at_one_setting_are_refused() -> None:
     assert len(Comparison.of([first, replace(other, straggling={"model": "exactly"})]).settings) == 1
 
 
+def test_a_straggler_model_of_another_version_is_refused() -> None:
+    first = study("a", {"tuned": worth(0.9)})
+    other = replace(study("b", {"tuned": worth(0.9)}), straggling={"model": "weather"})
+    with pytest.raises(TableError, match="the section `straggling` of `b` is none of this version; launch the study"):
+        Comparison.of([first, other])
+
+
+def test_a_study_of_an_odd_name_is_named_on_one_line() -> None:
+    odd = study("odd\nname", {"tuned": worth(0.9)})
+    other = replace(odd, workload=replace(odd.workload, fingerprint="0" * 64))
+    for tables in ([odd, odd], [odd, other], [odd, replace(odd, study="b", straggling={"model": "worst"})]):
+        with pytest.raises(TableError, match="^`odd name` "):
+            Comparison.of(tables)
+
+
 def test_a_study_that_is_given_twice_is_refused() -> None:
     table = study("a", {"tuned": worth(0.9)})
     with pytest.raises(TableError, match="`a` is given twice for the same K, N and S; leave one out, or launch it"):
