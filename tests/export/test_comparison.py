@@ -229,7 +229,7 @@ def test_a_study_of_an_odd_name_is_named_on_one_line() -> None:
     odd = study("odd\nname", {"tuned": worth(0.9)})
     other = replace(odd, workload=replace(odd.workload, fingerprint="0" * 64))
     for tables in ([odd, odd], [odd, other], [odd, replace(odd, study="b", straggling={"model": "worst"})]):
-        with pytest.raises(TableError, match="^`odd name` "):
+        with pytest.raises(TableError, match=r"^`odd name` "):
             Comparison.of(tables)
 
 
