@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -27,7 +28,7 @@ from nercc_tune.reporting.stragglers import figure_stragglers
 from nercc_tune.reporting.trainings import figure_trainings, has_trainings
 from nercc_tune.reporting.waiting import figure_waiting, has_waiting
 
-__all__ = ["CodedQueries", "FigureFormat", "draw_figures", "write_figures"]
+__all__ = ["CodedQueries", "FigureFormat", "draw_figures", "figure_bytes", "write_figures"]
 
 FigureFormat = Literal["png", "svg", "pdf"]
 
@@ -85,7 +86,15 @@ def _lay_out(figure: Figure) -> None:
         figure.set_layout_engine("none")
 
 
-def _save(figure: Figure, path: Path, suffix: FigureFormat) -> None:
+def figure_bytes(figure: Figure, suffix: FigureFormat) -> bytes:
+    """Return a figure as the content of a file: equal figures give equal bytes."""
+    content = io.BytesIO()
+    _lay_out(figure)
+    _save(figure, content, suffix)
+    return content.getvalue()
+
+
+def _save(figure: Figure, path: Path | io.BytesIO, suffix: FigureFormat) -> None:
     """Draw a figure once into a file; `Figure.savefig` draws twice, the first time to learn where all comes to lie."""
     dpi, metadata = figure.dpi, _METADATA[suffix]
     with mpl.rc_context({"svg.hashsalt": _HASH_SALT}):

@@ -32,7 +32,7 @@ def verbatim(text: object) -> str:
     return f"{fence}{space}{words}{space}{fence}"
 
 
-def table_of(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 0) -> str:
-    """Return a table whose last `left` columns are words, and whose others are numbers."""
-    rule = ["--:"] * (len(head) - left) + [":--"] * left
+def table_of(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 0, names: int = 0) -> str:
+    """Return a table whose first `names` and last `left` columns are words, and whose others are numbers."""
+    rule = [":--"] * names + ["--:"] * (len(head) - names - left) + [":--"] * left
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *rows))

@@ -2,6 +2,7 @@
 
 from nercc_tune.terminal.adding import adding_progress
 from nercc_tune.terminal.advice import table_of_advice
+from nercc_tune.terminal.comparison import COMPARISON_KEY, table_of_setting
 from nercc_tune.terminal.figures import show_parameter, show_smoothing
 from nercc_tune.terminal.needs import line_of_need, table_of_needs
 from nercc_tune.terminal.progress import LaunchProgress
@@ -19,6 +20,7 @@ from nercc_tune.terminal.warnings import warnings_of
 from nercc_tune.text.console import make_console
 
 __all__ = [
+    "COMPARISON_KEY",
     "LaunchProgress",
     "LaunchTraining",
     "adding_progress",
@@ -34,6 +36,7 @@ __all__ = [
     "table_of_advice",
     "table_of_needs",
     "table_of_results",
+    "table_of_setting",
     "table_of_studies",
     "table_of_times",
     "training_progress",
