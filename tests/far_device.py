@@ -15,7 +15,8 @@ FAR = torch.device("meta")
 """Stands for the device; torch's own tensors there hold no numbers."""
 
 # What torch lets mix: an index and a number may be the CPU's, and copies are what moves between devices.
-_MAY_MIX = ("aten.index.", "aten._to_copy.", "aten.copy_.")
+_MAY_MIX = ("aten._to_copy.", "aten.to.", "aten.copy_.")
+_INDEXED = ("aten.index.", "aten.index_put_.")
 
 
 class FarTensor(Tensor):
@@ -53,15 +54,16 @@ def far_device() -> Iterator[torch.device]:
 
 
 def _run(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-    tensors = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
+    tensors = _tensors((args, kwargs))
     is_far = any(isinstance(value, FarTensor) for value in tensors)
-    is_mixed = is_far and any(value.ndim and not isinstance(value, FarTensor) for value in tensors)
+    checked = _tensors((args[0], args[2:])) if str(function).startswith(_INDEXED) else tensors
+    is_mixed = is_far and any(value.ndim and not isinstance(value, FarTensor) for value in checked)
     if is_mixed and not str(function).startswith(_MAY_MIX):
         raise RuntimeError(f"`{function}` got tensors on the CPU and on another device.")
     near_args, near_kwargs = tree_map(_near, args), tree_map(_near, kwargs)
-    if kwargs.get("device") is not None:
-        is_far = torch.device(kwargs["device"]) == FAR
-        near_kwargs["device"] = torch.device("cpu")
+    for device in (*args, kwargs.get("device")):  # where the result is asked for
+        if isinstance(device, torch.device):
+            is_far = device == FAR
     result = function(*near_args, **near_kwargs)
     if str(function).split(".")[1].endswith("_"):  # in place
         return args[0]
@@ -71,5 +73,11 @@ def _run(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any
         return tree_map(lambda value: FarTensor(value) if isinstance(value, Tensor) else value, result)
 
 
+def _tensors(values: Any) -> list[Tensor]:
+    return [value for value in tree_flatten(values)[0] if isinstance(value, Tensor)]
+
+
 def _near(value: Any) -> Any:
+    if isinstance(value, torch.device):
+        return torch.device("cpu")
     return value.near if isinstance(value, FarTensor) else value

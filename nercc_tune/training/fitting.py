@@ -176,8 +176,9 @@ def measure_reconstruction(task: Task, code: TrainedCode) -> tuple[float, float]
             labels, classes = task.labels[groups].to(task.device), outputs.argmax(-1)
             answers = torch.cat([outputs, code.parity_answers(inputs, task.base)], 1)
             for arrived in task.losses_of_answers:
-                lost = [query for query in range(task.queries) if query not in arrived]
-                found = code.reconstruct(answers[:, arrived], torch.tensor(arrived))[:, lost].argmax(-1)
+                present = torch.tensor(arrived)
+                lost = torch.tensor([query for query in range(task.queries) if query not in arrived])
+                found = code.reconstruct(answers[:, present], present)[:, lost].argmax(-1)
                 agreeing += int((found == classes[:, lost]).sum())
                 right += int((found == labels[:, lost]).sum())
                 count += found.numel()

@@ -63,11 +63,14 @@ class Task:
 
     @cached_property
     def prototypes(self) -> Tensor:
-        """The base model's mean output for each label, [labels, c], over the queries that are trained on."""
-        labels, outputs = self.labels[: self.trained_on], self.outputs[: self.trained_on]
+        """The base model's mean output for each label, [labels, c] on the device, over the queries that are trained on.
+
+        It is summed on the CPU, always in the same order.
+        """
+        labels, outputs = self.labels[: self.trained_on].cpu(), self.outputs[: self.trained_on].cpu()
         count = int(self.labels.max()) + 1
         sums = outputs.new_zeros(count, outputs.shape[-1]).index_add_(0, labels, outputs)
-        return sums / labels.bincount(minlength=count).clamp(min=1)[:, None]
+        return (sums / labels.bincount(minlength=count).clamp(min=1)[:, None]).to(self.device)
 
     def groups(self, *, seed: int) -> Tensor:
         """Return the queries that are trained on in groups [G, K], drawn anew for each seed."""

@@ -8,13 +8,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from typing_extensions import override
 
-from nercc_tune.coding import BerrutCode, ReplicationCode, node_set
-from nercc_tune.inference import DrawnGroups, ForwardEngine, OutputStore, WorkerOutputs
-from nercc_tune.records import DECODE_SPACES, DecodeSpace, Design
+from nercc_tune.coding import MIXERS, BerrutCode, ReplicationCode, TrainedCode, build_output_decoder, node_set
+from nercc_tune.inference import (
+    DrawnGroups,
+    ForwardEngine,
+    OutputStore,
+    Reports,
+    TrainedCodes,
+    TrainingOutcome,
+    WorkerOutputs,
+)
+from nercc_tune.inference.decoders import TrainedDecoder
+from nercc_tune.records import DECODE_SPACES, DecodeSpace, Design, Training
 from nercc_tune.records.timings import Timings
-from tests.fakes import tiny_inference, tiny_spec
+from tests.fakes import AXES, CLASSES, tiny_inference, tiny_model, tiny_spec
 from tests.far_device import FAR, FarTensor, far_device
 from tests.inference.fakes import Counting, draw_groups
 
@@ -53,6 +63,46 @@ def test_answers_are_those_of_the_cpu_and_stay() -> None:
         engine = ForwardEngine(Counting(), device=device, networks={"parity": Counting()}, chunk=6)
         runs.append([engine.run(draw_groups().queries, ENCODER, Timings(), networks=of) for of in (None, networks)])
     assert all(_is_same(far, near) for far, near in zip(*runs, strict=True))
+
+
+class _Drawn(TrainedCodes):
+    """Gives a code whose networks are as they were drawn."""
+
+    def __init__(self, code: TrainedCode) -> None:
+        self._code = code
+
+    @override
+    def check_queries(self) -> None: ...
+
+    @override
+    def of(self, training: Training) -> TrainedCode:
+        return self._code
+
+    @override
+    def train(self, training: Training, report: Reports) -> TrainingOutcome:
+        return TrainingOutcome(epochs=(), is_complete=True)
+
+
+def _trained(mixer: str, network: nn.Module, *, shape: tuple[int, ...], outputs: int) -> TrainedCode:
+    """Return a code of 5 queries and 2 parity workers, which run a network, or the base model for a decoder."""
+    kind = MIXERS[mixer]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        mix = kind.build(queries=5, parities=2, shape=shape)
+        decoder = build_output_decoder(queries=5, parities=2, outputs=outputs) if kind.is_trained else None
+    networks = () if kind.is_trained else (network, network)
+    return TrainedCode(queries=5, workers=7, mixer=mix, parity_networks=networks, decoder=decoder)
+
+
+@pytest.mark.parametrize("mixer", ["addition", "mlp"])
+def test_trained_codes_answer_and_decode_where_the_queries_are_run(mixer: str) -> None:
+    code, found = _trained(mixer, Counting(), shape=(3, 2, 2), outputs=3), []
+    batches = [torch.tensor([[0, 1, 2, 3, 5], [1, 2, 4, 5, 6], [0, 1, 2, 3, 5]]), torch.tensor([[0, 2, 3, 4, 5, 6]])]
+    for device in (FAR, CPU):
+        answers = _outputs(device).of_trained(code)
+        decoding = TrainedDecoder(code, batches).prepare(answers)
+        found.append([answers, *decoding.estimates(0.0)])
+    assert all(_is_same(far, near) for far, near in zip(*found, strict=True))
 
 
 def test_kept_answers_are_where_they_are_wanted_wherever_they_were_kept(tmp_path: Path) -> None:
@@ -130,4 +180,16 @@ def test_decoding_and_scoring_follow_the_answers(decoder: str) -> None:
         best = evaluator.best(spec.encodings[0], spec.readings)[0]
         baselines = [evaluator.baseline_metrics(name).score() for name in ("bacc", "nercc_ag", "replication")]
         found.append([best.score, *baselines])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("kind", "mixer"), [("parity", "addition"), ("learned", "mlp")])
+def test_so_does_scoring_of_trained_codes(kind: str, mixer: str) -> None:
+    spec = tiny_spec(f"code={{kind='{kind}', queries=5, workers=7, stragglers=[1, 2]}}")
+    code, found = _trained(mixer, tiny_model(), shape=(AXES,), outputs=CLASSES), []
+    for device in (CPU, FAR):
+        inference = tiny_inference(spec)
+        engine = ForwardEngine(inference.workload.model, device=device)
+        evaluators = replace(inference, engine=engine, trained=_Drawn(code)).draw("tuning").evaluators
+        found.append([evaluators[count].best(spec.encodings[0], spec.readings)[0].score for count in (1, 2)])
     assert found[0] == found[1]

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from nercc_tune.coding import BerrutCode, node_set
+from nercc_tune.coding import MIXERS, BerrutCode, TrainedCode, build_output_decoder, node_set
 from nercc_tune.errors import OutputError
 from nercc_tune.inference import ForwardEngine, forward
 from nercc_tune.records.timings import Timings
@@ -160,6 +161,64 @@ def test_each_worker_runs_the_network_that_is_named() -> None:
 def test_the_model_is_the_base_whatever_else_is_called_so() -> None:
     engine = ForwardEngine(Counting(), device=CPU, networks={"base": Counting(outputs=2)})
     assert engine.run(QUERIES, ENCODER, Timings()).shape == (4, 7, 3)
+
+
+def _parity_code(mixer: str = "addition", *, limit: int | None = None) -> TrainedCode:
+    """Return a code of 5 queries and 2 parity workers, each with a network of its own or, if learned, with none."""
+    kind = MIXERS[mixer]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        mix = kind.build(queries=5, parities=2, shape=(3, 2, 2))
+        decoder = build_output_decoder(queries=5, parities=2, outputs=3) if kind.is_trained else None
+    networks = [Counting(limit=limit) for _ in range(0 if kind.is_trained else 2)]
+    for scale, network in enumerate(networks, start=2):
+        network.linear.weight.data *= scale
+    return TrainedCode(queries=5, workers=7, mixer=mix, parity_networks=networks, decoder=decoder)
+
+
+def _by_hand(code: TrainedCode) -> Tensor:
+    """Run each parity worker's network on what the mixer makes of each group."""
+    rows = []
+    with torch.inference_mode():
+        for group in QUERIES:
+            parities = code.encode(group)[5:]
+            networks = code.parity_networks or [Counting()] * 2
+            rows.append(torch.stack([network(one[None])[0] for network, one in zip(networks, parities, strict=True)]))
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("mixer", ["addition", "mlp", "conv"])
+@pytest.mark.parametrize("chunk", [1, 4, 5, 10, 15, 100, None])
+def test_parity_workers_answer_as_their_networks_do_whatever_the_chunk(mixer: str, chunk: int | None) -> None:
+    code, model = _parity_code(mixer), Counting()
+    engine, timings = ForwardEngine(model, device=CPU, chunk=chunk), Timings()
+    answers = engine.run_parities(QUERIES, code, timings)
+    seen = model.seen if code.decoder is not None else [size for one in code.parity_networks for size in one.seen]  # type: ignore[union-attr]
+    assert (answers.shape, answers.dtype, engine.images) == ((4, 2, 3), torch.float32, 8)
+    assert (sum(seen), max(seen)) == (8, min(4, max(1, (chunk or 100) // 5)))
+    assert not answers.requires_grad
+    assert set(timings.seconds) == {"encode", "forward"}
+    torch.testing.assert_close(answers, _by_hand(code), rtol=1e-5, atol=1e-4)
+
+
+def test_parity_queries_that_do_not_fit_are_run_in_halves() -> None:
+    code = _parity_code(limit=1)
+    engine = ForwardEngine(Counting(), device=CPU)
+    answers = engine.run_parities(QUERIES, code, Timings())
+    assert engine.chunk == 1
+    torch.testing.assert_close(answers, _by_hand(code), rtol=1e-5, atol=1e-4)
+
+
+def test_parity_networks_run_in_evaluation_mode_on_copies() -> None:
+    code = _parity_code()
+    network = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.BatchNorm1d(12), nn.Linear(12, 3)).train()
+    code = replace(code, parity_networks=(network, network))
+    engine = ForwardEngine(Counting(), device=CPU, precision="bf16")
+    first, second = (engine.run_parities(QUERIES, code, Timings()) for _ in range(2))
+    assert torch.equal(first, second)
+    assert first.dtype == next(network.parameters()).dtype == torch.float32
+    assert network.training
+    assert int(network[2].num_batches_tracked) == 0  # type: ignore[arg-type]  # a buffer; nn.Module says Tensor | Module
 
 
 def test_a_warm_up_runs_every_network_once_and_counts_for_itself() -> None:

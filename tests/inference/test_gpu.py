@@ -13,7 +13,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from nercc_tune.coding import BerrutCode, NerccCode, node_set
+from nercc_tune.coding import MIXERS, BerrutCode, NerccCode, TrainedCode, node_set
 from nercc_tune.inference import (
     DrawnGroups,
     ForwardEngine,
@@ -81,6 +81,18 @@ def test_answers_are_those_of_the_cpu(precision: str, tolerance: float) -> None:
     answers = engine.run(queries, ENCODER, Timings())
     assert (answers.device.type, answers.dtype) == ("cuda", torch.float32)
     assert float((answers.cpu() - expected).abs().max()) <= tolerance * float(expected.abs().max())
+
+
+def test_parity_workers_answer_as_on_the_cpu() -> None:
+    queries = _queries(3, 3, 16, 16)
+    mixer = MIXERS["addition"].build(queries=8, parities=2, shape=(3, 16, 16))
+    code = TrainedCode(queries=8, workers=10, mixer=mixer, parity_networks=(_convnet(), _convnet()))
+    near, far = (
+        ForwardEngine(_convnet(), device=torch.device(device), chunk=16).run_parities(queries, code, Timings())
+        for device in ("cpu", "cuda")
+    )
+    assert (far.device.type, far.dtype) == ("cuda", torch.float32)
+    assert float((far.cpu() - near).abs().max()) <= 1e-4 * float(near.abs().max())
 
 
 def test_a_chunk_that_does_not_fit_into_the_memory_is_halved() -> None:

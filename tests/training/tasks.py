@@ -12,10 +12,24 @@ from nercc_tune.training.fitting import Fitting
 from nercc_tune.training.learners import make_learner
 from nercc_tune.training.task import Task
 
+CPU = torch.device("cpu")
 SHAPE = (1, 4, 4)
 OUTPUTS = 3
 PARITY = Training(kind="parity", mixer="addition", learning_rate=0.02, weight_decay=1e-6, batch=16, epochs=4)
 LEARNED = replace(PARITY, kind="learned", mixer="mlp")
+ALL = [
+    PARITY,
+    replace(PARITY, initialisation="base"),
+    replace(PARITY, target="labels"),
+    replace(PARITY, loss="kl"),
+    replace(PARITY, loss="cross-entropy", mixer="packed"),
+    replace(PARITY, mixer="packed", schedule="constant"),
+    replace(PARITY, mixer="concatenation", augmentation="shift-flip"),
+    replace(PARITY, precision="bf16"),
+    LEARNED,
+    replace(LEARNED, loss="kl"),
+    replace(LEARNED, loss="cross-entropy", mixer="conv", augmentation="shift"),
+]
 
 
 def base() -> nn.Module:
@@ -28,18 +42,22 @@ def inputs(count: int = 96) -> Tensor:
     return torch.randn(count, *SHAPE, generator=torch.Generator().manual_seed(1))
 
 
-def task(*, queries: int = 2, workers: int = 3, count: int = 96) -> Task:
+def task(
+    *, queries: int = 2, workers: int = 3, count: int = 96, device: torch.device = CPU, is_mixed: bool = False
+) -> Task:
+    """Make a task whose labels are on the CPU, as those of a study are."""
     model, given = base(), inputs(count)
     outputs = model(given)
     return Task(
         queries=queries,
         workers=workers,
-        base=model,
-        inputs=given,
-        outputs=outputs,
+        base=model.to(device),
+        inputs=given.to(device),
+        outputs=outputs.to(device),
         labels=outputs.argmax(-1),
         validation=24,
-        device=torch.device("cpu"),
+        device=device,
+        is_mixed=is_mixed,
     )
 
 

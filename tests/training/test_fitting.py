@@ -11,21 +11,7 @@ from nercc_tune.errors import OutputError
 from nercc_tune.records import Training
 from nercc_tune.training.checkpoint import pack_checkpoint, restore_checkpoint
 from nercc_tune.training.fitting import Fitting, measure_reconstruction
-from tests.training.tasks import LEARNED, PARITY, fitting, task, trained
-
-ALL = [
-    PARITY,
-    replace(PARITY, initialisation="base"),
-    replace(PARITY, target="labels"),
-    replace(PARITY, loss="kl"),
-    replace(PARITY, loss="cross-entropy", mixer="packed"),
-    replace(PARITY, mixer="packed", schedule="constant"),
-    replace(PARITY, mixer="concatenation", augmentation="shift-flip"),
-    replace(PARITY, precision="bf16"),
-    LEARNED,
-    replace(LEARNED, loss="kl"),
-    replace(LEARNED, loss="cross-entropy", mixer="conv", augmentation="shift"),
-]
+from tests.training.tasks import ALL, PARITY, fitting, task, trained
 
 
 def _equal(one: Fitting, other: Fitting) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,7 +32,11 @@ class TrainedDecoder(Decoder):
 
     @override
     def prepare(self, answers: Tensor, *, groups: slice = slice(None)) -> Decoding:
-        return _TrainedDecoding(self, answers)
+        network = self.code.decoder
+        if network is None or next(network.parameters()).device == answers.device:
+            return _TrainedDecoding(self, answers)
+        there = replace(self.code, decoder=copy.deepcopy(network).to(answers.device))
+        return _TrainedDecoding(replace(self, code=there), answers)
 
     @override
     def df(self, parameter: Parameter) -> Tensor:
