@@ -42,9 +42,7 @@ def inputs(count: int = 96) -> Tensor:
     return torch.randn(count, *SHAPE, generator=torch.Generator().manual_seed(1))
 
 
-def task(
-    *, queries: int = 2, workers: int = 3, count: int = 96, device: torch.device = CPU, is_mixed: bool = False
-) -> Task:
+def task(*, queries: int = 2, workers: int = 3, count: int = 96, device: torch.device = CPU) -> Task:
     """Make a task whose labels are on the CPU, as those of a study are."""
     model, given = base(), inputs(count)
     outputs = model(given)
@@ -57,7 +55,6 @@ def task(
         labels=outputs.argmax(-1),
         validation=24,
         device=device,
-        is_mixed=is_mixed,
     )
 
 

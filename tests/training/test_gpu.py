@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -52,7 +54,7 @@ def test_what_was_trained_is_served_by_the_cpu_and_scored_on_the_gpu(training: T
 
 
 def test_mixed_precision_trains_weights_in_float32() -> None:
-    found = fitting(PARITY, task(device=CUDA, is_mixed=True))
+    found = fitting(replace(PARITY, precision="bf16"), task(device=CUDA))
     found.run_epoch()
     full = fitting(PARITY, task(device=CUDA))
     full.run_epoch()
