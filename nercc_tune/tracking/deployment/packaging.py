@@ -31,7 +31,7 @@ def save_coded_model(served: ServedTable, code: DeployedCode, folder: Path) -> P
     artifacts = {"table": str(source)}
     for path, content in attached_files(table, served.attachments, beside=source).items():
         path.write_bytes(content)
-        artifacts[path.stem] = str(path)  # beside the table, where `load_table` looks for it
+        artifacts[path.name] = str(path)  # beside the table, where `load_table` looks for it
     path = folder / "model"
     with warnings.catch_warnings():
         # MLflow asks for an example, which for a group of images would be megabytes of JSON.
