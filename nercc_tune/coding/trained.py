@@ -129,8 +129,9 @@ class TrainedCode:
         weights = next(self.mixer.parameters(), None)
         half = data.dtype in (torch.float16, torch.bfloat16)
         dtype = weights.dtype if weights is not None else torch.float32 if half else data.dtype
+        there = data.device if weights is None else weights.device
         with torch.no_grad():
-            parities = self.mixer(plain[None].to(dtype))[0].to(data.dtype)
+            parities = self.mixer(plain[None].to(device=there, dtype=dtype))[0].to(data)
         return like(queries, torch.cat([plain, parities]).movedim(0, dim))
 
     @overload
@@ -176,8 +177,9 @@ class TrainedCode:
             return matrix.to(device=answers.device, dtype=dtype) @ answers.to(dtype)
         given = answers.new_zeros(len(answers), self.workers, answers.shape[-1])
         given[:, arrived] = answers
+        there = next(self.decoder.parameters()).device
         with torch.no_grad():
-            estimates: Tensor = self.decoder(given.float()).to(answers.dtype)
+            estimates: Tensor = self.decoder(given.to(device=there, dtype=torch.float32)).to(answers)
         known = arrived[arrived < self.queries]
         estimates[:, known] = given[:, known]
         return estimates
