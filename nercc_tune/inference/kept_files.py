@@ -39,7 +39,7 @@ class Files(Protocol):
         """Write or replace a file; whoever reads meanwhile gets the old content or the new."""
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it is there, and what was left of attempts to write it that were killed."""
 
 
 class _Folder:
@@ -65,8 +65,10 @@ class _Folder:
             replace_file(self._root / name, content)
 
     def remove(self, name: str) -> None:
+        path = self._root / name
         with self._translated("removed"):
-            (self._root / name).unlink(missing_ok=True)
+            for each in (path, *path.parent.glob(f".{path.name}.*.partial")):
+                each.unlink(missing_ok=True)
 
     @contextmanager
     def _translated(self, done: str) -> Iterator[None]:

@@ -55,9 +55,9 @@ def _trainers(study: Operation) -> list[str]:
 
 
 def _kept(study: Operation) -> dict[str, bytes]:
-    """Return all that was trained, by the names that say how."""
+    """Return all that was trained, by the names that say how; a file that was never whole is hidden."""
     root = study.home.networks
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("[!.]*") if path.is_file()}
 
 
 def _trainings(history: StudyHistory) -> list[list[Training | None]]:

@@ -10,6 +10,7 @@ import torch
 
 from nercc_tune.errors import HomeError
 from nercc_tune.inference import OutputStore, tensor_key
+from nercc_tune.inference.kept_files import open_files
 
 KEYS = [tensor_key(str(number)) for number in range(4)]
 QUARTER_MB = 2**16  # in float32
@@ -204,3 +205,14 @@ def test_a_url_that_cannot_be_opened_is_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(HomeError, match=f"^outputs cannot be kept in {message}"):
         OutputStore(url, memory_mb=1)
+
+
+def test_removing_a_file_removes_what_killed_writers_left_of_it(tmp_path: Path) -> None:
+    files = open_files(tmp_path, what="networks")
+    files.write("a/one", b"1")
+    files.write("a/other", b"2")
+    (tmp_path / "a" / ".one.123.partial").write_bytes(b"half")
+    (tmp_path / "a" / ".other.123.partial").write_bytes(b"half")
+    files.remove("a/one")
+    files.remove("a/never-there")
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [".other.123.partial", "other"]
