@@ -36,6 +36,10 @@ def show_coded_queries(context: Context) -> None:
         st.error(str(error))
         return
     codes = codes_to_send(history, cell.cell.stragglers, moments_of=exploration.moments_of)
+    if cell.chosen is not None and cell.chosen.design.training is not None:
+        st.info(
+            "The networks of this study's codes are trained; shown are the baselines. The report shows what is sent."
+        )
     firsts = [name for name in codes if name != _SECOND]
     part: Part = "heldout" if history.is_finished else "tuning"
     columns = st.columns(2)

@@ -42,7 +42,10 @@ def show_landscape(context: Context) -> None:
     history, cell = context.history, context.cell
     chosen = cell.smoothed
     if chosen is None:
-        st.info(f"No trial of {cell.cell.title} has a score yet: {_counts(cell)}.")
+        if cell.best is None:
+            st.info(f"No trial of {cell.cell.title} has a score yet: {_counts(cell)}.")
+        else:
+            st.info("No code of this cell is decoded by a spline, so that there is no map of both λ; see the report.")
         return
     kind = "best that a spline decodes" if not chosen.is_chosen else "chosen" if cell.entry else "best so far"
     link = mlflow_links(history.name).get(cell.cell.name)

@@ -63,8 +63,8 @@ def codes_to_send(
 ) -> dict[str, SentCode]:
     """Return the codes to look at in a cell, by name: `tuned` and `policy` as far as there are any, `nercc_ag`, `bacc`.
 
-    While a study is searched, `tuned` is the best trial so far. Beyond the counts that the policy was tuned for it goes
-    on with the λ_dec or kernel of the largest.
+    While a study is searched, `tuned` is the best trial so far; a code whose networks are trained is not decoded here.
+    Beyond the counts that the policy was tuned for it goes on with the λ_dec or kernel of the largest.
 
     Args:
         history: The study.
@@ -81,7 +81,7 @@ def codes_to_send(
     reference = StudySpec.model_validate(history.spec, strict=False).reference
     codes: dict[str, SentCode] = {}
     chosen = cell.entry or cell.best
-    if chosen is not None:
+    if chosen is not None and chosen.design.training is None:
         title = f"NeRCC tuned for {cell.cell.title}" if cell.entry else f"NeRCC, best so far for {cell.cell.title}"
         codes["tuned"] = SentCode(
             title=title,
@@ -90,7 +90,7 @@ def codes_to_send(
             parameter=chosen.parameter,
             moments=moments_of(chosen.design, chosen.lambda_enc),
         )
-    if history.policy is not None:
+    if history.policy is not None and history.policy.design.training is None:
         codes["policy"] = SentCode(
             title="NeRCC, policy: decoded by the number of answers",
             design=history.policy.design,
