@@ -61,8 +61,7 @@ class ParityLearner:
         return {f"parity-{number}": network for number, network in enumerate(self.networks, start=1)}
 
     def loss(self, inputs: Tensor, outputs: Tensor, labels: Tensor) -> Tensor:
-        mixed = self.mixer(inputs)
-        parities = torch.stack([network(mixed[:, at]).float() for at, network in enumerate(self.networks)], 1)
+        parities = self.code().parity_answers(inputs, self.task.base)
         if self.training.loss != "mse":
             estimates = self._subtractions.to(parities) @ torch.cat([outputs, parities], 1)[:, None]
             return loss_of_lost(self.task, self.training.loss, estimates, outputs, labels)
@@ -112,8 +111,7 @@ class LearnedLearner:
         return {"mixer": self.mixer, "decoder": self.decoder}
 
     def loss(self, inputs: Tensor, outputs: Tensor, labels: Tensor) -> Tensor:
-        mixed = self.mixer(inputs)
-        parities = self.task.base(mixed.flatten(0, 1)).float().unflatten(0, mixed.shape[:2])
+        parities = self.code().parity_answers(inputs, self.task.base)
         answers = torch.cat([outputs, parities], 1)
         arrives = self.task.arrives.to(answers)
         estimates = self.decoder((answers[:, None] * arrives[:, :, None]).flatten(0, 1)).float()
