@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nercc_tune.records import Interval, Kernel, Measure, Parameter
+from nercc_tune.records import Distrusting, Interval, Kernel, Measure, Parameter
 from nercc_tune.terminal import show_parameter, show_smoothing
 from nercc_tune.tuning import SeenStudy
 
@@ -32,6 +32,8 @@ def write_pair(lambda_enc: float, parameter: Parameter) -> str:
 
 def write_parameter(parameter: Parameter) -> str:
     """Return what a decoder is set to, by name."""
+    if isinstance(parameter, Distrusting):
+        return f"{write_parameter(parameter.trusting)}, {parameter.distrust.label}"
     return f"the kernel {parameter.label}" if isinstance(parameter, Kernel) else f"λ_dec = {write_smoothing(parameter)}"
 
 

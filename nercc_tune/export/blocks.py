@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import CODE_NAMES, RIVALS, Design, Heldout, Interval, Kernel, Parameter, TunedEntry
+from nercc_tune.records import (
+    CODE_NAMES,
+    RIVALS,
+    Design,
+    Distrusting,
+    Heldout,
+    Interval,
+    Kernel,
+    Parameter,
+    TunedEntry,
+    trusting_of,
+)
 
 __all__ = ["CODE", "UNDEFINED", "Block", "make_blocks", "setting", "write_count", "write_error", "write_share"]
 
@@ -154,11 +165,14 @@ def _pair(entry: TunedEntry, pair: tuple[float, Parameter], *, dfs: tuple[float,
 
 def _smoothing(parameter: Parameter) -> str:
     """Write λ_dec; a kernel stands beside the design."""
-    return UNDEFINED if isinstance(parameter, Kernel) else _scientific(parameter)
+    trusting = trusting_of(parameter)
+    return UNDEFINED if isinstance(trusting, Kernel) else _scientific(trusting)
 
 
 def _code(design: Design, parameter: Parameter) -> str:
-    return f"{design.label} ({parameter.label})" if isinstance(parameter, Kernel) else design.label
+    trusting = trusting_of(parameter)
+    label = f"{design.label} ({trusting.label})" if isinstance(trusting, Kernel) else design.label
+    return f"{label}, {parameter.distrust.label}" if isinstance(parameter, Distrusting) else label
 
 
 def _scientific(value: float) -> str:

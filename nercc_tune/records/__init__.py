@@ -22,15 +22,18 @@ from nercc_tune.records.choices import (
     DecoderKind,
     DecodeSpace,
     Design,
+    Distrusting,
     Encoding,
     Kernel,
     NodeDecoderKind,
     OutputKind,
     Parameter,
     Reading,
+    Trusting,
     decoded_fields,
     kernel_of,
     smoothing_of,
+    trusting_of,
 )
 from nercc_tune.records.goals import Goal, Metric
 from nercc_tune.records.histories import CellHistory, Provenance, SmoothedCode, StudyHistory, WorkloadInfo
@@ -65,6 +68,16 @@ from nercc_tune.records.trainings import (
     TrainingPrecision,
 )
 from nercc_tune.records.trials import Cell, Option, Score, TrialRecord
+from nercc_tune.records.wrong_answers import (
+    DISTRUSTS,
+    ERROR_KINDS,
+    LOCATORS,
+    Detection,
+    Distrust,
+    DistrustKind,
+    ErrorKind,
+    WrongAnswers,
+)
 
 __all__ = [
     "BASELINES",
@@ -72,7 +85,10 @@ __all__ = [
     "DECODERS",
     "DECODE_SPACES",
     "DEFAULT_PREDICTION",
+    "DISTRUSTS",
+    "ERROR_KINDS",
     "LATE_SHARES",
+    "LOCATORS",
     "LOSSES",
     "MEASURES",
     "MIXER_NAMES",
@@ -89,8 +105,13 @@ __all__ = [
     "DecodeSpace",
     "DecoderKind",
     "Design",
+    "Detection",
+    "Distrust",
+    "DistrustKind",
+    "Distrusting",
     "Encoding",
     "Epoch",
+    "ErrorKind",
     "FrontPoint",
     "Goal",
     "Heldout",
@@ -123,11 +144,14 @@ __all__ = [
     "Training",
     "TrainingPrecision",
     "TrialRecord",
+    "Trusting",
     "TunedEntry",
     "WorkloadInfo",
+    "WrongAnswers",
     "decoded_fields",
     "from_json",
     "kernel_of",
     "smoothing_of",
     "to_json",
+    "trusting_of",
 ]

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from nercc_tune.records.strict_json import Strict
 from nercc_tune.records.trainings import Training
+from nercc_tune.records.wrong_answers import Distrust
 
 __all__ = [
     "DECODERS",
@@ -20,16 +21,19 @@ __all__ = [
     "Decoded",
     "DecoderKind",
     "Design",
+    "Distrusting",
     "Encoding",
     "Kernel",
     "NodeDecoderKind",
     "OutputKind",
     "Parameter",
     "Reading",
+    "Trusting",
     "decoded_fields",
     "kernel_of",
     "said",
     "smoothing_of",
+    "trusting_of",
 ]
 
 DecodeSpace = Literal["probabilities", "logits", "logits-softmax"]
@@ -103,8 +107,25 @@ class Kernel(Strict):
         return ", ".join([*smoothness, f"ℓ {self.range:.3g}", *said])
 
 
-Parameter = float | Kernel
-"""What a decoder is set to: λ_dec of a spline, or a kernel."""
+Trusting = float | Kernel
+"""What a decoder is set to that takes every answer for what it is: λ_dec of a spline, or a kernel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distrusting:
+    """What a decoder is set to that distrusts some answers.
+
+    Attributes:
+        trusting: What it is set to besides.
+        distrust: How it finds out which answers to distrust.
+    """
+
+    trusting: Trusting
+    distrust: Distrust
+
+
+Parameter = Trusting | Distrusting
+"""What a decoder is set to: λ_dec of a spline, or a kernel; with how it distrusts, where it does."""
 
 
 class Decoded(Strict):
@@ -112,11 +133,13 @@ class Decoded(Strict):
 
     lambda_dec: float
     kernel: Kernel | None
+    distrust: Distrust | None
 
     @property
     def parameter(self) -> Parameter:
         """What the decoder is set to."""
-        return self.lambda_dec if self.kernel is None else self.kernel
+        trusting = self.lambda_dec if self.kernel is None else self.kernel
+        return trusting if self.distrust is None else Distrusting(trusting=trusting, distrust=self.distrust)
 
 
 class DecodedFields(TypedDict):
@@ -124,13 +147,21 @@ class DecodedFields(TypedDict):
 
     lambda_dec: float
     kernel: Kernel | None
+    distrust: Distrust | None
 
 
 def decoded_fields(parameter: Parameter) -> DecodedFields:
     """Return the fields in which a `Decoded` record keeps what a decoder is set to."""
-    if isinstance(parameter, Kernel):
-        return {"lambda_dec": 0.0, "kernel": parameter}
-    return {"lambda_dec": parameter, "kernel": None}
+    trusting = trusting_of(parameter)
+    distrust = parameter.distrust if isinstance(parameter, Distrusting) else None
+    if isinstance(trusting, Kernel):
+        return {"lambda_dec": 0.0, "kernel": trusting, "distrust": distrust}
+    return {"lambda_dec": trusting, "kernel": None, "distrust": distrust}
+
+
+def trusting_of(parameter: Parameter) -> Trusting:
+    """Return what a decoder is set to besides its distrust."""
+    return parameter.trusting if isinstance(parameter, Distrusting) else parameter
 
 
 def smoothing_of(parameter: Parameter) -> float:
@@ -139,7 +170,7 @@ def smoothing_of(parameter: Parameter) -> float:
     Raises:
         TypeError: If the parameter is of another decoder.
     """
-    if isinstance(parameter, Kernel):
+    if isinstance(parameter, Kernel | Distrusting):
         raise TypeError(f"a spline must be set to a λ_dec, but got {parameter}.")
     return parameter
 

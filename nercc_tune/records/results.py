@@ -10,6 +10,7 @@ from nercc_tune.records.choices import Decoded, Design, Kernel, said
 from nercc_tune.records.intervals import Interval
 from nercc_tune.records.strict_json import Strict
 from nercc_tune.records.trials import Score
+from nercc_tune.records.wrong_answers import Distrust, WrongAnswers
 
 __all__ = [
     "BASELINES",
@@ -91,6 +92,7 @@ class FrontPoint(Strict):
     lambda_enc: float
     lambda_dec: float
     kernel: Annotated[Kernel | None, said(None)] = None
+    distrust: Annotated[Distrust | None, said(None)] = None
     tuning: Score
     heldout: Heldout
 
@@ -106,6 +108,7 @@ class TunedEntry(Decoded):
         design: Ordering, nodes, assignment and decode space of the chosen code.
         domain: The interval that the nodes lie in; λ has the unit of its length cubed.
         kernel: What a kriging or calibrated decoder is set to; λ_dec is 0 then.
+        distrust: How it finds out which answers to distrust; None where it trusts all.
         moments: Digest of the second moments that a calibrated decoder needs, which lie beside the table.
         networks: Digest of the networks of a trained code, which lie beside the table.
         df_enc: Effective degrees of freedom of the encoder, the trace of its smoother at the K query nodes.
@@ -120,6 +123,7 @@ class TunedEntry(Decoded):
         prob_mse_minus: The same in probabilities, to every baseline.
         gains: Share of a baseline's held-out error (`Goal.error`) that the tuned code saves: 1 − their ratio, both
             resampled; only for those whose error is in the same space.
+        wrong_answers: What the code does about wrong answers, where the study has some.
         front: For the goal `pareto`: the trials that no other beats in both metrics.
         trials: Completed trials of the cell.
         forwards: Forward passes of the study's tuning groups that the search made, shared by all its cells; a pruned
@@ -139,6 +143,7 @@ class TunedEntry(Decoded):
     lambda_enc: float
     lambda_dec: float
     kernel: Annotated[Kernel | None, said(None)] = None
+    distrust: Annotated[Distrust | None, said(None)] = None
     moments: Annotated[str | None, said(None)] = None
     networks: Annotated[str | None, said(None)] = None
     df_enc: float
@@ -151,6 +156,7 @@ class TunedEntry(Decoded):
     mse_minus: dict[str, Interval]
     prob_mse_minus: dict[str, Interval]
     gains: dict[str, Interval]
+    wrong_answers: Annotated[WrongAnswers | None, said(None)] = None
     front: tuple[FrontPoint, ...] = ()
     trials: int
     forwards: float
@@ -167,6 +173,7 @@ class PolicyEntry(Decoded):
     stragglers: int
     lambda_dec: float
     kernel: Annotated[Kernel | None, said(None)] = None
+    distrust: Annotated[Distrust | None, said(None)] = None
     df_dec: float
     heldout: Heldout
 
@@ -179,6 +186,7 @@ class SinglePair(Decoded):
     lambda_enc: float
     lambda_dec: float
     kernel: Annotated[Kernel | None, said(None)] = None
+    distrust: Annotated[Distrust | None, said(None)] = None
     heldout: Heldout
 
 

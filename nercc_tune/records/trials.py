@@ -17,6 +17,7 @@ from nercc_tune.records.choices import (
 )
 from nercc_tune.records.strict_json import Strict
 from nercc_tune.records.trainings import Epoch
+from nercc_tune.records.wrong_answers import Distrust
 
 __all__ = ["Cell", "Option", "Score", "TrialRecord"]
 
@@ -93,6 +94,7 @@ class Option(Decoded):
     decoder: Annotated[DecoderKind, said("spline")] = "spline"
     lambda_dec: float
     kernel: Annotated[Kernel | None, said(None)] = None
+    distrust: Annotated[Distrust | None, said(None)] = None
     score: Score
     profile: tuple[float, ...]
 
@@ -115,6 +117,7 @@ class TrialRecord(Decoded):
         lambda_enc: λ_enc, 0 included.
         lambda_dec: λ_dec, 0 included; 0 too where the decoder is no spline.
         kernel: What a kriging or calibrated decoder is set to, else None.
+        distrust: How it finds out which answers to distrust; None where it trusts all.
         score: None for a trial that failed or was pruned.
         profile: Mean error (`Goal.error`) on the study's λ_dec grid (`StudySpec.decoder_grid`) at this encoder; empty
             where there is no score.
@@ -133,6 +136,7 @@ class TrialRecord(Decoded):
     lambda_enc: float
     lambda_dec: float
     kernel: Annotated[Kernel | None, said(None)] = None
+    distrust: Annotated[Distrust | None, said(None)] = None
     score: Score | None
     profile: tuple[float, ...] = ()
     others: tuple[Option, ...] = ()
@@ -158,6 +162,7 @@ class TrialRecord(Decoded):
             decoder=self.design.decoder,
             lambda_dec=self.lambda_dec,
             kernel=self.kernel,
+            distrust=self.distrust,
             score=self.score,
             profile=self.profile,
         )

@@ -260,6 +260,7 @@ class Judge:
                     lambda_enc=trial.lambda_enc,
                     lambda_dec=trial.lambda_dec,
                     kernel=trial.kernel,
+                    distrust=trial.distrust,
                     tuning=score,
                     heldout=expect([metrics]),
                 )

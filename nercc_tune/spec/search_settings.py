@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nercc_tune.records import DecodeSpace, Goal, Metric, NodeDecoderKind
+from nercc_tune.records import DecodeSpace, DistrustKind, Goal, Metric, NodeDecoderKind
 from nercc_tune.spec.section import Copies, Count, LogRange, Section, Seed
 
 
@@ -25,6 +25,8 @@ class SearchSettings(Section):
     `copies` lists how many copies of every query the nodes `copies` have, each of which is tried.
     `decoders` lists how estimates are read off the answers: `spline`, `kriging` with a kernel of the nodes, or
     `calibrated` on second moments of the tuning groups.
+    `distrusts` lists how wrong answers are found, where `[errors]` has some: `residuals` by default, `huber`, `tukey`,
+    `median`, and ApproxIFER's locators `polynomial` and `rational`; trusting all answers is always tried.
     `patience` ends the search after so many proposals in a row that improved no cell by the share `min_improvement`
     (0 turns the rule off).
     `pruner` stops hopeless encoders early, after each of `blocks` parts of the tuning groups; of trained codes
@@ -46,6 +48,7 @@ class SearchSettings(Section):
     assignments: tuple[str, ...] = ()
     decode_spaces: tuple[DecodeSpace, ...] = ()
     decoders: tuple[NodeDecoderKind, ...] = ("spline",)
+    distrusts: tuple[DistrustKind, ...] = ()
     patience: Annotated[int, Field(ge=0, strict=True)] = 20
     min_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.001
     pruner: Literal["none", "wilcoxon", "median", "halving"] = "none"
@@ -63,7 +66,7 @@ class SearchSettings(Section):
                 'sampler = "cmaes" needs two parameters, and strategy = "profile" searches one; '
                 'use strategy = "joint", or another sampler.'
             )
-        names = ("orderings", "nodes", "copies", "assignments", "decode_spaces", "decoders")
+        names = ("orderings", "nodes", "copies", "assignments", "decode_spaces", "decoders", "distrusts")
         lists = {name: getattr(self, name) for name in names}
         if self.sampler == "cmaes" and any(len(choices) > 1 for choices in lists.values()):
             raise ValueError('sampler = "cmaes" searches numbers only, and several designs are listed; use "tpe".')

@@ -10,7 +10,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from nercc_tune.records import Design, Encoding, Reading
+from nercc_tune.records import Design, DistrustKind, Encoding, Reading
+from nercc_tune.spec.error_settings import ErrorSettings, check_errors
 from nercc_tune.spec.search_settings import SearchSettings
 from nercc_tune.spec.section import Section
 from nercc_tune.spec.settings import (
@@ -52,6 +53,7 @@ class StudySpec(Section):
     workload: WorkloadSettings
     code: CodeSettings
     straggling: StragglingSettings = StragglingSettings()
+    errors: ErrorSettings = ErrorSettings()
     search: SearchSettings = SearchSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -76,6 +78,9 @@ class StudySpec(Section):
             del values["search"]["decoders"]
         if self.code.trained_kind is None:
             del values["training"]
+        if not self.errors.are_given:
+            del values["errors"]
+            del values["search"]["distrusts"]
         if self.search.sampler == "grid":
             values["search"]["trials"] = self.search.trials  # they place the grid's points
         if self.straggling.unit is None:
@@ -151,6 +156,11 @@ class StudySpec(Section):
         )
 
     @property
+    def distrusts(self) -> tuple[DistrustKind, ...]:
+        """How wrong answers are found; nothing where the study has none."""
+        return (self.search.distrusts or ("residuals",)) if self.errors.are_given else ()
+
+    @property
     def decoder_grid(self) -> tuple[float, ...]:
         """The λ_dec values at which every trial's profile is recorded: 0, then evenly in log λ over the range."""
         low, high = math.log10(self.search.lambda_dec.low), math.log10(self.search.lambda_dec.high)
@@ -175,6 +185,11 @@ class StudySpec(Section):
     @model_validator(mode="after")
     def _training_fits(self) -> StudySpec:
         check_training(self.workload, self.code, self.search, self.training)
+        return self
+
+    @model_validator(mode="after")
+    def _errors_fit(self) -> StudySpec:
+        check_errors(self.errors, self.code, self.search, self.evaluation)
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nercc_tune.records import Interval, Kernel, Parameter
+from nercc_tune.records import Distrusting, Interval, Kernel, Parameter
 
 __all__ = ["show_change", "show_interval", "show_parameter", "show_smoothing"]
 
@@ -18,12 +18,14 @@ def show_smoothing(value: float) -> str:
 
 
 def show_parameter(parameter: Parameter) -> str:
-    """Return what a decoder is set to: λ_dec, or the kernel in symbols.
+    """Return what a decoder is set to: λ_dec, or the kernel in symbols; and its distrust.
 
     Example:
         >>> show_parameter(0.0), show_parameter(Kernel(range=2.0, nugget=0.01))
         ('0', 'ν 1.5, ℓ 2, nugget 0.01')
     """
+    if isinstance(parameter, Distrusting):
+        return f"{show_parameter(parameter.trusting)}; {parameter.distrust.label}"
     return parameter.label if isinstance(parameter, Kernel) else show_smoothing(parameter)
 
 

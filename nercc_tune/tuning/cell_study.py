@@ -28,6 +28,7 @@ from nercc_tune.records import (
     TrialRecord,
     TunedEntry,
     to_json,
+    trusting_of,
 )
 from nercc_tune.spec import StudySpec
 from nercc_tune.tuning.cell_reading import (
@@ -165,10 +166,11 @@ class CellStudy:
             return {}
         assignment, decode_space, decoder = reading
         values: dict[str, Value] = {ASSIGNMENT: assignment, DECODE_SPACE: decode_space, DECODER: decoder}
-        if isinstance(parameter, Kernel):
-            values |= {name: getattr(parameter, name) for name in KERNEL[: None if decoder == "calibrated" else 4]}
+        trusting = trusting_of(parameter)
+        if isinstance(trusting, Kernel):
+            values |= {name: getattr(trusting, name) for name in KERNEL[: None if decoder == "calibrated" else 4]}
         else:
-            values[LAMBDA_DEC] = self._within(LAMBDA_DEC, parameter)
+            values[LAMBDA_DEC] = self._within(LAMBDA_DEC, trusting)
         return self._searched(values)
 
     def parameters(self, record: TrialRecord) -> dict[str, Value]:

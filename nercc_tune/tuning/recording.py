@@ -47,6 +47,7 @@ class Recorder:
             design=blank.design.with_reading(best.reading),
             lambda_dec=best.lambda_dec,
             kernel=best.kernel,
+            distrust=best.distrust,
             score=best.score,
             profile=best.profile,
             others=tuple(others),

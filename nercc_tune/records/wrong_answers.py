@@ -1,0 +1,182 @@
+"""Wrong answers: their kinds, what a decoder does about them, and what that is worth."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from nercc_tune.records.intervals import Interval
+from nercc_tune.records.strict_json import Strict
+
+__all__ = [
+    "DISTRUSTS",
+    "ERROR_KINDS",
+    "LOCATORS",
+    "Detection",
+    "Distrust",
+    "DistrustKind",
+    "ErrorKind",
+    "WrongAnswers",
+]
+
+ERROR_KINDS: dict[str, float | None] = {
+    "sign-flip": None,
+    "normal": 1.0,
+    "other-query": None,
+    "stale": 0.1,
+    "constant": 0.0,
+    "nan": None,
+    "infinity": None,
+}
+"""Kinds of wrong answers, each with the value of its number where `normal-10` and the like may name another."""
+
+_NAMED = re.compile(r"([a-z]+(?:-[a-z]+)*?)(?:-([0-9]+(?:\.[0-9]+)?))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorKind(Strict):
+    """One way to be wrong.
+
+    `sign-flip` answers −y; `normal-σ` adds N(0, σ²) to every output; `other-query` answers what the same worker would
+    have for another group; `stale-σ` runs a model whose weights are off by σ of the standard deviation of each tensor;
+    `constant-v` answers v everywhere; `nan` and `infinity` answer no numbers.
+
+    Attributes:
+        name: One of `ERROR_KINDS`.
+        number: σ or v; None for kinds that have none.
+    """
+
+    name: str
+    number: float | None
+
+    @classmethod
+    def of(cls, kind: str) -> ErrorKind:
+        """Read a kind as study files write it, for example `normal-10`.
+
+        Raises:
+            ValueError: If there is no such kind, or it takes no number.
+        """
+        named = _NAMED.fullmatch(kind)
+        name = named[1] if named else ""
+        if named is None or name not in ERROR_KINDS or (named[2] is not None and ERROR_KINDS[name] is None):
+            known = ", ".join(f"{name}-<number>" if at is not None else name for name, at in ERROR_KINDS.items())
+            raise ValueError(f"a kind of wrong answers must be one of {known}, but got {kind!r}.")
+        return cls(name=name, number=ERROR_KINDS[name] if named[2] is None else float(named[2]))
+
+    @property
+    def label(self) -> str:
+        """The kind as study files write it."""
+        return self.name if self.number is None else f"{self.name}-{self.number:g}"
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the answers are numbers, which nothing but their values can tell from right ones."""
+        return self.name not in ("nan", "infinity")
+
+
+DistrustKind = Literal["residuals", "huber", "tukey", "median", "polynomial", "rational"]
+DISTRUSTS: tuple[DistrustKind, ...] = ("residuals", "huber", "tukey", "median", "polynomial", "rational")
+"""Leave-one-out residuals; the same re-weighted, two ways; the median of sub-samples; ApproxIFER's locators."""
+
+LOCATORS: tuple[DistrustKind, ...] = ("polynomial", "rational")
+"""Those that are told how many answers are wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distrust(Strict):
+    """How a decoder finds out which answers to distrust.
+
+    Attributes:
+        kind: By what.
+        level: Of `residuals`, `huber` and `tukey` how many times the expected deviation of an answer from what all
+            others say of it is too much; of `median` how many sub-samples there are; of locators how many answers are
+            wrong.
+        most: No more answers than these are ever distrusted.
+
+    Raises:
+        ValueError: If the level is not positive, or not whole where it is a number of things.
+    """
+
+    kind: DistrustKind
+    level: float
+    most: int
+
+    def __post_init__(self) -> None:
+        if self.kind not in DISTRUSTS:
+            raise ValueError(f"`kind` must be one of {', '.join(DISTRUSTS)}, but got {self.kind!r}.")
+        if not 0 < self.level < math.inf:
+            raise ValueError(f"`level` must be positive and finite, but got {self.level}.")
+        if self.is_counted and not float(self.level).is_integer():
+            raise ValueError(f"`level` of {self.kind!r} must be whole, but got {self.level}.")
+        if not self.most >= 0:
+            raise ValueError(f"`most` must be at least 0, but got {self.most}.")
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the level is a number of sub-samples or answers."""
+        return self.kind == "median" or self.kind in LOCATORS
+
+    @property
+    def label(self) -> str:
+        """The kind with its level: `residuals beyond 4.2`, `median of 5`, `polynomial for 3`."""
+        joined = {"median": "of", "polynomial": "for", "rational": "for"}.get(self.kind, "beyond")
+        return f"{self.kind} {joined} {self.level:.3g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection(Strict):
+    """What came of the wrong answers of one kind, on held-out draws.
+
+    Attributes:
+        kind: As study files write it.
+        wrong: How many answers were wrong, over all groups and masks.
+        found: How many of these were distrusted.
+        right: How many answers were right.
+        accused: How many of these were distrusted.
+        prob_mse: Of the estimates, over the masks with this kind.
+        oracle: The same where somebody says which answers are wrong, and these count as not arrived.
+        ratio: Of the two, both resampled; None where the oracle makes no error.
+    """
+
+    kind: str
+    wrong: int
+    found: int
+    right: int
+    accused: int
+    prob_mse: Interval
+    oracle: Interval
+    ratio: Interval | None
+
+    @property
+    def found_share(self) -> float:
+        """Share of the wrong answers that were found."""
+        return self.found / self.wrong if self.wrong else math.nan
+
+    @property
+    def accused_share(self) -> float:
+        """Share of the right answers that were accused."""
+        return self.accused / self.right if self.right else math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongAnswers(Strict):
+    """What a code does about wrong answers on held-out draws.
+
+    Attributes:
+        bound: The largest number of wrong answers that the search reckoned with in one mask.
+        detections: For each kind.
+        none_wrong: MSE in probabilities where no answer is wrong, with the same masks.
+        none_wrong_trusting: The same without any distrust.
+        cost: Their ratio minus 1, both resampled: what distrust costs where it is not needed; None where trusting
+            makes no error.
+        false_alarms: Share of answers that are distrusted where none is wrong.
+    """
+
+    bound: int
+    detections: tuple[Detection, ...]
+    none_wrong: Interval
+    none_wrong_trusting: Interval
+    cost: Interval | None
+    false_alarms: float
