@@ -10,6 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from nercc_tune.coding.fit import Fit
 from nercc_tune.coding.linear import LinearCode
 from nercc_tune.coding.moments import Moments, Sites, kernel_moments, mix
 from nercc_tune.coding.nodes import NodeSet
@@ -224,12 +225,42 @@ class KrigingCode(LinearCode):
                 self._kept.popitem(last=False)
         return self._kept[key]
 
+    def fit(self, arrived: Tensor) -> Fit:
+        """Return what the decoder expects of every answer, for batches of arrived workers [M, F], ascending.
+
+        Raises:
+            torch.linalg.LinAlgError: If the moments are not those of any outputs, beyond rounding.
+        """
+        predictor = self._predictor(arrived.shape[-1])
+        solved = predictor.solve(self._sites.arrived(arrived))
+        rank = self._sites.rank[arrived]
+        system = predictor.system[rank[:, :, None], rank[:, None, :]]
+        own = _JITTER * float(predictor.system.diagonal().mean())
+        eye = torch.eye(arrived.shape[-1], dtype=torch.float64)
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(system + own * eye))
+        drawn = inverse.sum(-1)
+        precision = inverse - drawn[:, :, None] * drawn[:, None, :] / drawn.sum(-1)[:, None, None]
+        return Fit(
+            precision=precision,
+            decoder=self._spread(solved.matrices, arrived),
+            uncertainty=solved.uncertainty,
+            variances=predictor.moments.variances,
+            temperature=predictor.temperature,
+        )
+
     def _solve(self, arrived: Tensor) -> Tensor:
-        kernel = self.kernel_for(arrived.shape[-1])
-        predictor = Predictor.of(self._sites, kernel, measured=self._measured, has_copies=self.lambda_enc == 0)
         rows = arrived.reshape(-1, arrived.shape[-1])
-        matrices = predictor.matrices(self._sites.arrived(rows))
-        rank = self._sites.rank[rows]
+        matrices = self._predictor(arrived.shape[-1]).matrices(self._sites.arrived(rows))
+        return self._spread(matrices, rows).reshape(*arrived.shape[:-1], self.queries, arrived.shape[-1])
+
+    def _predictor(self, arrived: int) -> Predictor:
+        return Predictor.of(
+            self._sites, self.kernel_for(arrived), measured=self._measured, has_copies=self.lambda_enc == 0
+        )
+
+    def _spread(self, matrices: Tensor, arrived: Tensor) -> Tensor:
+        """Return decoders [M, K, P] of distinct nodes as those of workers [M, F], who share what is at their node."""
+        rank = self._sites.rank[arrived]
         many = (rank[:, :, None] == rank[:, None, :]).sum(-1).to(torch.float64)
-        spread = matrices.gather(-1, rank[:, None, :].expand(-1, self.queries, -1)) / many[:, None, :]
-        return spread.reshape(*arrived.shape[:-1], self.queries, arrived.shape[-1])
+        spread: Tensor = matrices.gather(-1, rank[:, None, :].expand(-1, self.queries, -1)) / many[:, None, :]
+        return spread

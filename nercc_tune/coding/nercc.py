@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from nercc_tune.coding.fit import Fit, spline_fit
 from nercc_tune.coding.linear import LinearCode
 from nercc_tune.coding.nodes import NodeSet
 from nercc_tune.splines import effective_dof, smoothing_matrix
@@ -61,6 +62,10 @@ class NerccCode(LinearCode):
     def lambda_dec_for(self, arrived: int) -> float:
         """Return λ_dec for a number F of answers."""
         return self.lambda_dec(arrived) if callable(self.lambda_dec) else self.lambda_dec
+
+    def fit(self, arrived: Tensor) -> Fit:
+        """Return what the decoder expects of every answer, for batches of arrived workers [M, F], ascending."""
+        return spline_fit(self.nodes.alpha, self.nodes.beta, arrived, self.lambda_dec_for(arrived.shape[-1]))
 
     def _build_encoder(self) -> Tensor:
         return smoothing_matrix(self.nodes.alpha, self.nodes.beta, self.lambda_enc)

@@ -93,15 +93,18 @@ class Distrust(Strict):
         level: Of `residuals`, `huber` and `tukey` how many times the expected deviation of an answer from what all
             others say of it is too much; of `median` how many sub-samples there are; of locators how many answers are
             wrong.
+        scale: What is expected: the mean square of the deviations of right answers on the tuning groups, in units of
+            the decoder's own variance.
         most: No more answers than these are ever distrusted.
 
     Raises:
-        ValueError: If the level is not positive, or not whole where it is a number of things.
+        ValueError: If the level or the scale is not positive, or the level not whole where it is a number of things.
     """
 
     kind: DistrustKind
     level: float
     most: int
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in DISTRUSTS:
@@ -110,6 +113,8 @@ class Distrust(Strict):
             raise ValueError(f"`level` must be positive and finite, but got {self.level}.")
         if self.is_counted and not float(self.level).is_integer():
             raise ValueError(f"`level` of {self.kind!r} must be whole, but got {self.level}.")
+        if not 0 < self.scale < math.inf:
+            raise ValueError(f"`scale` must be positive and finite, but got {self.scale}.")
         if not self.most >= 0:
             raise ValueError(f"`most` must be at least 0, but got {self.most}.")
 
