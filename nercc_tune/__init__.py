@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nercc_tune.errors import NerccTuneError
     from nercc_tune.export.table import TunedTable
     from nercc_tune.notebook import open_home
-    from nercc_tune.serving import ServedTable, load_table
+    from nercc_tune.serving import ServedTable, Suspicions, load_table
     from nercc_tune.spec import StudySpec, load_study
 
 __version__ = version("nercc-tune")
@@ -36,6 +36,7 @@ __all__ = [
     "ReplicationCode",
     "ServedTable",
     "StudySpec",
+    "Suspicions",
     "TunedTable",
     "UncodedCode",
     "__version__",
@@ -54,6 +55,7 @@ _HOMES = {
     "ReplicationCode": "coding",
     "ServedTable": "serving",
     "StudySpec": "spec",
+    "Suspicions": "serving",
     "TunedTable": "export.table",
     "UncodedCode": "coding",
     "load_study": "spec",

@@ -12,6 +12,7 @@ from nercc_tune.workloads.base_mlp import build_base_mlp
 from nercc_tune.workloads.lenet5 import build_lenet5
 from nercc_tune.workloads.repvgg import RepVggShape, build_fused, build_trainable, fuse
 from nercc_tune.workloads.resnet8 import build_resnet8
+from nercc_tune.workloads.resnet18 import build_resnet18
 
 __all__ = ["MODELS", "OwnModel"]
 
@@ -57,4 +58,5 @@ MODELS: dict[str, OwnModel] = {
     "repvgg_slim": _own_repvgg(_SLIM),
     "repvgg_a2_cifar": _own_repvgg(_A2),
     "resnet8": OwnModel(channels=3, build=build_resnet8),
+    "resnet18_cifar": OwnModel(channels=3, build=build_resnet18),
 }

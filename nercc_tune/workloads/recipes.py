@@ -1,7 +1,8 @@
 """The trainings that the package knows.
 
 The package ships two, each made by `nercc-tune train <recipe>` with seed 0, with the accuracy on the whole test split:
-`lenet5-mnist` 99.44 %, and `repvgg-cifar10` 90.35 %. `repvgg-a2-cifar10` has not been run.
+`lenet5-mnist` 99.44 %, and `repvgg-cifar10` 90.35 %. `repvgg-a2-cifar10` and
+`resnet18-cifar10` have not been run.
 `nercc-tune train resnet8-cifar10` reaches 88.20 % (seed 0) in 28 minutes on two busy shared cores.
 `nercc-tune train base-mlp-mnist` takes 9 to 18 s on one of two shared cores, 4 to 6 s of them to decode the images, and
 reaches 98.56 %, 98.48 % and 98.44 % (seeds 0, 1 and 2; published are 97.93 %).
@@ -67,6 +68,17 @@ _ALL = (
     Recipe(
         name="repvgg-a2-cifar10",
         model="repvgg_a2_cifar",
+        data="cifar10",
+        epochs=100,
+        peak_rate=0.2,
+        label_smoothing=0.1,
+        crop_padding=4,
+        flip=True,
+        bfloat16=True,
+    ),
+    Recipe(
+        name="resnet18-cifar10",
+        model="resnet18_cifar",
         data="cifar10",
         epochs=100,
         peak_rate=0.2,

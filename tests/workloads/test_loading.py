@@ -317,6 +317,17 @@ def test_shipped_weights_reach_their_accuracy(
 
 
 @pytest.mark.slow
+def test_given_weights_of_a_resnet18_reach_their_accuracy(tmp_path: Path, data_root: Path) -> None:
+    settings = WorkloadSettings(
+        model="resnet18_cifar", data="cifar10", checkpoint="weights/resnet18_cifar10_fp16.safetensors"
+    )
+    workload = load_workload(settings, home=tmp_path, data_dir=data_root)
+    assert (workload.query_shape, workload.outputs, workload.weights_source) == ((3, 32, 32), 10, "checkpoint")
+    measured = _measure_accuracy(workload, range(0, 10_000, 10))
+    assert measured == pytest.approx(0.9499, abs=0.028)  # four standard errors
+
+
+@pytest.mark.slow
 def test_a_half_precision_vit_classifies_imagenet(tmp_path: Path, data_root: Path) -> None:
     settings = WorkloadSettings(
         model="vit_tiny_patch16_224",

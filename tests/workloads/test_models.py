@@ -8,6 +8,7 @@ from nercc_tune.workloads.base_mlp import build_base_mlp
 from nercc_tune.workloads.models import MODELS
 from nercc_tune.workloads.repvgg import RepVggShape, build_fused, build_trainable, fuse
 from nercc_tune.workloads.resnet8 import HalvingBlock, build_resnet8
+from nercc_tune.workloads.resnet18 import BasicBlock, build_resnet18
 
 
 def _count(model: nn.Module) -> int:
@@ -24,7 +25,7 @@ def test_the_base_mlp_has_the_published_layers() -> None:
     assert [type(layer) for layer in build_base_mlp(10)][1:] == [nn.Linear, nn.ReLU] * 2 + [nn.Linear]
 
 
-@pytest.mark.parametrize("name", ["base_mlp", "lenet5", "repvgg_slim", "resnet8"])
+@pytest.mark.parametrize("name", ["base_mlp", "lenet5", "repvgg_slim", "resnet8", "resnet18_cifar"])
 def test_the_served_form_gives_as_many_outputs_as_asked(name: str) -> None:
     own = MODELS[name]
     assert own.build(7)(torch.zeros(2, own.channels, own.size, own.size)).shape == (2, 7)
@@ -74,7 +75,51 @@ def test_a_resnet_that_is_finished_answers_an_image_as_in_any_batch() -> None:
         assert torch.allclose(finished(images), alone, atol=1e-5)  # sums in another order, in float32
 
 
-@pytest.mark.parametrize("name", ["base_mlp", "lenet5", "repvgg_slim", "resnet8"])
+def _torchvision_resnet18(outputs: int) -> nn.Module:
+    """Build torchvision's network with the stem for small images, as people train it."""
+    from torchvision.models import resnet18  # noqa: PLC0415 - torchvision takes seconds to import
+
+    model: nn.Module = resnet18(num_classes=outputs)
+    model.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    model.maxpool = nn.Identity()
+    return model
+
+
+def test_resnet18_takes_the_weights_of_torchvisions_and_computes_what_that_does() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        theirs = _torchvision_resnet18(10).eval()
+        for layer in theirs.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                assert layer.running_mean is not None
+                assert layer.running_var is not None
+                nn.init.normal_(layer.running_mean, std=0.1)
+                nn.init.uniform_(layer.running_var, 0.5, 2.0)
+        images = torch.randn(2, 3, 32, 32)
+    ours = build_resnet18(10).eval()
+    ours.load_state_dict(theirs.state_dict())
+    with torch.no_grad():
+        assert torch.equal(ours(images), theirs(images))
+
+
+def test_resnet18_has_its_parameters_and_halves_the_sides_three_times() -> None:
+    model = build_resnet18(10)
+    assert _count(model) == 11_173_962
+    with torch.device("meta"):
+        assert build_resnet18(10)[:-3](torch.zeros(1, 3, 32, 32)).shape == (1, 512, 4, 4)
+
+
+def test_a_basic_block_adds_its_input_where_the_shape_stays() -> None:
+    block = BasicBlock(4, 4, 1).eval()
+    nn.init.zeros_(block.bn2.weight)  # what ends the branch normalises it to nothing
+    images = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(block(images), images.relu())
+        assert BasicBlock(4, 4, 2)(images).shape == (2, 4, 4, 4)
+        assert BasicBlock(4, 6, 1)(images).shape == (2, 6, 8, 8)
+
+
+@pytest.mark.parametrize("name", ["base_mlp", "lenet5", "repvgg_slim", "resnet8", "resnet18_cifar"])
 def test_the_last_matrix_of_a_checkpoint_counts_the_outputs(name: str) -> None:
     weights = MODELS[name].build(7).state_dict()
     assert len([value for value in weights.values() if value.ndim > 1][-1]) == 7
