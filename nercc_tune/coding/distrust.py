@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,11 +12,11 @@ from torch import Tensor
 from nercc_tune.coding.elimination import Block, Elimination, inverse
 from nercc_tune.coding.fit import Fit
 
-__all__ = ["WEIGHTS", "Doubt", "Trail", "believe"]
+__all__ = ["WEIGHTS", "Doubt", "Trail"]
 
 _SPARE = 10  # doubted answers beyond twice those that may be wrong
-_ROUNDS_ASIDE = 16  # in which they are set aside
-_COMPARABLE = 0.3  # of the largest deviation: answers that deviate less wait for the next round
+_TOGETHER = 16  # the share, one in so many, of doubted answers that are set aside at once
+_COMPARABLE = 0.1  # of the largest deviation: answers that deviate less wait for the next round
 _ROUNDS = 20  # of weights
 _LEAST_WEIGHT = 1e-6
 _DISTRUSTED = 0.5  # a weight below it counts as distrust
@@ -46,16 +46,13 @@ class Trail:
         aside: [M, G, r] the answers that were set aside, of the F.
         order: [r, M, G] which of these r is believed at each step.
         least: [r, M, G] its squared deviation from what all that are believed by then say.
-        energy: [r + 1, M, G] the squared deviations of those that are believed, as one sum that is short of the same
-            number for all trails of the same answers: before each step, and after the last.
-        estimates: [r + 1, M, G, K, c] likewise.
+        estimates: [r + 1, M, G, K, c] before each step, and after the last.
         unusable: [M, G, F] bool, answers that are never believed.
     """
 
     aside: Tensor
     order: Tensor
     least: Tensor
-    energy: Tensor
     estimates: Tensor
     unusable: Tensor
 
@@ -70,10 +67,6 @@ class Trail:
         is_believed = (self.least <= limit).to(torch.int64).cumprod(0)
         return is_believed.sum(0).clamp(min=steps - most)
 
-    def cost(self, stop: Tensor, limit: float) -> Tensor:
-        """Return what it costs [M, G] to believe some and not to believe the others, each of which costs the limit."""
-        return self.energy.gather(0, stop[None])[0] + limit * (len(self.order) - stop)
-
     def suspects(self, stop: Tensor) -> Tensor:
         """Return who is distrusted, [M, G, F] bool, after so many steps [M, G]."""
         believed_at = torch.empty_like(self.order)
@@ -86,27 +79,6 @@ class Trail:
         """Return the estimates [M, G, K, c] after so many steps [M, G]."""
         index = stop[None, ..., None, None].expand(1, *self.estimates.shape[1:])
         return self.estimates.gather(0, index)[0]
-
-
-def believe(trails: Sequence[Trail], limit: float, *, most: int) -> tuple[Tensor, Tensor]:
-    """Return estimates [M, G, K, c] and suspects [M, G, F], of each mask and group by the trail that costs it least.
-
-    Args:
-        trails: Of the same answers.
-        limit: The largest squared deviation of an answer that is believed.
-        most: How many are distrusted at most.
-    """
-    first, *others = trails
-    stop = first.stop(limit, most=most)
-    cost, estimates, suspects = first.cost(stop, limit), first.at(stop), first.suspects(stop)
-    for trail in others:
-        stop = trail.stop(limit, most=most)
-        its = trail.cost(stop, limit)
-        is_less = its < cost
-        cost = torch.minimum(cost, its)
-        estimates = torch.where(is_less[..., None, None], trail.at(stop), estimates)
-        suspects = torch.where(is_less[..., None], trail.suspects(stop), suspects)
-    return estimates, suspects
 
 
 class Doubt:
@@ -143,10 +115,11 @@ class Doubt:
     def _set_aside(self, answers: Tensor, count: int, least: float) -> Tensor:
         left = Elimination(self._fit, answers)
         left.leave_out_all(self._unusable)
-        together = -(-count // _ROUNDS_ASIDE)
-        for done in range(0, count, max(together, 1)):
-            worst, which = left.deviations.topk(min(together, count - done), dim=-1)
-            where = (worst > least) & (worst >= _COMPARABLE * worst[..., :1])
+        together = -(-count // _TOGETHER)
+        for _ in range(2 * _TOGETHER):
+            worst, which = left.deviations.topk(together, dim=-1)
+            is_room = (left.left_out & ~self._unusable).sum(-1)[..., None] + torch.arange(together) < count
+            where = (worst > least) & (worst >= _COMPARABLE * worst[..., :1]) & is_room
             if not bool(where.any()):
                 break
             left.leave_out(which, where=where)
@@ -176,13 +149,11 @@ class Doubt:
         least_variance = own * _LEAST_WEIGHT
         is_left, is_first = torch.ones_like(self._is_aside), ~self._is_aside
         order, least, estimates = [], [], [self._tempered(raw, wider)]
-        energy = [-(apart * block.told).sum((-2, -1))]
         for _ in range(self._aside.shape[-1]):
             variance = covariance.diagonal(dim1=-2, dim2=-1).clamp(min=least_variance)
             squares = apart.square().sum(-1) / variance
             deviation, at = torch.where(is_left, squares.masked_fill(is_first, 0.0), torch.inf).min(-1)
             index = at[..., None]
-            energy.append(energy[-1] + squares.gather(-1, index)[..., 0])
             share = (
                 covariance.gather(-1, index[..., None].expand(-1, -1, covariance.shape[-1], 1))
                 / (variance.gather(-1, index)[..., None])
@@ -203,7 +174,6 @@ class Doubt:
             aside=self._aside,
             order=torch.stack(order) if order else self._aside.new_zeros(0, *shape),
             least=torch.stack(least) if least else own.new_zeros(0, *shape),
-            energy=torch.stack(energy),
             estimates=torch.stack(estimates),
             unusable=self._unusable,
         )

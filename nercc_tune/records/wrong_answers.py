@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from nercc_tune.records.intervals import Interval
@@ -68,7 +69,10 @@ class ErrorKind(Strict):
     @property
     def label(self) -> str:
         """The kind as study files write it."""
-        return self.name if self.number is None else f"{self.name}-{self.number:g}"
+        if self.number is None:
+            return self.name
+        digits = format(Decimal(repr(self.number)), "f")
+        return f"{self.name}-{digits.removesuffix('.0')}"
 
     @property
     def is_finite(self) -> bool:

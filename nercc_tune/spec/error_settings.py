@@ -78,8 +78,8 @@ def check_errors(
         )
     if search.strategy != "profile" or search.pruner != "none":
         raise ValueError(
-            'wrong answers need `search.strategy = "profile"` and `search.pruner = "none"`, to find what to distrust on '
-            f"all groups at once, but got {search.strategy!r} and {search.pruner!r}."
+            'wrong answers need `search.strategy = "profile"` and `search.pruner = "none"`, to find what to distrust '
+            f"on all groups at once, but got {search.strategy!r} and {search.pruner!r}."
         )
     if "chord-length" in (code.nodes, *search.nodes):
         raise ValueError(
