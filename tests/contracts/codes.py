@@ -25,6 +25,7 @@ from nercc_tune.coding import (
 
 # Two queries; colliding nodes α = β; none of either.
 SIZES = ((2, 5), (10, 13), (12, 40))
+PUBLISHED = ("approxifer", "chebyshev", "first-kind", "uniform")
 PAIRS = ((0.0, 0.0), (1e-6, 1e-4), (1e-2, 1e8))
 
 
@@ -61,7 +62,7 @@ def codes() -> dict[str, LinearCode]:
     """Return every code at every size, on the papers' node sets and on systematic ones where it has nodes."""
     table: dict[str, LinearCode] = {}
     for queries, workers in SIZES:
-        for kind in ("chebyshev", "uniform"):
+        for kind in PUBLISHED:
             nodes = node_set(kind, queries=queries, workers=workers)
             table |= {f"{name} {kind} {queries}/{workers}": build(nodes) for name, build in ON_NODES.items()}
         nodes = node_set("systematic", queries=queries, workers=workers)
