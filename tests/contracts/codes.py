@@ -33,9 +33,14 @@ def _nercc(lambda_enc: float, lambda_dec: float) -> Callable[[NodeSet], LinearCo
     return lambda nodes: NerccCode(nodes, lambda_enc=lambda_enc, lambda_dec=lambda_dec)
 
 
+def _berrut_of_degree_3(nodes: NodeSet) -> LinearCode:
+    return BerrutCode(nodes, degree=3)
+
+
 ON_NODES: dict[str, Callable[[NodeSet], LinearCode]] = {
     **{f"nercc({enc:g}, {dec:g})": _nercc(enc, dec) for enc, dec in PAIRS},
     "berrut": BerrutCode,
+    "berrut of degree 3": _berrut_of_degree_3,
 }
 WITHOUT_NODES: dict[str, Callable[[int, int], LinearCode]] = {
     "replication": lambda queries, workers: ReplicationCode(queries=queries, workers=workers),
@@ -53,6 +58,7 @@ def _placed(inner: LinearCode) -> LinearCode:
 ON_SYSTEMATIC_NODES: dict[str, Callable[[NodeSet], LinearCode]] = {
     "nercc(0, 0)": _nercc(0.0, 0.0),
     "berrut": BerrutCode,
+    "berrut of degree 3": _berrut_of_degree_3,
     "placed nercc(1e-06, 0.0001)": lambda nodes: _placed(NerccCode(nodes, lambda_enc=1e-6, lambda_dec=1e-4)),
     "placed berrut": lambda nodes: _placed(BerrutCode(nodes)),
 }
