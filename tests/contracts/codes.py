@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nercc_tune.coding import (
     MIXERS,
     BerrutCode,
+    LagrangeCode,
     LinearCode,
     NerccCode,
     NodeSet,
@@ -41,6 +42,7 @@ ON_NODES: dict[str, Callable[[NodeSet], LinearCode]] = {
     **{f"nercc({enc:g}, {dec:g})": _nercc(enc, dec) for enc, dec in PAIRS},
     "berrut": BerrutCode,
     "berrut of degree 3": _berrut_of_degree_3,
+    "lagrange": lambda nodes: LagrangeCode(nodes, degree=1),
 }
 WITHOUT_NODES: dict[str, Callable[[int, int], LinearCode]] = {
     "replication": lambda queries, workers: ReplicationCode(queries=queries, workers=workers),
@@ -81,10 +83,14 @@ def codes() -> dict[str, LinearCode]:
     return table
 
 
-def arrivals(workers: int) -> list[Tensor]:
-    """Return arrived workers, worker 0 or 1 among them, so that even without coding one of them has a query."""
+def arrivals(code: LinearCode) -> list[Tensor]:
+    """Return arrived workers, worker 0 or 1 among them, so that even without coding one of them has a query.
+
+    A code that decodes no fewer than a number of answers gets no fewer.
+    """
+    workers, least = code.workers, code.threshold if isinstance(code, LagrangeCode) else 1
     drawn = torch.randperm(workers - 1, generator=torch.Generator().manual_seed(0))[: workers // 2] + 1
-    return [
+    table = [
         torch.arange(workers),
         torch.arange(0, workers, 2),
         torch.arange(1, workers),
@@ -93,6 +99,7 @@ def arrivals(workers: int) -> list[Tensor]:
         torch.tensor([0, workers - 1]),
         torch.tensor([1]),
     ]
+    return [arrived for arrived in table if len(arrived) >= least]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +124,7 @@ def kinds() -> dict[str, Kind]:
     systematic = node_set("systematic", queries=4, workers=9)
     table = {
         "nercc": Kind(code=NerccCode(chebyshev, lambda_enc=1e-6, lambda_dec=1e-4)),
+        "lagrange": Kind(code=LagrangeCode(chebyshev, degree=1)),
         "placed berrut": Kind(code=_placed(BerrutCode(systematic))),
         "replication": Kind(code=ReplicationCode(queries=3, workers=6), plain=(0, 1, 2)),
         "uncoded": Kind(code=UncodedCode(queries=3, workers=6), plain=(0, 1, 2)),
