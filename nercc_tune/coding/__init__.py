@@ -7,6 +7,7 @@ from nercc_tune.coding.assignment import ASSIGNMENTS, worker_positions
 from nercc_tune.coding.berrut import BerrutCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
 from nercc_tune.coding.kriging import KrigingCode, Predictor, Solved
+from nercc_tune.coding.lagrange import LagrangeCode
 from nercc_tune.coding.linear import BASE, LinearCode
 from nercc_tune.coding.mixers import MIXERS, Mixer, MixerKind, parity_weights
 from nercc_tune.coding.moments import Moments, Sites, measure_moments
@@ -44,6 +45,7 @@ __all__ = [
     "DefaultCode",
     "GroupCode",
     "KrigingCode",
+    "LagrangeCode",
     "LinearCode",
     "Mixer",
     "MixerKind",

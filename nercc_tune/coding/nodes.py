@@ -72,6 +72,31 @@ def chebyshev(queries: int, workers: int) -> NodeSet:
     return NodeSet(alpha=_sine_points(queries, queries), beta=_sine_points(workers, workers - 1))
 
 
+def first_kind(queries: int, workers: int) -> NodeSet:
+    """Place queries and workers at the Chebyshev points of the first kind.
+
+    `α_k = −cos((2k − 1) π / 2K)` and `β_n = −cos((2n − 1) π / 2N)`, neither of which reach the ends. Berrut's coded
+    queries, each times the denominator of its worker, are then words of a DCT code. Some α is a β, to the last bit,
+    where 2 divides K and N equally often.
+
+    Reference:
+        SBACC, arXiv 2507.01330.
+    """
+    return NodeSet(alpha=_sine_points(queries, queries), beta=_sine_points(workers, workers))
+
+
+def approxifer(queries: int, workers: int) -> NodeSet:
+    """Place the workers at the Chebyshev points of the second kind for N + 1 of them, without the one at −1.
+
+    `α_k = −cos((2k − 1) π / 2K)` and `β_n = −cos(n π / N)` for n = 1 … N: the grid of ApproxIFER's public accuracy
+    scripts, `cos(i π / N)` for i = 0 … N − 1, in ascending order. It is not symmetric, and a lone worker sits at 1.
+
+    Reference:
+        ApproxIFER, arXiv 2109.09868, and its scripts.
+    """
+    return NodeSet(alpha=_sine_points(queries, queries), beta=_sine_points(workers + 1, workers)[1:])
+
+
 def uniform(queries: int, workers: int) -> NodeSet:
     """Place the workers evenly from end to end, and the queries at the centres of K equal parts."""
     return NodeSet(alpha=_even_points(queries, queries), beta=_even_points(workers, workers - 1))
@@ -163,7 +188,9 @@ def chord_length(distances: Tensor, *, power: float) -> Tensor:
 
 
 NODES: dict[str, Callable[[int, int], NodeSet]] = {
+    "approxifer": approxifer,
     "chebyshev": chebyshev,
+    "first-kind": first_kind,
     "systematic": systematic,
     "uniform": uniform,
 }

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from scipy.fft import dct
 from torch import Tensor
 
 from nercc_tune.coding import NODES, BerrutCode, NodeSet, node_set
@@ -88,3 +89,16 @@ def test_nodes_that_differ_by_rounding_alone_count_as_one() -> None:
     apart = NodeSet(alpha=alpha, beta=torch.tensor([-0.5 - 1e-9, 0.0, 0.5], dtype=torch.float64))
     first = BerrutCode(apart).encoder_matrix[0]
     assert first.tolist() == pytest.approx([1 + 1e-9, -1e-9], rel=1e-6)
+
+
+# Berrut's numerators at the workers are a polynomial of degree K − 1 in β, sampled where a DCT is orthogonal.
+@pytest.mark.parametrize(("queries", "workers"), [(1, 2), (5, 12), (7, 20), (10, 30)])
+def test_coded_queries_on_points_of_the_first_kind_are_words_of_a_dct_code(queries: int, workers: int) -> None:
+    nodes = node_set("first-kind", queries=queries, workers=workers)
+    data = torch.randn(queries, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    others = (nodes.beta[:, None] - nodes.alpha)[:, None, :].masked_fill(torch.eye(queries, dtype=torch.bool), 1.0)
+    signs = torch.tensor([(-1.0) ** query for query in range(queries)], dtype=torch.float64)
+    denominators = others.prod(-1) @ signs
+    spectrum = dct((denominators[:, None] * BerrutCode(nodes).encode(data)).numpy(), axis=0, norm="ortho")
+    assert abs(spectrum[:queries]).max() > 1e3 * abs(spectrum[queries:]).max()
+    assert abs(spectrum[queries:]).max() < 1e-13 * abs(denominators).max() * workers

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nercc_tune.coding import (
     MIXERS,
     BerrutCode,
+    LagrangeCode,
     LinearCode,
     NerccCode,
     NodeSet,
@@ -25,6 +26,7 @@ from nercc_tune.coding import (
 
 # Two queries; colliding nodes α = β; none of either.
 SIZES = ((2, 5), (10, 13), (12, 40))
+PUBLISHED = ("approxifer", "chebyshev", "first-kind", "uniform")
 PAIRS = ((0.0, 0.0), (1e-6, 1e-4), (1e-2, 1e8))
 
 
@@ -32,9 +34,15 @@ def _nercc(lambda_enc: float, lambda_dec: float) -> Callable[[NodeSet], LinearCo
     return lambda nodes: NerccCode(nodes, lambda_enc=lambda_enc, lambda_dec=lambda_dec)
 
 
+def _berrut_of_degree_3(nodes: NodeSet) -> LinearCode:
+    return BerrutCode(nodes, degree=3)
+
+
 ON_NODES: dict[str, Callable[[NodeSet], LinearCode]] = {
     **{f"nercc({enc:g}, {dec:g})": _nercc(enc, dec) for enc, dec in PAIRS},
     "berrut": BerrutCode,
+    "berrut of degree 3": _berrut_of_degree_3,
+    "lagrange": lambda nodes: LagrangeCode(nodes, degree=1),
 }
 WITHOUT_NODES: dict[str, Callable[[int, int], LinearCode]] = {
     "replication": lambda queries, workers: ReplicationCode(queries=queries, workers=workers),
@@ -52,6 +60,7 @@ def _placed(inner: LinearCode) -> LinearCode:
 ON_SYSTEMATIC_NODES: dict[str, Callable[[NodeSet], LinearCode]] = {
     "nercc(0, 0)": _nercc(0.0, 0.0),
     "berrut": BerrutCode,
+    "berrut of degree 3": _berrut_of_degree_3,
     "placed nercc(1e-06, 0.0001)": lambda nodes: _placed(NerccCode(nodes, lambda_enc=1e-6, lambda_dec=1e-4)),
     "placed berrut": lambda nodes: _placed(BerrutCode(nodes)),
 }
@@ -61,7 +70,7 @@ def codes() -> dict[str, LinearCode]:
     """Return every code at every size, on the papers' node sets and on systematic ones where it has nodes."""
     table: dict[str, LinearCode] = {}
     for queries, workers in SIZES:
-        for kind in ("chebyshev", "uniform"):
+        for kind in PUBLISHED:
             nodes = node_set(kind, queries=queries, workers=workers)
             table |= {f"{name} {kind} {queries}/{workers}": build(nodes) for name, build in ON_NODES.items()}
         nodes = node_set("systematic", queries=queries, workers=workers)
@@ -74,10 +83,14 @@ def codes() -> dict[str, LinearCode]:
     return table
 
 
-def arrivals(workers: int) -> list[Tensor]:
-    """Return arrived workers, worker 0 or 1 among them, so that even without coding one of them has a query."""
+def arrivals(code: LinearCode) -> list[Tensor]:
+    """Return arrived workers, worker 0 or 1 among them, so that even without coding one of them has a query.
+
+    A code that decodes no fewer than a number of answers gets no fewer.
+    """
+    workers, least = code.workers, code.threshold if isinstance(code, LagrangeCode) else 1
     drawn = torch.randperm(workers - 1, generator=torch.Generator().manual_seed(0))[: workers // 2] + 1
-    return [
+    table = [
         torch.arange(workers),
         torch.arange(0, workers, 2),
         torch.arange(1, workers),
@@ -86,6 +99,7 @@ def arrivals(workers: int) -> list[Tensor]:
         torch.tensor([0, workers - 1]),
         torch.tensor([1]),
     ]
+    return [arrived for arrived in table if len(arrived) >= least]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +124,7 @@ def kinds() -> dict[str, Kind]:
     systematic = node_set("systematic", queries=4, workers=9)
     table = {
         "nercc": Kind(code=NerccCode(chebyshev, lambda_enc=1e-6, lambda_dec=1e-4)),
+        "lagrange": Kind(code=LagrangeCode(chebyshev, degree=1)),
         "placed berrut": Kind(code=_placed(BerrutCode(systematic))),
         "replication": Kind(code=ReplicationCode(queries=3, workers=6), plain=(0, 1, 2)),
         "uncoded": Kind(code=UncodedCode(queries=3, workers=6), plain=(0, 1, 2)),

@@ -268,7 +268,7 @@ class _Wide(nn.Module):
 
 
 _REFUSED: dict[str, tuple[tuple[str, ...], type[NerccTuneError], str]] = {
-    "unknown nodes": (("code.nodes=random",), SpecError, r"`nodes` must be one of chebyshev, .* but got 'random'"),
+    "unknown nodes": (("code.nodes=random",), SpecError, r"`nodes` must be one of .*chebyshev, .* but got 'random'"),
     "an unknown device": (("workload.device=abacus",), SpecError, "`workload.device` must be .* got 'abacus'"),
     "too few queries": (
         ("evaluation.heldout_groups=400",),
