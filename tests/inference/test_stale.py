@@ -63,11 +63,11 @@ def test_every_tensor_is_off_by_a_share_of_its_own_deviation(scale: float) -> No
             assert off.ndim == parameter.ndim
             assert off.all()
     for name in ("1.weight", "3.weight"):
-        parameter = model.get_parameter(name).detach()
-        off = (stale[name].detach() - parameter).flatten() / (scale * parameter.std())
+        weights = model.get_parameter(name).detach()
+        off = (stale[name].detach() - weights).flatten() / (scale * weights.std())
         assert float(off.std()) == pytest.approx(1, abs=0.11)  # five standard errors of 1200
         assert float(off.mean()) == pytest.approx(0, abs=0.15)
-        assert abs(float(torch.corrcoef(torch.stack([off, parameter.flatten()]))[0, 1])) < 0.15
+        assert abs(float(torch.corrcoef(torch.stack([off, weights.flatten()]))[0, 1])) < 0.15
 
 
 def test_the_model_and_its_buffers_stay_as_they_are() -> None:
