@@ -27,6 +27,7 @@ from nercc_tune.inference import (
     MaskSource,
     OutputStore,
     split_queries,
+    stale_networks,
 )
 from nercc_tune.launch.pipeline import LaunchResult, launch
 from nercc_tune.records import Cell, StudyHistory, TrialRecord, WorkloadInfo
@@ -135,7 +136,7 @@ def tiny_inference(spec: StudySpec, *, workload: Workload | None = None, data_di
         workload=workload,
         split=split_queries(spec, len(workload.data)),
         masks=MaskSource.of(spec, data_dir),
-        engine=ForwardEngine(workload.model, device=torch.device("cpu")),
+        engine=ForwardEngine(workload.model, device=torch.device("cpu"), networks=stale_networks(spec, workload.model)),
         store=OutputStore(None, memory_mb=64),
         timings=Timings(),
     )

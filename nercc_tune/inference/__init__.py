@@ -15,6 +15,7 @@ from nercc_tune.inference.layout import Features, Layout
 from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
 from nercc_tune.inference.outputs import Groups, WorkerOutputs
+from nercc_tune.inference.stale import stale_networks
 from nercc_tune.inference.store import OutputStore, tensor_key
 from nercc_tune.inference.trained_codes import Reports, TrainedCodes, TrainingOutcome
 
@@ -49,5 +50,6 @@ __all__ = [
     "resolve_device",
     "room_on",
     "split_queries",
+    "stale_networks",
     "tensor_key",
 ]

@@ -15,15 +15,19 @@ class CellMasks:
 
     Attributes:
         batches: The numbers of the workers that arrived, [M, F], a tensor for each number F that occurs.
+        order: [M] int64, which drawn mask stands at each place, over all batches.
         waiting: How long is waited on average, in the unit of the latencies; None without a latency model.
     """
 
     def __init__(self, arrivals: Arrivals) -> None:
         counts = arrivals.arrived.sum(1)
+        occurring = np.unique(counts)[::-1]
+        drawn = [np.flatnonzero(counts == count) for count in occurring]
         self.batches = [
-            torch.from_numpy(np.nonzero(arrivals.arrived[counts == count])[1].reshape(-1, count))
-            for count in np.unique(counts)[::-1]
+            torch.from_numpy(np.nonzero(arrivals.arrived[masks])[1].reshape(-1, count))
+            for masks, count in zip(drawn, occurring, strict=True)
         ]
+        self.order = torch.from_numpy(np.concatenate(drawn))
         self.waiting = None if arrivals.waiting is None else float(arrivals.waiting.mean())
 
     def __len__(self) -> int:

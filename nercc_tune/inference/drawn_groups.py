@@ -13,8 +13,9 @@ from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.layout import Features, Layout
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.inference.outputs import WorkerOutputs
+from nercc_tune.inference.stale import find_stale
 from nercc_tune.inference.trained_codes import TrainedCodes
-from nercc_tune.records import DecodeSpace, Design, Encoding
+from nercc_tune.records import DecodeSpace, Design, Encoding, ErrorKind
 from nercc_tune.records.timings import Timings
 
 
@@ -45,6 +46,7 @@ class DrawnGroups:
         self._layouts: dict[tuple[str, str], Layout] = {}
         self._truths: dict[tuple[str, str, str], Truth] = {}
         self._latest: tuple[Encoding, Tensor] | None = None
+        self._stale: dict[str, tuple[Encoding, Tensor]] = {}
 
     def layout(self, design: Design | Encoding) -> Layout:
         """Return the layout of an ordering and a kind of nodes; making one counts as encoding."""
@@ -80,6 +82,20 @@ class DrawnGroups:
             return self.outputs.of_trained(self.trained.of(encoding.training))
         encoder = self._encoder(encoding)
         return self.outputs.of(encoder) if block is None else self.outputs.of_block(encoder, block)
+
+    def stale(self, encoding: Encoding, kind: ErrorKind) -> Tensor:
+        """Return what all workers would answer at an encoding with the stale weights of a kind, [G, N, c].
+
+        Raises:
+            OutputError: If an answer is not finite.
+            ValueError: If no network with these weights is run here.
+        """
+        latest = self._stale.get(kind.label)
+        if latest is None or latest[0] != encoding:  # every mask of this kind asks for the same
+            name = find_stale(kind, self.outputs.networks)
+            latest = encoding, self.outputs.of(self._encoder(encoding), networks=(name,) * self.workers)
+            self._stale[kind.label] = latest
+        return latest[1]
 
     @property
     def trained(self) -> TrainedCodes:

@@ -61,6 +61,11 @@ class ForwardEngine:
         self.chunk = chunk
         self.images = 0
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The names of the networks that workers may run."""
+        return tuple(self._networks)
+
     def run(
         self, groups: Tensor, encoder: Tensor, timings: Timings, *, networks: Sequence[str] | None = None
     ) -> Tensor:

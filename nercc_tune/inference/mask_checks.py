@@ -22,17 +22,21 @@ from nercc_tune.straggling import (
     reach,
 )
 
+Drawn = Literal["masks", "liars", "lies"]
+"""What is drawn: who arrives, who of these lies, what they answer."""
+
 PART_NAMES: dict[Part, str] = {"tuning": "tuning", "validation": "validation", "heldout": "held-out"}
 """The parts of a study, and what they are called in messages."""
 
 _STREAMS: dict[Part | Literal["law"], int] = {"law": 0, "tuning": 1, "heldout": 2, "validation": 3}
+_DRAWN: dict[Drawn, tuple[int, ...]] = {"masks": (), "liars": (1,), "lies": (2,)}
 _LAW_DRAWS = 4096  # from which the ranges of a random count are made
 _ASK = "is it in the unit of the latencies?"
 
 
-def seed_of(spec: StudySpec, stream: Part | Literal["law"]) -> int:
-    """Return the seed of the draws of a part, or of the law from which ranges are made."""
-    seeds = np.random.SeedSequence([spec.evaluation.seed, _STREAMS[stream]])
+def seed_of(spec: StudySpec, stream: Part | Literal["law"], *, drawn: Drawn = "masks") -> int:
+    """Return the seed of the draws of a part, or of the law from which ranges are made; all are independent."""
+    seeds = np.random.SeedSequence([spec.evaluation.seed, _STREAMS[stream], *_DRAWN[drawn]])
     return int(seeds.generate_state(1)[0])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -21,12 +21,14 @@ from nercc_tune.straggling import (
     FirstArrivals,
     Independent,
     LatencyModel,
+    Liars,
     Part,
     RandomCountModel,
     Strata,
     Trace,
     TraceLatencies,
     WorstOf,
+    draw_liars,
     read_trace,
     stratified,
 )
@@ -92,6 +94,27 @@ class MaskSource:
             raise ValueError("a random number of stragglers must have strata, but got none.")
         drawn = stratified(model, self._strata, masks=masks, seed=seed)
         return {cell.stragglers: arrivals for cell, arrivals in zip(self.cells, drawn, strict=True)}
+
+    def liars(self, part: Part, arrivals: Mapping[int, Arrivals]) -> dict[int, Liars]:
+        """Draw who lies under the masks of a part, by straggler count; nobody's where the study has no wrong answers.
+
+        The same workers lie in all cells as far as the same arrived; different parts have different draws.
+        """
+        errors = self.spec.errors
+        if not errors.are_given:
+            return {}
+        seed = seed_of(self.spec, part, drawn="liars")
+        return {
+            stragglers: draw_liars(
+                of_cell,
+                count=errors.count,
+                probability=errors.probability,
+                kinds=len(errors.kinds),
+                sticky=errors.sticky,
+                seed=seed,
+            )
+            for stragglers, of_cell in arrivals.items()
+        }
 
     def _model(self, part: Part) -> CountedByStragglers | RandomCountModel:
         return _model(self.spec, self._trace, part)

@@ -67,6 +67,11 @@ class WorkerOutputs:
         return self._run_groups / len(self.groups.queries)
 
     @property
+    def networks(self) -> tuple[str, ...]:
+        """The names of the networks that workers may run."""
+        return self._engine.networks
+
+    @property
     def reused(self) -> float:
         """Passes over the groups that were found in memory or on disk."""
         return self._found_groups / len(self.groups.queries)
@@ -103,7 +108,8 @@ class WorkerOutputs:
             plain = self.uncoded()
             return encoder.to(plain) @ plain
         answers = self._all_blocks(encoder, others)
-        _check_finite(answers, "the model's outputs on coded queries")
+        whose = f"the outputs of {', '.join(dict.fromkeys(others))}" if others else "the model's outputs"
+        _check_finite(answers, f"{whose} on coded queries")
         if not others:
             self._latest = encoder, answers
         return answers

@@ -20,6 +20,7 @@ from nercc_tune.inference import (
     resolve_device,
     room_on,
     split_queries,
+    stale_networks,
 )
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
@@ -95,6 +96,7 @@ class Preparation:
             device=device,
             precision=spec.workload.precision,
             chunk=spec.workload.chunk,
+            networks=stale_networks(spec, workload.model),
             is_compiled=spec.workload.compile,
         )
         split = split_queries(spec, len(workload.data))

@@ -1,8 +1,9 @@
-"""Straggler models: which workers arrive, and how long is waited for them."""
+"""Straggler models: which workers arrive, how long is waited for them, and which of them lie."""
 
 from nercc_tune.straggling.arrivals import Arrivals
 from nercc_tune.straggling.counted import Bursts, CountedModel, Exactly, FirstArrivals, WorstOf
 from nercc_tune.straggling.latency import LAWS, LatencyModel, Law, Pareto, ShiftedExponential, WorkerGamma
+from nercc_tune.straggling.liars import Liars, draw_liars
 from nercc_tune.straggling.random_count import Deadline, Independent, RandomCountModel
 from nercc_tune.straggling.strata import Strata, make_strata, merge, occurring, reach, stratified
 from nercc_tune.straggling.trace import Part, Trace, TraceLatencies
@@ -19,6 +20,7 @@ __all__ = [
     "Independent",
     "LatencyModel",
     "Law",
+    "Liars",
     "Pareto",
     "Part",
     "RandomCountModel",
@@ -28,6 +30,7 @@ __all__ = [
     "TraceLatencies",
     "WorkerGamma",
     "WorstOf",
+    "draw_liars",
     "make_strata",
     "merge",
     "occurring",

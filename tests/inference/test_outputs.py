@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nercc_tune.coding import BerrutCode, NerccCode, ReplicationCode, UncodedCode, node_set
 from nercc_tune.errors import OutputError
 from nercc_tune.inference import ForwardEngine, Groups, OutputStore, WorkerOutputs
+from nercc_tune.inference.stale import stale_network
 from nercc_tune.records.timings import Timings
 from tests.inference.fakes import Counting, draw_groups
 
@@ -146,3 +147,27 @@ def test_answers_of_another_network_are_kept_apart() -> None:
     assert torch.equal(outputs.of(plain, networks=names), mixed)
     assert torch.equal(outputs.of(plain, networks=["base"] * 5), base)
     assert outputs.forwards == 2
+
+
+def test_a_network_whose_answers_are_not_finite_is_named() -> None:
+    other = Counting()
+    other.linear.bias.data[0] = math.inf
+    engine = ForwardEngine(Counting(), device=torch.device("cpu"), networks={"stale-9#0": other})
+    outputs = WorkerOutputs(draw_groups(), engine=engine, store=OutputStore(None, memory_mb=16), timings=Timings())
+    assert outputs.networks == ("stale-9#0", "base")
+    with pytest.raises(OutputError, match="the outputs of stale-9#0 on coded queries must be finite, but 28 of 28"):
+        outputs.of(ENCODER, networks=["stale-9#0"] * 7)
+
+
+def test_stale_answers_of_other_seeds_are_kept_apart(tmp_path: Path) -> None:
+    found = []
+    for seed in (0, 1):
+        networks = {f"stale-1#{seed}": stale_network(Counting(), 1.0, seed=seed)}
+        engine = ForwardEngine(Counting(), device=torch.device("cpu"), networks=networks)
+        store = OutputStore(tmp_path, memory_mb=16)
+        outputs = WorkerOutputs(draw_groups(), engine=engine, store=store, timings=Timings())
+        found += [outputs.of(ENCODER), outputs.of(ENCODER, networks=[f"stale-1#{seed}"] * 7)]
+        assert outputs.forwards == 2 - seed  # the right answers are kept already
+    assert torch.equal(found[0], found[2])
+    assert not torch.allclose(found[1], found[3], rtol=1e-2)
+    assert not torch.allclose(found[1], found[0], rtol=1e-2)
