@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from nercc_tune.coding.answer_reader import AnswerReader
 from nercc_tune.coding.arrived import NonFiniteAnswers
 from nercc_tune.coding.assignment import ASSIGNMENTS, worker_positions
 from nercc_tune.coding.berrut import BerrutCode
+from nercc_tune.coding.distrusting_code import DistrustingCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
 from nercc_tune.coding.kriging import KrigingCode, Predictor, Solved
 from nercc_tune.coding.lagrange import LagrangeCode
@@ -42,8 +44,10 @@ __all__ = [
     "NODES",
     "ORDERINGS",
     "AbsentNetwork",
+    "AnswerReader",
     "BerrutCode",
     "DefaultCode",
+    "DistrustingCode",
     "GroupCode",
     "KrigingCode",
     "LagrangeCode",

@@ -148,7 +148,7 @@ class Doubt:
         own = covariance.diagonal(dim1=-2, dim2=-1)
         least_variance = own * _LEAST_WEIGHT
         is_left, is_first = torch.ones_like(self._is_aside), ~self._is_aside
-        order, least, estimates = [], [], [self._tempered(raw, wider)]
+        order, least, estimates = [], [], [self._fit.tempered(raw, wider)]
         for _ in range(self._aside.shape[-1]):
             variance = covariance.diagonal(dim1=-2, dim2=-1).clamp(min=least_variance)
             squares = apart.square().sum(-1) / variance
@@ -168,7 +168,7 @@ class Doubt:
             is_left = is_left.scatter(-1, index, value=False)
             order.append(at)
             least.append(deviation)
-            estimates.append(self._tempered(raw, wider))
+            estimates.append(self._fit.tempered(raw, wider))
         shape = self._aside.shape[:2]
         return Trail(
             aside=self._aside,
@@ -206,10 +206,4 @@ class Doubt:
         gone = covariance - covariance @ read @ covariance
         wider = block.uncertainty + ((block.decoder @ gone) * block.decoder).sum(-1) / self._fit.variances
         suspects = self._unusable.scatter(-1, self._aside, weights < _DISTRUSTED) | self._unusable
-        return self._tempered(raw, wider), suspects
-
-    def _tempered(self, estimates: Tensor, uncertainty: Tensor) -> Tensor:
-        """Return estimates as they are with prediction variances [M, G, K], in shares of the outputs'."""
-        if not self._fit.temperature:
-            return estimates
-        return estimates / (1 + self._fit.temperature * uncertainty.clamp(min=0)).sqrt()[..., None]
+        return self._fit.tempered(raw, wider), suspects

@@ -45,7 +45,7 @@ class Elimination:
     """
 
     def __init__(self, fit: Fit, answers: Tensor) -> None:
-        self._count, self._variances = answers.shape[2], fit.variances
+        self._count, self._fit = answers.shape[2], fit
         # The rows of Q and D are dealt with alike: [M, F + K, F].
         rows = torch.cat([fit.precision, fit.decoder], 1)
         self._columns = rows.mT.contiguous()
@@ -55,6 +55,11 @@ class Elimination:
         self._uncertainty = fit.uncertainty[:, None].repeat(1, answers.shape[1], 1)
         self._taken: list[Tensor] = []
         self.left_out = torch.zeros_like(self._diagonal, dtype=torch.bool)
+
+    @property
+    def estimates(self) -> Tensor:
+        """[M, G, K, c] what the decoders make of the answers that are left."""
+        return self._fit.tempered(self._state[:, :, self._count :], self._uncertainty)
 
     @property
     def deviations(self) -> Tensor:
@@ -83,7 +88,7 @@ class Elimination:
         steps = torch.linalg.solve_triangular(lower, columns, upper=False)
         self._state -= steps.mT @ torch.linalg.solve_triangular(lower, told, upper=False)
         self._diagonal -= steps[..., : self._count].square().sum(2)
-        self._uncertainty += steps[..., self._count :].square().sum(2) / self._variances
+        self._uncertainty += steps[..., self._count :].square().sum(2) / self._fit.variances
         self._taken.append(steps)
         gone = self.left_out.gather(-1, which) | (True if where is None else where)
         self.left_out.scatter_(-1, which, gone)

@@ -52,6 +52,12 @@ class Fit:
             temperature=self.temperature,
         )
 
+    def tempered(self, estimates: Tensor, uncertainty: Tensor) -> Tensor:
+        """Return estimates [M, G, K, c] as the temperature leaves them, for prediction variances [M, G, K]."""
+        if not self.temperature:
+            return estimates
+        return estimates / (1 + self.temperature * uncertainty.clamp(min=0)).sqrt()[..., None]
+
     def part(self, masks: slice) -> Fit:
         """Return the fit of some masks."""
         return Fit(

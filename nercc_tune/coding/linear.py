@@ -43,6 +43,11 @@ class LinearCode(ABC):
         """The name of the network that each of the N workers runs; here all run the one that is served, `BASE`."""
         return (BASE,) * self.workers
 
+    @property
+    def is_distrusting(self) -> bool:
+        """Whether `decode` may leave finite answers out, by what all others say of them."""
+        return False
+
     @cached_property
     def encoder_matrix(self) -> Tensor:
         """The matrix [N, K] float64 that takes the queries to the coded queries."""
@@ -108,7 +113,8 @@ class LinearCode(ABC):
             answers: Floating point, any shape, with the F answers along `dim`; a tensor or a NumPy array.
             arrived: As for `decoder_matrix`: which worker gave which answer.
             dim: The axis that holds the answers.
-            return_suspects: Also return the numbers of the workers whose answers were left out, and do not warn.
+            return_suspects: Also return the numbers of the workers whose answers were left out or distrusted,
+                ascending, and do not warn.
 
         Returns:
             The same kind, shape, dtype and device, with K in place of F along `dim`.
@@ -118,9 +124,20 @@ class LinearCode(ABC):
                 `decoder_matrix`.
         """
         given, workers = to_tensor("answers", answers), worker_numbers(arrived, self.workers)
-        data, workers, suspects = sound_answers(given, workers, dim=dim, is_silent=return_suspects)
-        estimates = like(answers, _apply(self.decoder_matrix(workers), data, dim))
+        data, workers, unusable = sound_answers(given, workers, dim=dim, is_silent=return_suspects)
+        read, distrusted = self.read(data, workers, dim=dim)
+        estimates, suspects = like(answers, read), tuple(sorted(unusable + distrusted))
         return (estimates, suspects) if return_suspects else estimates
+
+    def read(self, answers: Tensor, workers: Tensor, *, dim: int) -> tuple[Tensor, tuple[int, ...]]:
+        """Return the estimates that finite answers give, and the workers that were distrusted; here all are believed.
+
+        Args:
+            answers: Floating point, with the F answers along `dim`.
+            workers: [F] who gave them.
+            dim: The axis that holds the answers.
+        """
+        return _apply(self.decoder_matrix(workers), answers, dim), ()
 
 
 def _apply(matrix: Tensor, data: Tensor, dim: int) -> Tensor:

@@ -43,6 +43,19 @@ class PlacedCode(LinearCode):
     def networks(self) -> tuple[str, ...]:
         return tuple(self.inner.networks[node] for node in self.position)
 
+    @property
+    @override
+    def is_distrusting(self) -> bool:
+        return self.inner.is_distrusting
+
+    @override
+    def read(self, answers: Tensor, workers: Tensor, *, dim: int) -> tuple[Tensor, tuple[int, ...]]:
+        if not self.is_distrusting:
+            return super().read(answers, workers, dim=dim)
+        estimates, suspects = self.inner.read(answers, self.position[workers], dim=dim)
+        of = self.position.argsort()
+        return estimates.index_select(dim, self._node_of.to(estimates.device)), tuple(of[list(suspects)].tolist())
+
     def _build_encoder(self) -> Tensor:
         return self.inner.encoder_matrix[self.position][:, self._node_of]
 

@@ -123,6 +123,11 @@ class Distrust(Strict):
             raise ValueError(f"`most` must be at least 0, but got {self.most}.")
 
     @property
+    def limit(self) -> float:
+        """The largest squared deviation that is believed, in units of the decoder's own variance."""
+        return self.scale * self.level**2
+
+    @property
     def is_counted(self) -> bool:
         """Whether the level is a number of sub-samples or answers."""
         return self.kind == "median" or self.kind in LOCATORS
