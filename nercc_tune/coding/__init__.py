@@ -8,6 +8,7 @@ from nercc_tune.coding.berrut import BerrutCode
 from nercc_tune.coding.group_code import GroupCode, Placement, place
 from nercc_tune.coding.kriging import KrigingCode, Predictor, Solved
 from nercc_tune.coding.linear import BASE, LinearCode
+from nercc_tune.coding.locators import bearable, locate
 from nercc_tune.coding.mixers import MIXERS, Mixer, MixerKind, parity_weights
 from nercc_tune.coding.moments import Moments, Sites, measure_moments
 from nercc_tune.coding.nercc import NerccCode
@@ -61,9 +62,11 @@ __all__ = [
     "Solved",
     "TrainedCode",
     "UncodedCode",
+    "bearable",
     "build_output_decoder",
     "chord_length",
     "copies_of",
+    "locate",
     "measure_moments",
     "node_kinds",
     "node_set",
