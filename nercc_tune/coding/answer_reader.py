@@ -17,6 +17,8 @@ from nercc_tune.records import LOCATORS, Distrust
 
 __all__ = ["AnswerReader", "Fitting"]
 
+_DOUBTED = 0.1  # of the limit: what deviates less is never doubted
+
 
 class Fitting(Protocol):
     """A linear code on nodes that knows what it expects of every answer."""
@@ -74,7 +76,7 @@ class AnswerReader:
     def doubt(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Doubt:
         """Return the answers that the decoder doubts, by which they are to be believed or not."""
         fit = self.fit.to(answers.device)
-        return Doubt(fit, answers, most=distrust.most, least=distrust.scale, unusable=unusable)
+        return Doubt(fit, answers, most=distrust.most, least=_DOUBTED * distrust.limit, unusable=unusable)
 
     def deviations(self, answers: Tensor, *, unusable: Tensor) -> Tensor:
         """Return the squared deviations [M, G, F] from what all others say, −1 for what is unusable."""

@@ -105,7 +105,7 @@ def locate(
       Berrut's interpolant of K values at the query nodes of kind `chebyshev`. The norm of Q over the nodes is 1,
       since a fixed mean finds fewer here.
 
-    Where many wrong answers lie side by side, Q is as small at the right ones between them, in the end by rounding.
+    Where many wrong answers lie side by side, Q is small at the right ones between them too, in the end by rounding.
     Where something is wrong but fewer than e answers are, some of the accused are right. Of more outputs than `VOTES`,
     so many fixed mixtures vote, whose weights are normal after the largest answer of each output is brought to 1: what
     is wrong with one output of a thousand shows in all of them, and a choice of outputs would miss it.

@@ -5,6 +5,7 @@ from nercc_tune.inference.availability_meter import AvailabilityMeter
 from nercc_tune.inference.decoders import SplineDecoder
 from nercc_tune.inference.designs import check_designs
 from nercc_tune.inference.device import describe_device, resolve_device, room_on
+from nercc_tune.inference.distrust_meter import DistrustMeter, MaskedDistrust
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.draws import Draws, Inference
 from nercc_tune.inference.evaluation import CellEvaluator
@@ -22,6 +23,7 @@ from nercc_tune.inference.trained_codes import Reports, TrainedCodes, TrainingOu
 __all__ = [
     "AvailabilityMeter",
     "CellEvaluator",
+    "DistrustMeter",
     "DrawnGroups",
     "Draws",
     "Features",
@@ -32,6 +34,7 @@ __all__ = [
     "Layout",
     "MaskSource",
     "MaskedAvailability",
+    "MaskedDistrust",
     "MaskedMetrics",
     "OutputStore",
     "Reports",

@@ -30,7 +30,7 @@ class AvailabilityMeter:
         available = evaluator.everybody.metrics(design, lambda_enc, parameter).accuracy[:, 0]
         carriers = evaluator.drawn.carriers(encoding)
         with evaluator.timed():
-            decoding = evaluator.decoder(encoding, design.reading).prepare(truth.answers(answers))
+            decoding = evaluator.prepared(encoding, design.reading, answers, truth)
             return measure_availability(
                 decoding.estimates(parameter),
                 truth,

@@ -9,17 +9,20 @@ from torch import Tensor
 
 from nercc_tune.coding import GroupCode, LinearCode, NodeSet, Placement
 from nercc_tune.inference.calibration import Calibration
+from nercc_tune.inference.cell_masks import CellMasks
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.inference.forward import ForwardEngine
 from nercc_tune.inference.groups import Split, load_groups
 from nercc_tune.inference.layout import Features
-from nercc_tune.inference.mask_checks import masks_of
+from nercc_tune.inference.lies import CellLies
+from nercc_tune.inference.mask_checks import masks_of, seed_of
 from nercc_tune.inference.masks import MaskSource
 from nercc_tune.inference.outputs import WorkerOutputs
 from nercc_tune.inference.plausibility import describe_implausible
 from nercc_tune.inference.store import OutputStore, tensor_key
 from nercc_tune.inference.trained_codes import TrainedCodes
+from nercc_tune.inference.wrong_answers import CellErrors
 from nercc_tune.records import Design, WorkloadInfo
 from nercc_tune.records.timings import Timings
 from nercc_tune.spec import StudySpec
@@ -111,10 +114,20 @@ class Inference:
         )
         accuracy = float(drawn.truth(spec.reference, spec.reference.decode_space).accuracy.mean())
         calibration = Calibration(drawn) if tuning is None else tuning.calibration
+        liars = self.masks.liars(part, arrivals)
+        lies_seed = seed_of(spec, part, drawn="lies")
+        errors = {
+            stragglers: CellErrors.of(
+                CellLies(lying, kinds=spec.errors.each, seed=lies_seed),
+                distrusts=spec.distrusts,
+                margin=spec.errors.margin,
+            )
+            for stragglers, lying in liars.items()
+        }
         evaluators = {
             cell.stragglers: CellEvaluator(
                 cell,
-                arrivals[cell.stragglers],
+                CellMasks(arrivals[cell.stragglers], errors.get(cell.stragglers)),
                 drawn=drawn,
                 calibration=calibration,
                 goal=spec.search.goal,

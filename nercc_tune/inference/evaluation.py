@@ -12,22 +12,27 @@ from torch import Tensor
 
 from nercc_tune.coding import BASELINE_CODES, LinearCode, Sites
 from nercc_tune.inference.calibration import Calibration
+from nercc_tune.inference.cell_answers import CellAnswers
 from nercc_tune.inference.cell_masks import CellMasks
 from nercc_tune.inference.decoders import (
     Decoder,
+    Decoding,
+    EitherDecoding,
     JoinedDecoder,
     KrigingDecoder,
     SplineDecoder,
     TrainedDecoder,
+    best_distrust,
     best_kernel,
     best_parameter,
     decode_by_matrices,
+    decode_given,
     profile_of,
 )
 from nercc_tune.inference.device import threads_for
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.layout import Layout
-from nercc_tune.inference.metrics import MaskedMetrics, measure
+from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
 from nercc_tune.records import (
     DECODERS,
     Cell,
@@ -39,7 +44,10 @@ from nercc_tune.records import (
     Option,
     Parameter,
     Reading,
+    Score,
+    Trusting,
     decoded_fields,
+    trusting_of,
 )
 from nercc_tune.straggling import Arrivals
 
@@ -50,7 +58,7 @@ class CellEvaluator:
     def __init__(
         self,
         cell: Cell,
-        arrivals: Arrivals,
+        masks: CellMasks,
         *,
         drawn: DrawnGroups,
         calibration: Calibration,
@@ -62,7 +70,9 @@ class CellEvaluator:
         self._calibration = calibration
         self._goal = goal
         self._grid = tuple(grid)
-        self.masks = CellMasks(arrivals)
+        self.masks = masks
+        self.errors = masks.errors
+        self.given = CellAnswers(drawn=drawn, masks=masks, calibration=calibration)
         self._splines: dict[tuple[str, str, str], JoinedDecoder] = {}
         self._baselines: dict[tuple[str, Design], MaskedMetrics] = {}
 
@@ -91,6 +101,14 @@ class CellEvaluator:
                 options.append(self._best_of(encoding, reading, answers, block, structure))
         return tuple(sorted(options, key=lambda option: self._goal.rank(option.score)))
 
+    def best_trusting(self, encoding: Encoding, reading: Reading) -> Trusting:
+        """Return the best λ_dec or kernel of a reading where nobody lies.
+
+        Raises:
+            OutputError: As for `best`.
+        """
+        return trusting_of(self._where_nobody_lies.best(encoding, [reading])[0].parameter)
+
     def option(self, design: Design, lambda_enc: float, parameter: Parameter) -> Option:
         """Evaluate one code, with the profile of its λ_dec.
 
@@ -99,10 +117,9 @@ class CellEvaluator:
         """
         encoding = design.encoding(lambda_enc)
         truth = self.drawn.truth(design, design.decode_space)
-        read = truth.answers(self.drawn.answers(encoding))
         with self.timed():
-            decoding = self.decoder(encoding, design.reading).prepare(read)
-            is_spline = design.decoder == "spline"
+            decoding = self.prepared(encoding, design.reading, self.drawn.answers(encoding), truth)
+            is_spline = design.decoder == "spline" and self.errors is None
             return Option(
                 assignment=design.assignment,
                 decode_space=design.decode_space,
@@ -130,7 +147,7 @@ class CellEvaluator:
         answers = self.drawn.answers(encoding)
         truth = self.drawn.truth(design, design.decode_space)
         with self.timed():
-            decoding = self.decoder(encoding, design.reading).prepare(truth.answers(answers))
+            decoding = self.prepared(encoding, design.reading, answers, truth)
 
         def metrics(parameter: Parameter) -> MaskedMetrics:
             with self.timed():
@@ -159,7 +176,11 @@ class CellEvaluator:
         codes, _, answers = self.baseline(name, design)
         truth = self.drawn.truth(design, design.decode_space)
         with self.timed():
-            positions = self.positions(design.assignment, self.drawn.layout(design))
+            layout = self.drawn.layout(design)
+            if self.errors is not None:
+                given = self.given.by(design.assignment, layout, answers, truth, lambda _kind: answers)
+                return measure(decode_given(codes, given), truth)
+            positions = self.positions(design.assignment, layout)
             return measure(decode_by_matrices(codes, truth.answers(answers), positions), truth)
 
     def baseline(self, name: str, design: Design) -> tuple[list[LinearCode], Tensor, Tensor]:
@@ -176,14 +197,35 @@ class CellEvaluator:
     @cached_property
     def everybody(self) -> CellEvaluator:
         """The same cell under a single mask, which misses nobody."""
-        arrivals = Arrivals(arrived=np.ones((1, self.drawn.workers), dtype=np.bool_))
+        return self._under(CellMasks(Arrivals(arrived=np.ones((1, self.drawn.workers), dtype=np.bool_))))
+
+    @cached_property
+    def _where_nobody_lies(self) -> CellEvaluator:
+        return self._under(self.masks.honest())
+
+    def _under(self, masks: CellMasks) -> CellEvaluator:
         return CellEvaluator(
-            self.cell, arrivals, drawn=self.drawn, calibration=self._calibration, goal=self._goal, grid=self._grid
+            self.cell,
+            masks,
+            drawn=self.drawn,
+            calibration=self._calibration,
+            goal=self._goal,
+            grid=self._grid,
         )
 
     def df_dec(self, design: Design, lambda_enc: float, parameter: Parameter) -> float:
         """Return the decoder's effective degrees of freedom, averaged over the masks."""
-        return float(self.decoder(design.encoding(lambda_enc), design.reading).df(parameter).mean())
+        return float(self.decoder(design.encoding(lambda_enc), design.reading).df(trusting_of(parameter)).mean())
+
+    def prepared(self, encoding: Encoding, reading: Reading, answers: Tensor, truth: Truth) -> Decoding:
+        """Return the answers of all groups [G, N, c], prepared for every setting of a decoder, distrust included."""
+        decoder = self.decoder(encoding, reading)
+        if encoding.training is not None or self.drawn.layout(encoding).nodes.alpha.ndim > 1:
+            return decoder.prepare(truth.answers(answers))
+        distrusting = self.given.to_decoder(encoding, reading, answers, truth)
+        if self.errors is not None:
+            return distrusting
+        return EitherDecoding(trusting=decoder.prepare(truth.answers(answers)), distrusting=distrusting)
 
     def decoder(self, encoding: Encoding, reading: Reading) -> Decoder:
         """Return the decoder of all masks; a spline's is made once for a layout."""
@@ -230,26 +272,22 @@ class CellEvaluator:
         groups = slice(None) if block is None else self.drawn.outputs.blocks[block]
         truth = self.drawn.truth(encoding, space).part(groups)
         read = truth.answers(answers)
-        lambda_dec, kernel = 0.0, None
-        profile: tuple[float, ...] = ()
         if encoding.training is not None:
-            decoded = self.decoder(encoding, reading).prepare(read).estimates(lambda_dec)
-            score = measure(decoded, truth).score()
-        elif kind == "spline":
+            decoded = self.decoder(encoding, reading).prepare(read).estimates(0.0)
+            return _option(reading, 0.0, measure(decoded, truth).score())
+        profile: tuple[float, ...] = ()
+        best: tuple[Trusting, Score]
+        if kind == "spline":
             decoding = self._spline(encoding, assignment).prepare(read, groups=groups)
-            lambda_dec, score, profile = best_parameter(decoding, truth, self._goal, self._grid)
+            smoothing, score, profile = best_parameter(decoding, truth, self._goal, self._grid)
+            best = smoothing, score
         else:
             decoder = self._kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")
-            kernel, score = best_kernel(decoder, read, truth, self._goal, start=structure)
-        return Option(
-            assignment=assignment,
-            decode_space=space,
-            decoder=kind,
-            lambda_dec=lambda_dec,
-            kernel=kernel,
-            score=score,
-            profile=profile,
-        )
+            best = best_kernel(decoder, read, truth, self._goal, start=structure)
+        if self.errors is None:
+            return _option(reading, *best, profile=profile)
+        lying = self.given.to_decoder(encoding, reading, answers, truth)
+        return _option(reading, *best_distrust(lying, truth, self._goal, start=best[0], errors=self.errors))
 
     def positions(self, assignment: str, layout: Layout) -> list[Tensor]:
         """Return where those who arrived sit among β, [M, F] ascending, a tensor for each number F."""
@@ -267,3 +305,15 @@ class CellEvaluator:
 def _is_kriging_of(option: Option, reading: Reading) -> bool:
     """Whether an option is what a calibrated decoder starts from: kriging with the same assignment and space."""
     return option.reading == (*reading[:2], "kriging")
+
+
+def _option(reading: Reading, parameter: Parameter, score: Score, *, profile: tuple[float, ...] = ()) -> Option:
+    assignment, space, kind = reading
+    return Option(
+        assignment=assignment,
+        decode_space=space,
+        decoder=kind,
+        **decoded_fields(parameter),
+        score=score,
+        profile=profile,
+    )

@@ -14,6 +14,7 @@ from nercc_tune.records import (
     Candidate,
     CellHistory,
     Design,
+    Distrusting,
     Goal,
     Kernel,
     Parameter,
@@ -173,4 +174,6 @@ def _policy_line(table: TunedTable) -> str:
 
 
 def _decoding(parameter: Parameter) -> str:
+    if isinstance(parameter, Distrusting):
+        return f"{_decoding(parameter.trusting)}, {parameter.distrust.label}"
     return parameter.label if isinstance(parameter, Kernel) else f"λ_dec {parameter:.3g}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nercc_tune.coding import DOMAIN, Moments
 from nercc_tune.errors import OutputError
-from nercc_tune.inference import AvailabilityMeter, Draws, MaskedAvailability, MaskedMetrics
+from nercc_tune.inference import AvailabilityMeter, DistrustMeter, Draws, MaskedAvailability, MaskedMetrics
 from nercc_tune.records import (
     BASELINES,
     Candidate,
@@ -19,6 +19,7 @@ from nercc_tune.records import (
     StudyHistory,
     TrialRecord,
     TunedEntry,
+    WrongAnswers,
     decoded_fields,
 )
 from nercc_tune.selection.bootstrap import CrossedBootstrap
@@ -26,6 +27,7 @@ from nercc_tune.selection.choice import best_trials, non_dominated
 from nercc_tune.selection.heldout import difference, expect, gain
 from nercc_tune.selection.judged import Judged
 from nercc_tune.selection.replication import REPLICATION_KERNEL, replication_design
+from nercc_tune.selection.wrong_answers import judge_distrust
 from nercc_tune.spec import StudySpec
 from nercc_tune.splines import effective_dof
 
@@ -106,7 +108,8 @@ class Judge:
             OutputError: If outputs are not finite.
         """
         evaluator = self.heldout.evaluators[stragglers]
-        availability = AvailabilityMeter(evaluator).of(design, lambda_enc, parameter)
+        is_honest = evaluator.errors is None
+        availability = AvailabilityMeter(evaluator).of(design, lambda_enc, parameter) if is_honest else None
         return self.judged(stragglers, evaluator.metrics(design, lambda_enc, parameter), availability)
 
     def baseline(self, stragglers: int, name: str, design: Design | None = None) -> Judged:
@@ -116,7 +119,7 @@ class Judge:
             OutputError: As for `code`.
         """
         evaluator = self.heldout.evaluators[stragglers]
-        availability = AvailabilityMeter(evaluator).of_baseline(name, design)
+        availability = AvailabilityMeter(evaluator).of_baseline(name, design) if evaluator.errors is None else None
         return self.judged(stragglers, evaluator.baseline_metrics(name, design), availability)
 
     def judged(self, stragglers: int, metrics: MaskedMetrics, availability: MaskedAvailability | None = None) -> Judged:
@@ -232,10 +235,21 @@ class Judge:
             mse_minus={n: difference([tuned], [other], "mse") for n, other in others.items() if is_same_space[n]},
             prob_mse_minus={name: difference([tuned], [other], "prob_mse") for name, other in others.items()},
             gains={n: item for n, item in gains.items() if item and (is_same_space[n] or error == "prob_mse")},
+            wrong_answers=self._wrong_answers(stragglers, chosen, tuned),
             front=self._front(cell),
             trials=sum(item.is_complete for item in cell.trials),
             forwards=forwards,
         )
+
+    def _wrong_answers(self, stragglers: int, chosen: Choice, tuned: Judged) -> WrongAnswers | None:
+        """Return what the chosen code does about wrong answers, where the study has some."""
+        evaluator, tuning = self.heldout.evaluators[stragglers], self.tuning.evaluators[stragglers]
+        if evaluator.errors is None or tuning.errors is None:
+            return None
+        encoding = chosen.design.encoding(chosen.lambda_enc)
+        trusting = tuning.best_trusting(encoding, chosen.design.reading)
+        measured = DistrustMeter(evaluator).of(chosen.design, chosen.lambda_enc, chosen.parameter, trusting=trusting)
+        return judge_distrust(tuned, measured, bound=tuning.errors.liars, seed=self.spec.evaluation.seed)
 
     def _front(self, cell: CellHistory) -> tuple[FrontPoint, ...]:
         """Judge the trials that no other beats in both metrics; of many, an even selection."""

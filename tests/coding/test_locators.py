@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nercc_tune.coding import NODES, BerrutCode, bearable, locate, node_set
-from nercc_tune.coding.locators import VOTES, Variant, _most_voted
+from nercc_tune.coding.locators import VOTES, Variant, _least_of_mean_one, _most_voted
 
 VARIANTS: tuple[Variant, ...] = ("polynomial", "rational")
 QUERIES = 8
@@ -113,6 +113,27 @@ def test_what_the_tolerance_covers_is_no_error() -> None:
     answers, is_wrong = spoil(right, 2, sigma=1e-4, seed=0)
     assert torch.equal(locate(nodes, answers, queries=QUERIES, errors=2), is_wrong)
     assert not bool(locate(nodes, answers, queries=QUERIES, errors=2, tolerance=1e-3).any())
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_an_error_a_thousand_times_above_rounding_is_an_error(variant: Variant) -> None:
+    nodes, right = exact_answers(variant, workers=30, outputs=4, seed=0)
+    answers, _ = spoil(right, 2, sigma=1e-11, seed=0)
+    assert bool(locate(nodes, answers, queries=QUERIES, errors=2, variant=variant).any())
+
+
+def test_the_polynomial_q_is_the_least_squares_solution_of_mean_one() -> None:
+    left = torch.randn(2, 3, 9, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weights = _least_of_mean_one(left)
+    others = torch.linalg.lstsq(left[..., 1:], -left[..., :1]).solution[..., 0]
+    torch.testing.assert_close(weights[..., 1:] / weights[..., :1], others, rtol=1e-10, atol=1e-12)
+
+
+def test_of_equally_good_q_the_least_is_taken() -> None:
+    left = torch.randn(1, 2, 3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weights = _least_of_mean_one(left)
+    others = torch.linalg.pinv(left[..., 1:]) @ -left[..., :1]  # of least norm among those that fit exactly
+    torch.testing.assert_close(weights[..., 1:] / weights[..., :1], others[..., 0], rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

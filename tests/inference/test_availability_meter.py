@@ -18,6 +18,7 @@ from nercc_tune.inference import (
     WorkerOutputs,
 )
 from nercc_tune.inference.calibration import Calibration
+from nercc_tune.inference.cell_masks import CellMasks
 from nercc_tune.records import Cell, Design, Goal, Kernel
 from nercc_tune.records.timings import Timings
 from nercc_tune.straggling import Arrivals, Independent
@@ -49,7 +50,7 @@ class Bench:
             study="bench", model="counting", data="", queries=5, workers=workers, stragglers=3, fewest=3, weight=1.0
         )
         self.evaluator = CellEvaluator(
-            cell, arrivals, drawn=drawn, calibration=Calibration(drawn), goal=Goal(), grid=(0.0, 1e-4)
+            cell, CellMasks(arrivals), drawn=drawn, calibration=Calibration(drawn), goal=Goal(), grid=(0.0, 1e-4)
         )
         self.meter = AvailabilityMeter(self.evaluator)
         with torch.inference_mode():

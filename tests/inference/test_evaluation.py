@@ -17,6 +17,7 @@ from nercc_tune.inference import (
     WorkerOutputs,
 )
 from nercc_tune.inference.calibration import Calibration
+from nercc_tune.inference.cell_masks import CellMasks
 from nercc_tune.records import DECODE_SPACES, Cell, DecodeSpace, Design, Encoding, Goal, Metric, Option, Reading, Score
 from nercc_tune.records.timings import Timings
 from nercc_tune.straggling import Arrivals, Bursts, Exactly, FirstArrivals, Independent, ShiftedExponential
@@ -69,7 +70,7 @@ class Bench:
         )
         cell = Cell(study="bench", model="counting", data="", queries=5, workers=9, stragglers=3, fewest=3, weight=1.0)
         self.evaluator = CellEvaluator(
-            cell, arrivals, drawn=drawn, calibration=Calibration(drawn), goal=goal or Goal(), grid=GRID
+            cell, CellMasks(arrivals), drawn=drawn, calibration=Calibration(drawn), goal=goal or Goal(), grid=GRID
         )
 
     @property

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nercc_tune.coding import LinearCode
+from nercc_tune.inference.wrong_answers import GivenAnswers
 
 _AT_ONCE = 2**24  # answers picked at once: bounds the memory of masks × groups × workers × outputs
 
@@ -27,3 +28,18 @@ def decode_by_matrices(codes: Sequence[LinearCode], answers: Tensor, batches: Se
             matrices = torch.stack([code.decoder_matrix(arrived) for code in codes]).to(answers)
             matrices = matrices.expand(len(answers), *matrices.shape[1:])
             yield torch.einsum("gmkf,gmfc->mgkc", matrices, answers[:, arrived])
+
+
+def decode_given(codes: Sequence[LinearCode], given: GivenAnswers) -> Iterator[Tensor]:
+    """Yield the same of answers of which some may be wrong; those that are no numbers have not arrived.
+
+    Args:
+        codes: One for all groups, or one for each.
+        given: The answers; what is no number under a mask is none in any group.
+    """
+    for batch in given.each():
+        is_usable = ~batch.unusable.any(1)
+        for answers, arrived, usable in zip(batch.answers, batch.arrived, is_usable, strict=True):
+            left = arrived[usable.to(arrived.device)]
+            matrices = torch.stack([code.decoder_matrix(left) for code in codes]).to(answers)
+            yield (matrices @ answers[:, usable]).to(torch.float32)[None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nercc_tune.export.blocks import UNDEFINED, write_error
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import CODE_NAMES, Heldout, Interval, Kernel, Parameter
+from nercc_tune.records import CODE_NAMES, Distrusting, Heldout, Interval, Kernel, Parameter
 from nercc_tune.tracking.deployment.deployed import DeployedCode
 
 _LONGEST = 5000
@@ -74,6 +74,8 @@ def write_decoding(code: DeployedCode, *, most: int = 20) -> str:
 
 
 def _written(parameter: Parameter, *, digits: int) -> str:
+    if isinstance(parameter, Distrusting):
+        return f"{_written(parameter.trusting, digits=digits)}, {parameter.distrust.label}"
     return f"({parameter.label})" if isinstance(parameter, Kernel) else f"{parameter:.{digits}g}"
 
 

@@ -1,0 +1,121 @@
+"""The best distrust of a decoder, on answers of which some are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from nercc_tune.inference.decoders.distrusting import DistrustingDecoding, with_distrust
+from nercc_tune.inference.metrics import Truth, measure
+from nercc_tune.inference.wrong_answers import CellErrors
+from nercc_tune.records import LOCATORS, Distrust, Goal, Kernel, Parameter, Score, Trusting
+
+__all__ = ["best_distrust"]
+
+LEVELS = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0, 20.0, 30.0, 50.0)
+PARTS = (3, 5, 7, 9, 13, 21)
+NOISES = (10.0, 100.0)
+_LEAST_NUGGET = 1e-3
+_LEAST_SMOOTHING = 1e-9
+
+# What one decoder may cost while settings are compared; all masks and groups score the best of them.
+_MASKS = 24
+_GROUPS = 8
+_ANSWERS = 2**19
+
+# How much more error than without distrust is borne where nothing is wrong.
+_COST = 0.01
+_LEAST_SCALE = 1e-4  # of a variance: less is rounding
+
+Rank = tuple[float, ...]
+
+
+def best_distrust(
+    decoding: DistrustingDecoding,
+    truth: Truth,
+    goal: Goal,
+    *,
+    start: Trusting,
+    errors: CellErrors,
+) -> tuple[Parameter, Score]:
+    """Find how a decoder best distrusts, together with how it decodes what it believes.
+
+    A setting that costs more than 1 % where nobody lies comes after all that cost less.
+
+    Args:
+        decoding: Of all masks.
+        truth: The uncoded outputs, in the order of the estimates.
+        goal: What is optimised.
+        start: The best λ_dec or kernel where nobody lies.
+        errors: The wrong answers, and how they may be found.
+
+    Returns:
+        The setting, and its score on all masks and groups.
+    """
+    thin, part = _thinned(decoding, truth)
+    honest = thin.honest()
+
+    def rank(parameter: Parameter, *, of: DistrustingDecoding) -> Rank:
+        return goal.rank(measure(of.estimates(parameter), part).score())
+
+    plain = rank(start, of=honest)
+    fewest, is_distinct = _fewest(decoding), decoding.given.is_distinct
+    best: tuple[Rank, Parameter] = ((0.0, *rank(start, of=thin)), start)
+    for trusting in _settings(start):
+        scale = max(thin.scale(trusting), _LEAST_SCALE)
+        for distrust in _distrusts(errors, scale=scale, answers=fewest, is_distinct=is_distinct):
+            parameter = with_distrust(trusting, distrust)
+            lying = rank(parameter, of=thin)
+            if (0.0, *lying) >= best[0]:
+                continue
+            costly = _excess(rank(parameter, of=honest), plain) > _COST
+            found = ((float(costly), *lying), parameter)
+            best = min(best, found, key=lambda item: item[0])
+    return best[1], measure(decoding.estimates(best[1]), truth).score()
+
+
+def _thinned(decoding: DistrustingDecoding, truth: Truth) -> tuple[DistrustingDecoding, Truth]:
+    """Return the decoding and the truth on a share of the masks and groups; kinds come in turn, and so all do."""
+    count = sum(len(batch) for batch in decoding.given.batches)
+    groups, _, outputs = decoding.given.outputs.shape
+    some = torch.arange(min(groups, _GROUPS)) * groups // min(groups, _GROUPS)
+    each = len(some) * decoding.given.batches[0].shape[1] * outputs
+    masks = torch.arange(max(4, min(count, _MASKS, _ANSWERS // each)))
+    masks = masks[masks < count]
+    return decoding.thinned(masks, some), truth.part(some)
+
+
+def _settings(start: Trusting) -> Iterator[Trusting]:
+    """Yield what a decoder that believes fewer answers may be set to: as it is, and with more noise reckoned with."""
+    yield start
+    for factor in NOISES:
+        if isinstance(start, Kernel):
+            if start.range:
+                yield replace(start, nugget=max(start.nugget, _LEAST_NUGGET) * factor)
+        else:
+            yield max(start, _LEAST_SMOOTHING) * factor
+
+
+def _distrusts(errors: CellErrors, *, scale: float, answers: int, is_distinct: bool) -> Iterator[Distrust]:
+    """Yield how a decoder may distrust; ApproxIFER's locators need nodes that are all distinct."""
+    liars, most = errors.liars, errors.most
+    for kind in errors.distrusts:
+        if kind == "median":
+            parts = [count for count in PARTS if 2 * count <= answers]
+            yield from (Distrust(kind=kind, level=float(count), most=most) for count in parts)
+        elif kind in LOCATORS:
+            if liars and is_distinct:
+                yield Distrust(kind=kind, level=float(liars), most=most)
+        else:
+            yield from (Distrust(kind=kind, level=level, most=most, scale=scale) for level in LEVELS)
+
+
+def _fewest(decoding: DistrustingDecoding) -> int:
+    return min(batch.shape[1] for batch in decoding.given.batches)
+
+
+def _excess(rank: Rank, plain: Rank) -> float:
+    """Return by which share a rank's error is larger; its last item is an error."""
+    return rank[-1] / plain[-1] - 1 if plain[-1] > 0 else float(rank[-1] > 0)
