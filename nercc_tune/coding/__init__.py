@@ -30,6 +30,7 @@ from nercc_tune.coding.nodes import (
 from nercc_tune.coding.ordering import ORDERINGS, order_queries, query_features
 from nercc_tune.coding.output_decoder import build_output_decoder
 from nercc_tune.coding.placed import PlacedCode
+from nercc_tune.coding.rational import RationalCode
 from nercc_tune.coding.repetition import DefaultCode, ReplicationCode, UncodedCode
 from nercc_tune.coding.trained import TrainedCode, subtraction_matrix
 
@@ -63,6 +64,7 @@ __all__ = [
     "PlacedCode",
     "Placement",
     "Predictor",
+    "RationalCode",
     "ReplicationCode",
     "Sites",
     "Solved",

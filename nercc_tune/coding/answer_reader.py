@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -20,18 +20,23 @@ __all__ = ["AnswerReader", "Fitting"]
 _DOUBTED = 0.1  # of the limit: what deviates less is never doubted
 
 
-class Fitting(Protocol):
-    """A linear code on nodes that knows what it expects of every answer."""
+class Placed(Protocol):
+    """A linear code on nodes."""
 
     @property
     def nodes(self) -> NodeSet:
         """α and β."""
 
+    def decoder_matrix(self, arrived: Tensor) -> Tensor:
+        """Return the decoder matrices of batches of arrived workers [M, F]."""
+
+
+@runtime_checkable
+class Fitting(Placed, Protocol):
+    """One that knows what it expects of every answer."""
+
     def fit(self, arrived: Tensor) -> Fit:
         """Return the fit of batches of arrived workers [M, F], ascending."""
-
-    def decoder_matrix(self, arrived: Tensor) -> Tensor:
-        """Return the decoder matrices of these."""
 
 
 class AnswerReader:
@@ -42,13 +47,19 @@ class AnswerReader:
         arrived: [M, F] positions in β, ascending.
     """
 
-    def __init__(self, code: Fitting, arrived: Tensor) -> None:
+    def __init__(self, code: Placed, arrived: Tensor) -> None:
         self._code = code
         self._arrived = arrived
 
     @cached_property
     def fit(self) -> Fit:
-        """Of all masks."""
+        """Of all masks.
+
+        Raises:
+            TypeError: If the code expects nothing of its answers.
+        """
+        if not isinstance(self._code, Fitting):
+            raise TypeError(f"the code must know what it expects of its answers, but got {type(self._code).__name__}.")
         return self._code.fit(self._arrived)
 
     def read(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust | None = None) -> tuple[Tensor, Tensor]:
@@ -87,9 +98,24 @@ class AnswerReader:
     def _without(self, answers: Tensor, suspects: Tensor) -> Tensor:
         if not bool(suspects.any()):
             return self._code.decoder_matrix(self._arrived).to(answers)[:, None] @ answers
+        if not isinstance(self._code, Fitting):
+            return self._one_by_one(answers, suspects)
         left = Elimination(self.fit.to(answers.device), answers)
         left.leave_out_all(suspects)
         return left.estimates
+
+    def _one_by_one(self, answers: Tensor, suspects: Tensor) -> Tensor:
+        """Return the estimates by a matrix for each mask and group."""
+        estimates = [
+            torch.stack(
+                [
+                    self._code.decoder_matrix(arrived[~doubted.cpu()]).to(each) @ each[~doubted]
+                    for each, doubted in zip(of_mask, of_it, strict=True)
+                ]
+            )
+            for of_mask, of_it, arrived in zip(answers, suspects, self._arrived, strict=True)
+        ]
+        return torch.stack(estimates)
 
     def _median(self, answers: Tensor, unusable: Tensor, *, parts: int) -> Tensor:
         """Return the median of what sub-samples give, each of every so many-th answer and usable throughout."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nercc_tune.inference.availability import MaskedAvailability, find_carriers, measure_availability
-from nercc_tune.inference.decoders import decode_by_matrices
+from nercc_tune.inference.baselines import Baseline
 from nercc_tune.inference.evaluation import CellEvaluator
 from nercc_tune.records import Design, Parameter
 
@@ -48,15 +48,15 @@ class AvailabilityMeter:
         evaluator, design = self.evaluator, design or self.evaluator.drawn.reference
         if name == "nercc_ag":
             return self.of(design, 0.0, 0.0)
-        codes, encoder, answers = evaluator.baseline(name, design)
+        baseline = Baseline.of(name, evaluator.drawn, design)
         truth = evaluator.drawn.truth(design, design.decode_space)
         available = evaluator.everybody.baseline_metrics(name, design).accuracy[:, 0]
         with evaluator.timed():
             positions = evaluator.positions(design.assignment, evaluator.drawn.layout(design))
             return measure_availability(
-                decode_by_matrices(codes, truth.answers(answers), positions),
+                baseline.estimates(evaluator.given, truth),
                 truth,
                 available=available,
-                carriers=find_carriers(encoder, codes[0].networks),
+                carriers=find_carriers(baseline.encoder, baseline.codes[0].networks),
                 batches=positions,
             )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nercc_tune.coding import KrigingCode, NerccCode, worker_positions
+from nercc_tune.coding import KrigingCode, NerccCode, RationalCode, worker_positions
+from nercc_tune.coding.answer_reader import Placed
 from nercc_tune.inference.calibration import Calibration
 from nercc_tune.inference.cell_masks import CellMasks
 from nercc_tune.inference.decoders import DistrustingDecoding
@@ -15,7 +16,7 @@ from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.layout import Layout
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.inference.wrong_answers import GivenAnswers
-from nercc_tune.records import Encoding, ErrorKind, Reading, Trusting, kernel_of, smoothing_of
+from nercc_tune.records import DEGREES, Encoding, ErrorKind, Reading, Trusting, kernel_of, smoothing_of
 
 __all__ = ["CellAnswers"]
 
@@ -47,8 +48,10 @@ class CellAnswers:
         layout = self.drawn.layout(encoding)
         folds = self.calibration.folds_for(self.drawn, encoding, space) if kind == "calibrated" else None
 
-        def codes(trusting: Trusting) -> Sequence[tuple[slice, NerccCode | KrigingCode]]:
+        def codes(trusting: Trusting) -> Sequence[tuple[slice, Placed]]:
             nodes, lambda_enc = layout.nodes, encoding.lambda_enc
+            if kind in DEGREES:
+                return [(slice(None), RationalCode(nodes, lambda_enc=lambda_enc, degree=DEGREES[kind]))]
             if kind == "spline":
                 spline = NerccCode(nodes, lambda_enc=lambda_enc, lambda_dec=smoothing_of(trusting))
                 return [(slice(None), spline)]

@@ -92,10 +92,18 @@ class DrawnGroups:
         """
         latest = self._stale.get(kind.label)
         if latest is None or latest[0] != encoding:  # every mask of this kind asks for the same
-            name = find_stale(kind, self.outputs.networks)
-            latest = encoding, self.outputs.of(self._encoder(encoding), networks=(name,) * self.workers)
+            latest = encoding, self.stale_to(self._encoder(encoding), kind)
             self._stale[kind.label] = latest
         return latest[1]
+
+    def stale_to(self, encoder: Tensor, kind: ErrorKind) -> Tensor:
+        """Return the same for an encoder of queries in the order of arrival.
+
+        Raises:
+            OutputError: As for `stale`; likewise `ValueError`.
+        """
+        name = find_stale(kind, self.outputs.networks)
+        return self.outputs.of(encoder, networks=(name,) * self.workers)
 
     @property
     def trained(self) -> TrainedCodes:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from nercc_tune.coding import BASELINE_CODES, LinearCode, Sites
+from nercc_tune.coding import RationalCode, Sites
+from nercc_tune.inference.baselines import Baseline
 from nercc_tune.inference.calibration import Calibration
 from nercc_tune.inference.cell_answers import CellAnswers
 from nercc_tune.inference.cell_masks import CellMasks
@@ -20,13 +20,12 @@ from nercc_tune.inference.decoders import (
     EitherDecoding,
     JoinedDecoder,
     KrigingDecoder,
+    MatrixDecoder,
     SplineDecoder,
     TrainedDecoder,
     best_distrust,
     best_kernel,
     best_parameter,
-    decode_by_matrices,
-    decode_given,
     profile_of,
 )
 from nercc_tune.inference.device import threads_for
@@ -35,6 +34,7 @@ from nercc_tune.inference.layout import Layout
 from nercc_tune.inference.metrics import MaskedMetrics, Truth, measure
 from nercc_tune.records import (
     DECODERS,
+    DEGREES,
     Cell,
     DecodeSpace,
     Design,
@@ -156,7 +156,7 @@ class CellEvaluator:
         return metrics
 
     def baseline_metrics(self, name: str, design: Design | None = None) -> MaskedMetrics:
-        """Return the metrics [G, M] of a baseline of `nercc_tune.coding.BASELINE_CODES`, computed once.
+        """Return the metrics [G, M] of a baseline of `nercc_tune.inference.baselines`, computed once.
 
         Args:
             name: Of the baseline.
@@ -173,26 +173,9 @@ class CellEvaluator:
     def _measure_baseline(self, name: str, design: Design) -> MaskedMetrics:
         if name == "nercc_ag":
             return self.metrics(design, 0.0, 0.0)
-        codes, _, answers = self.baseline(name, design)
-        truth = self.drawn.truth(design, design.decode_space)
+        baseline, truth = Baseline.of(name, self.drawn, design), self.drawn.truth(design, design.decode_space)
         with self.timed():
-            layout = self.drawn.layout(design)
-            if self.errors is not None:
-                given = self.given.by(design.assignment, layout, answers, truth, lambda _kind: answers)
-                return measure(decode_given(codes, given), truth)
-            positions = self.positions(design.assignment, layout)
-            return measure(decode_by_matrices(codes, truth.answers(answers), positions), truth)
-
-    def baseline(self, name: str, design: Design) -> tuple[list[LinearCode], Tensor, Tensor]:
-        """Return a baseline's codes, one or one for each group, with their encoder and the workers' answers [G, N, c].
-
-        Raises:
-            OutputError: As for `best`.
-        """
-        layout = self.drawn.layout(design)
-        codes = [BASELINE_CODES[name](nodes) for nodes in layout.nodes.each()]
-        encoder = codes[0].encoder_matrix if len(codes) == 1 else torch.stack([code.encoder_matrix for code in codes])
-        return codes, encoder, self.drawn.outputs.of(layout.unordered(encoder), networks=codes[0].networks)
+            return measure(baseline.estimates(self.given, truth), truth)
 
     @cached_property
     def everybody(self) -> CellEvaluator:
@@ -234,6 +217,10 @@ class CellEvaluator:
             return TrainedDecoder(self.drawn.trained.of(encoding.training), self.masks.batches)
         if kind == "spline":
             return self._spline(encoding, assignment)
+        if kind in DEGREES:
+            layout = self.drawn.layout(encoding)
+            code = RationalCode(layout.nodes, lambda_enc=encoding.lambda_enc, degree=DEGREES[kind])
+            return MatrixDecoder(code, self.positions(assignment, layout))
         return self._kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")
 
     def _spline(self, encoding: Encoding, assignment: str) -> JoinedDecoder:
@@ -281,6 +268,8 @@ class CellEvaluator:
             decoding = self._spline(encoding, assignment).prepare(read, groups=groups)
             smoothing, score, profile = best_parameter(decoding, truth, self._goal, self._grid)
             best = smoothing, score
+        elif kind in DEGREES:
+            best = 0.0, measure(self.decoder(encoding, reading).prepare(read).estimates(0.0), truth).score()
         else:
             decoder = self._kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")
             best = best_kernel(decoder, read, truth, self._goal, start=structure)

@@ -15,6 +15,7 @@ from nercc_tune.records.wrong_answers import Distrust
 __all__ = [
     "DECODERS",
     "DECODE_SPACES",
+    "DEGREES",
     "NODE_DECODERS",
     "SMOOTHNESSES",
     "DecodeSpace",
@@ -43,13 +44,24 @@ DECODE_SPACES: tuple[DecodeSpace, ...] = ("probabilities", "logits", "logits-sof
 OutputKind = Literal["logits", "probabilities"]
 """What a model's outputs are; log-probabilities are logits."""
 
-NodeDecoderKind = Literal["spline", "kriging", "calibrated"]
-NODE_DECODERS: tuple[NodeDecoderKind, ...] = ("spline", "kriging", "calibrated")
-"""A smoothing spline; kriging with a kernel of the nodes; kriging with second moments that were measured."""
+NodeDecoderKind = Literal["spline", "kriging", "calibrated", "berrut-0", "berrut-1", "berrut-2", "berrut-3"]
+NODE_DECODERS: tuple[NodeDecoderKind, ...] = (
+    "spline",
+    "kriging",
+    "calibrated",
+    "berrut-0",
+    "berrut-1",
+    "berrut-2",
+    "berrut-3",
+)
+"""A smoothing spline; kriging with a kernel of the nodes, or with second moments that were measured; rational ones."""
 
 DecoderKind = Literal[NodeDecoderKind, "subtraction", "network"]
 DECODERS: tuple[DecoderKind, ...] = (*NODE_DECODERS, "subtraction", "network")
 """Those that look at nodes; what is known taken off the answers of parity models; a network that was trained for it."""
+
+DEGREES: dict[DecoderKind, int] = {"berrut-0": 0, "berrut-1": 1, "berrut-2": 2, "berrut-3": 3}
+"""The degree d of rational decoders; 0 is Berrut's."""
 
 Reading = tuple[str, DecodeSpace, DecoderKind]
 """An assignment, a decode space and a decoder: what may be chosen once the answers are there."""

@@ -16,6 +16,7 @@ __all__ = [
     "BASELINES",
     "CODE_NAMES",
     "DEFAULT_PREDICTION",
+    "ERROR_BASELINES",
     "RIVALS",
     "Candidate",
     "FrontPoint",
@@ -32,7 +33,10 @@ DEFAULT_PREDICTION = "default"
 BASELINES = ("bacc", "nercc_ag", "replication", "uncoded", DEFAULT_PREDICTION)
 """Berrut coded computing, NeRCC at (0, 0), replication at the same N, each query sent once, and that without repair."""
 
-RIVALS = (*(name for name in BASELINES if name != DEFAULT_PREDICTION), "bacc_same_design", "frozen")
+ERROR_BASELINES = ("approxifer", "vote")
+"""ApproxIFER, which is told how many answers are wrong, and replication with the median of the copies."""
+
+RIVALS = (*(name for name in BASELINES if name != DEFAULT_PREDICTION), *ERROR_BASELINES, "bacc_same_design", "frozen")
 """All that a tuned code is compared with; the last two are BACC in the tuned design and a pair tuned at another S.
 
 The default prediction is none of them: nobody would deploy it; it makes accuracies comparable with published ones.
@@ -46,6 +50,8 @@ CODE_NAMES = {
     "replication": "replication",
     "uncoded": "uncoded",
     DEFAULT_PREDICTION: "default prediction",
+    "approxifer": "ApproxIFER",
+    "vote": "replication, median",
     "bacc_same_design": "BACC in the same design",
     "frozen": "NeRCC, one pair frozen",
 }

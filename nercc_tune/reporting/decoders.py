@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from nercc_tune.records import NODE_DECODERS, CellHistory, DecoderKind, Option, StudyHistory
+from nercc_tune.records import DEGREES, NODE_DECODERS, CellHistory, DecoderKind, Option, StudyHistory
 from nercc_tune.reporting.pictures.measures import MEASURE_LABELS
 from nercc_tune.reporting.scales import set_mse_scale
 from nercc_tune.reporting.style import CODES, CodeStyle, dress, legend_above, new_figure
@@ -20,6 +20,10 @@ _STYLES: dict[DecoderKind, CodeStyle] = {
     "spline": CodeStyle(label="spline", colour=CODES["tuned"].colour, marker="o"),
     "kriging": CodeStyle(label="kriging", colour=CODES["nercc_ag"].colour, marker="s"),
     "calibrated": CodeStyle(label="calibrated", colour=CODES["policy"].colour, marker="^"),
+    **{
+        kind: CodeStyle(label=f"rational of degree {degree}", colour=CODES["bacc"].colour, marker=f"${degree}$")
+        for kind, degree in DEGREES.items()
+    },
 }
 _SHOWN = {"range": "range ℓ, in gaps", "weight": "weight w of the moments", "temperature": "temperature κ"}
 
@@ -54,7 +58,10 @@ def figure_decoders(history: StudyHistory) -> Figure:
     best = {cell.cell.stragglers: best_by_decoder(cell) for cell in history.cells}
     error = history.goal.error
     shown: list[float] = []
-    for kind, style in _STYLES.items():
+    present = {
+        kind: style for kind, style in _STYLES.items() if kind not in DEGREES or any(kind in of for of in best.values())
+    }
+    for kind, style in present.items():
         points = {count: history.goal.error_of(of[kind].score) for count, of in best.items() if kind in of}
         shown += points.values()
         _line(panels[0], points, style)
@@ -67,7 +74,9 @@ def figure_decoders(history: StudyHistory) -> Figure:
     set_mse_scale(panels[0], [*shown, *replication.values()])
     dress(panels[0], x="stragglers S", y=MEASURE_LABELS[error], title="least error on the tuning draws")
     for axes, (name, label) in zip(panels[1:], _SHOWN.items(), strict=True):
-        for kind, style in _STYLES.items():
+        for kind, style in present.items():
+            if kind in DEGREES:
+                continue
             kernels = {count: of[kind].kernel for count, of in best.items() if kind in of}
             values = {count: float(getattr(kernel, name)) for count, kernel in kernels.items() if kernel is not None}
             _line(axes, values, style)
@@ -75,7 +84,7 @@ def figure_decoders(history: StudyHistory) -> Figure:
         axes.set_ylim(bottom=0)
     for axes in panels:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    styles = [*_STYLES.values(), CODES["replication"]]
+    styles = [*present.values(), CODES["replication"]]
     legend_above(
         figure, [Line2D([], [], color=item.colour, marker=item.marker, label=item.label) for item in styles], columns=4
     )

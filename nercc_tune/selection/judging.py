@@ -9,6 +9,7 @@ from nercc_tune.errors import OutputError
 from nercc_tune.inference import AvailabilityMeter, DistrustMeter, Draws, MaskedAvailability, MaskedMetrics
 from nercc_tune.records import (
     BASELINES,
+    ERROR_BASELINES,
     Candidate,
     CellHistory,
     Design,
@@ -198,8 +199,9 @@ class Judge:
         stragglers = cell.cell.stragglers
         design, lambda_enc, parameter = chosen.design, chosen.lambda_enc, chosen.parameter
         tuned = self.code(stragglers, design, lambda_enc, parameter)
-        others = {name: self.baseline(stragglers, name) for name in BASELINES}
-        designs = dict.fromkeys(BASELINES, self.spec.reference)
+        names = (*BASELINES, *(ERROR_BASELINES if self.spec.errors.are_given else ()))
+        others = {name: self.baseline(stragglers, name) for name in names}
+        designs = dict.fromkeys(names, self.spec.reference)
         if design != self.spec.reference and design.training is None:
             others["bacc_same_design"] = self.baseline(stragglers, "bacc", design)
             designs["bacc_same_design"] = design

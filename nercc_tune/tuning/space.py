@@ -54,7 +54,7 @@ def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
     found: dict[str, BaseDistribution] = {
         name: FloatDistribution(span.low, span.high, log=True) for name, span in ranges.items()
     }
-    if any(kind != "spline" for kind in search.decoders):
+    if {"kriging", "calibrated"} & set(search.decoders):
         found |= _KERNEL
     return found | {name: CategoricalDistribution(listed) for name, listed in choices.items() if len(listed) > 1}
 

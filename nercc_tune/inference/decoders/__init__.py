@@ -7,7 +7,7 @@ from nercc_tune.inference.decoders.distrusting import DistrustingDecoding, Eithe
 from nercc_tune.inference.decoders.joined import JoinedDecoder
 from nercc_tune.inference.decoders.kernel_search import best_kernel
 from nercc_tune.inference.decoders.kriging import KrigingDecoder
-from nercc_tune.inference.decoders.matrices import decode_by_matrices, decode_given
+from nercc_tune.inference.decoders.matrices import MatrixDecoder, decode_by_matrices
 from nercc_tune.inference.decoders.spline import SplineDecoder
 from nercc_tune.inference.decoders.trained import TrainedDecoder
 
@@ -18,12 +18,12 @@ __all__ = [
     "EitherDecoding",
     "JoinedDecoder",
     "KrigingDecoder",
+    "MatrixDecoder",
     "SplineDecoder",
     "TrainedDecoder",
     "best_distrust",
     "best_kernel",
     "best_parameter",
     "decode_by_matrices",
-    "decode_given",
     "profile_of",
 ]

@@ -63,8 +63,8 @@ def best_distrust(
     plain = rank(start, of=honest)
     fewest, is_distinct = _fewest(decoding), decoding.given.is_distinct
     best: tuple[Rank, Parameter] = ((0.0, *rank(start, of=thin)), start)
-    for trusting in _settings(start):
-        scale = max(thin.scale(trusting), _LEAST_SCALE)
+    for trusting in _settings(start) if thin.expects(start) else (start,):
+        scale = max(thin.scale(trusting), _LEAST_SCALE) if thin.expects(trusting) else None
         for distrust in _distrusts(errors, scale=scale, answers=fewest, is_distinct=is_distinct):
             parameter = with_distrust(trusting, distrust)
             lying = rank(parameter, of=thin)
@@ -98,7 +98,7 @@ def _settings(start: Trusting) -> Iterator[Trusting]:
             yield max(start, _LEAST_SMOOTHING) * factor
 
 
-def _distrusts(errors: CellErrors, *, scale: float, answers: int, is_distinct: bool) -> Iterator[Distrust]:
+def _distrusts(errors: CellErrors, *, scale: float | None, answers: int, is_distinct: bool) -> Iterator[Distrust]:
     """Yield how a decoder may distrust; ApproxIFER's locators need nodes that are all distinct."""
     liars, most = errors.liars, errors.most
     for kind in errors.distrusts:
@@ -108,7 +108,7 @@ def _distrusts(errors: CellErrors, *, scale: float, answers: int, is_distinct: b
         elif kind in LOCATORS:
             if liars and is_distinct:
                 yield Distrust(kind=kind, level=float(liars), most=most)
-        else:
+        elif scale is not None:
             yield from (Distrust(kind=kind, level=level, most=most, scale=scale) for level in LEVELS)
 
 

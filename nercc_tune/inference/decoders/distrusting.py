@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from nercc_tune.coding import AnswerReader, KrigingCode, NerccCode
+from nercc_tune.coding import AnswerReader
+from nercc_tune.coding.answer_reader import Fitting, Placed
 from nercc_tune.inference.decoders.decoder import Decoding, ErrorCurve
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.inference.wrong_answers import GivenAnswers, GivenBatch
@@ -17,7 +18,7 @@ from nercc_tune.records import Distrust, Distrusting, Parameter, Trusting, trust
 
 __all__ = ["DistrustingDecoding", "EitherDecoding", "Reading", "with_distrust"]
 
-CodesOf = Callable[[Trusting], Sequence[tuple[slice, NerccCode | KrigingCode]]]
+CodesOf = Callable[[Trusting], Sequence[tuple[slice, Placed]]]
 """Groups in turn, each with the code that decodes them: one for all, or one for each fold of a calibration."""
 
 _KEPT = 64  # masks whose fits are kept from one setting to the next
@@ -59,6 +60,10 @@ class DistrustingDecoding(Decoding):
         """Return the same where nobody lies."""
         return replace(self, given=replace(self.given, lies=None))
 
+    def expects(self, trusting: Trusting) -> bool:
+        """Whether the decoder knows what it expects of every answer, which residuals need."""
+        return all(isinstance(code, Fitting) for _, code in self.codes(trusting))
+
     @override
     def estimates(self, parameter: Parameter) -> Iterator[Tensor]:
         for reading in self.readings(parameter):
@@ -97,7 +102,7 @@ class DistrustingDecoding(Decoding):
                 found.append((own, self._reader((trusting, int(given.masks[0]), fold), code, given.arrived)))
         return found
 
-    def _reader(self, key: tuple[Trusting, int, int], code: NerccCode | KrigingCode, arrived: Tensor) -> AnswerReader:
+    def _reader(self, key: tuple[Trusting, int, int], code: Placed, arrived: Tensor) -> AnswerReader:
         if any(other[0] != key[0] for other in self._kept):
             self._kept.clear()
         if key not in self._kept:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nercc_tune.coding import LinearCode
-from nercc_tune.inference.wrong_answers import GivenAnswers
+from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve
+from nercc_tune.inference.metrics import Truth
+from nercc_tune.records import Parameter
 
 _AT_ONCE = 2**24  # answers picked at once: bounds the memory of masks × groups × workers × outputs
 
@@ -30,16 +34,37 @@ def decode_by_matrices(codes: Sequence[LinearCode], answers: Tensor, batches: Se
             yield torch.einsum("gmkf,gmfc->mgkc", matrices, answers[:, arrived])
 
 
-def decode_given(codes: Sequence[LinearCode], given: GivenAnswers) -> Iterator[Tensor]:
-    """Yield the same of answers of which some may be wrong; those that are no numbers have not arrived.
+@dataclass(frozen=True, eq=False)
+class MatrixDecoder(Decoder):
+    """A linear code's decoder under fixed masks, which has no parameter.
 
-    Args:
-        codes: One for all groups, or one for each.
-        given: The answers; what is no number under a mask is none in any group.
+    Attributes:
+        code: Of all groups.
+        batches: [M, F] the positions of those who arrived, ascending, a tensor for each number F.
     """
-    for batch in given.each():
-        is_usable = ~batch.unusable.any(1)
-        for answers, arrived, usable in zip(batch.answers, batch.arrived, is_usable, strict=True):
-            left = arrived[usable.to(arrived.device)]
-            matrices = torch.stack([code.decoder_matrix(left) for code in codes]).to(answers)
-            yield (matrices @ answers[:, usable]).to(torch.float32)[None]
+
+    code: LinearCode
+    batches: Sequence[Tensor]
+
+    @override
+    def prepare(self, answers: Tensor, *, groups: slice = slice(None)) -> Decoding:
+        return _MatrixDecoding(self, answers)
+
+    @override
+    def df(self, parameter: Parameter) -> Tensor:
+        """Return F: every answer can change the estimates."""
+        return torch.cat([torch.full((len(batch),), batch.shape[1], dtype=torch.float64) for batch in self.batches])
+
+
+@dataclass(frozen=True, eq=False)
+class _MatrixDecoding(Decoding):
+    decoder: MatrixDecoder
+    answers: Tensor
+
+    @override
+    def estimates(self, parameter: Parameter) -> Iterator[Tensor]:
+        return decode_by_matrices([self.decoder.code], self.answers, self.decoder.batches)
+
+    @override
+    def error_curve(self, truth: Truth) -> ErrorCurve | None:
+        return None
