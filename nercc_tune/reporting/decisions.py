@@ -14,6 +14,7 @@ from nercc_tune.records import (
     Candidate,
     CellHistory,
     Design,
+    Distrusting,
     Goal,
     Kernel,
     Parameter,
@@ -24,7 +25,14 @@ from nercc_tune.reporting.markdown import plain, table_of, verbatim
 from nercc_tune.spec.training_settings import CHOICES
 from nercc_tune.text.units import NANOSECONDS
 
-__all__ = ["candidates_section", "deployment_section", "describe_designs", "describe_goal", "describe_straggling"]
+__all__ = [
+    "candidates_section",
+    "deployment_section",
+    "describe_designs",
+    "describe_errors",
+    "describe_goal",
+    "describe_straggling",
+]
 
 _METRICS = {
     "mse": "the least MSE in the decode space",
@@ -102,6 +110,18 @@ def describe_straggling(spec: Mapping[str, Any]) -> str:
     return f"{source}, waiting for the first N − S answers"
 
 
+def describe_errors(spec: Mapping[str, Any]) -> str | None:
+    """Return which answers are wrong and what finds them, in words as Markdown; None where all are right."""
+    errors = spec.get("errors", {})
+    if not errors.get("kinds"):
+        return None
+    count, probability = errors.get("count"), errors.get("probability")
+    whose = "the same workers in" if errors.get("sticky") else "others in"
+    many = f"each answer with probability {probability:g}" if count is None else f"{count} answers"
+    found = spec.get("search", {}).get("distrusts") or ["residuals"]
+    return f"{many}, {whose} every mask, in turn {plain(', '.join(errors['kinds']))}; found by {' or '.join(found)}"
+
+
 def candidates_section(history: StudyHistory) -> list[str]:
     """Return the parts that show, for each judged cell, its best trials on the tuning and on fresh draws."""
     parts = [_candidates(cell, cell.entry) for cell in history.cells if cell.entry is not None]
@@ -173,4 +193,6 @@ def _policy_line(table: TunedTable) -> str:
 
 
 def _decoding(parameter: Parameter) -> str:
+    if isinstance(parameter, Distrusting):
+        return f"{_decoding(parameter.trusting)}, {parameter.distrust.label}"
     return parameter.label if isinstance(parameter, Kernel) else f"λ_dec {parameter:.3g}"
