@@ -11,6 +11,8 @@ from nercc_tune.records import (
     Availability,
     CellHistory,
     Design,
+    Detection,
+    Distrust,
     FrontPoint,
     Goal,
     Interval,
@@ -18,12 +20,17 @@ from nercc_tune.records import (
     Score,
     StudyHistory,
     TunedEntry,
+    WrongAnswers,
 )
 from tests.builders import cell_history, finished, heldout, interval, score, study_history, tuned_table
 
 SORTED = Design(ordering="nearest-neighbour", nodes="chord-length", decode_space="logits-softmax")
 INTERLEAVED = Design(ordering="nearest-neighbour", nodes="uniform", assignment="interleaved", rack=8)
 PARETO = {"objective": "pareto", "strategy": "joint"}
+DISTRUST = Distrust(kind="residuals", level=4.2, scale=1.3, most=8)
+FOUND = {"sign-flip": 0.98, "normal-10": 1.0, "stale-0.1": 0.21, "nan": 1.0}
+"""By kind of wrong answers: which share of them `wrong_answers` finds where nothing makes it hard."""
+
 _CARRIERS = {
     "bacc": (50,),
     "nercc_ag": (50,),
@@ -100,6 +107,47 @@ def availability(degraded: float | None, *, carriers: tuple[int, ...]) -> Availa
 
     overall = tuple(OverallPoint(late=late, accuracy=mixed(late)) for late in LATE_SHARES)
     return replace(made, degraded=lost, overall=overall)
+
+
+def with_wrong_answers(history: StudyHistory) -> StudyHistory:
+    """Return a finished study that distrusts: all but the first trial do, and what was chosen, but for the policy's."""
+    cells = []
+    for item in history.cells:
+        assert item.entry is not None
+        judged = wrong_answers(item.entry.heldout.prob_mse.mean, hard=item.cell.stragglers / 200)
+        entry = replace(item.entry, distrust=DISTRUST, wrong_answers=judged)
+        trials = tuple(replace(trial, distrust=DISTRUST if trial.proposal else None) for trial in item.trials)
+        cells.append(replace(item, entry=entry, trials=trials))
+    assert history.policy is not None
+    policy = replace(history.policy, single=replace(history.policy.single, distrust=DISTRUST))
+    return replace(
+        history, cells=tuple(cells), policy=policy, spec={**history.spec, "errors": {"kinds": list(FOUND), "count": 3}}
+    )
+
+
+def wrong_answers(error: float, *, hard: float = 0.0) -> WrongAnswers:
+    """Return what a code does that makes an error with wrong answers: of what is `hard` it finds less."""
+    detections = tuple(
+        Detection(
+            kind=kind,
+            wrong=6000,
+            found=round(6000 * found * (1 - hard * (1 - found))),
+            right=300_000,
+            accused=90 + 1000 * place,
+            prob_mse=interval((1 + 2 * (1 - found)) * error),
+            oracle=interval(error),
+            ratio=interval(1 + 2 * (1 - found)),
+        )
+        for place, (kind, found) in enumerate(FOUND.items())
+    )
+    return WrongAnswers(
+        bound=3,
+        detections=detections,
+        none_wrong=interval(0.91 * error),
+        none_wrong_trusting=interval(0.9 * error),
+        cost=interval(0.91 / 0.9 - 1, spread=0.5),
+        false_alarms=0.0012,
+    )
 
 
 def with_designs(table: TunedTable) -> TunedTable:

@@ -49,9 +49,11 @@ def show_landscape(context: Context) -> None:
         return
     kind = "best that a spline decodes" if not chosen.is_chosen else "chosen" if cell.entry else "best so far"
     link = mlflow_links(history.name).get(cell.cell.name)
+    distrust = cell.chosen.distrust if chosen.is_chosen and cell.chosen else None
     st.markdown(
         f"{cell.cell.title} of `{history.name}`, {_counts(cell)}. The pair that is {kind} is "
-        f"**{write_pair(chosen.lambda_enc, chosen.lambda_dec)}** in the design *{chosen.design.label}*."
+        f"**{write_pair(chosen.lambda_enc, chosen.lambda_dec)}** in the design *{chosen.design.label}*"
+        + (f", which distrusts answers by {distrust.label}." if distrust else ".")
         + (f" [MLflow run]({link})" if link else "")
     )
     default = MEASURES.index(history.goal.error)

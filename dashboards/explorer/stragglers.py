@@ -6,6 +6,7 @@ import streamlit as st
 
 from nercc_tune.export.blocks import write_count
 from nercc_tune.export.table import TunedTable
+from nercc_tune.export.wrong_answers import wrong_answer_blocks
 from nercc_tune.records import CODE_NAMES, MEASURES, Measure, StudyHistory
 from nercc_tune.reporting.interactive import plot_stragglers
 from nercc_tune.reporting.series import code_series
@@ -38,6 +39,10 @@ def show_stragglers(context: Context) -> None:
     )
     show_chart(plot_stragglers(table, measure=measure), key="stragglers")
     st.markdown(_in_figures(table, measure))
+    for block in wrong_answer_blocks(table):
+        st.header(block.title, anchor=False)
+        st.markdown(to_table(block.head, block.rows))
+        st.markdown(block.note)
 
 
 def _in_figures(table: TunedTable, measure: Measure) -> str:

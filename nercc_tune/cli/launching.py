@@ -111,6 +111,11 @@ def _show(console: Console, result: LaunchResult, *, wall: float, times: Mapping
 
     console.print(terminal.table_of_results(result.table))
     console.print(terminal.policy_lines(result.table), highlight=False)
+    wrong = terminal.table_of_wrong_answers(result.table)
+    if wrong is not None:
+        console.print(wrong)
+    for line in terminal.distrust_lines(result.table):
+        console.print(line, highlight=False)
     for line in terminal.warnings_of(result.table):
         console.print(line, style="yellow", highlight=False)
     if times is not None:

@@ -20,10 +20,24 @@ from nercc_tune.records import (
     trusting_of,
 )
 
-__all__ = ["CODE", "UNDEFINED", "Block", "make_blocks", "setting", "write_count", "write_error", "write_share"]
+__all__ = [
+    "CODE",
+    "KIND",
+    "UNDEFINED",
+    "Block",
+    "make_blocks",
+    "setting",
+    "write_count",
+    "write_error",
+    "write_percent",
+    "write_share",
+]
 
 CODE = "code"
-"""Title of the column that names designs; all others hold numbers."""
+"""Title of the column that names designs."""
+
+KIND = "kind"
+"""Title of the column that names kinds of wrong answers; all columns but these two hold numbers."""
 
 UNDEFINED = "–"
 
@@ -88,9 +102,14 @@ def write_share(interval: Interval) -> str:
     return _bracketed(interval, decimals=_DIGITS)
 
 
+def write_percent(interval: Interval | None) -> str:
+    """Write `25.0 [-5.0, 30.0]`: a share in percent, with one decimal."""
+    return UNDEFINED if interval is None else _bracketed(interval, decimals=1, scale=0.01)
+
+
 def _pairs(table: TunedTable) -> Block:
     error = table.goal.error
-    has_designs = any(entry.design != table.reference for entry in table.entries)
+    has_designs = any(entry.design != table.reference or entry.distrust is not None for entry in table.entries)
     has_waiting = any(entry.waiting is not None for entry in table.entries)
     head = [*_PAIR_HEAD, *([table.wait] if has_waiting else []), *([CODE] if has_designs else []), _ERRORS[error]]
     rows = []
@@ -119,8 +138,9 @@ def _baselines(table: TunedTable) -> Block:
 def _policy(table: TunedTable) -> Block:
     """Return a row each count, then what is expected over all of them, of the policy and of the best single pair."""
     policy, error = table.policy, table.goal.error
-    has_kernels = policy.single.kernel is not None or any(entry.kernel is not None for entry in policy.entries)
-    has_designs = policy.single.design != policy.design or has_kernels
+    decoded = (policy.single, *policy.entries)
+    is_more = any(item.kernel is not None or item.distrust is not None for item in decoded)  # than a λ_dec
+    has_designs = policy.single.design != policy.design or is_more
     cells = {entry.stragglers: entry for entry in table.entries}
     rows = []
     for entry in policy.entries:
@@ -153,8 +173,7 @@ def _shares(heldout: Heldout) -> list[str]:
 
 def _gain(entry: TunedEntry, baseline: str) -> str:
     """Write how many percent of the baseline's error the code saves."""
-    gain = entry.gains.get(baseline)
-    return UNDEFINED if gain is None else _bracketed(gain, decimals=1, scale=0.01)
+    return write_percent(entry.gains.get(baseline))
 
 
 def _pair(entry: TunedEntry, pair: tuple[float, Parameter], *, dfs: tuple[float, float]) -> list[str]:

@@ -8,11 +8,23 @@ from dataclasses import fields
 import pandas as pd
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import TOLD_SHARE, Availability, Design, Heldout, Interval, Kernel, PolicyEntry, TunedEntry
+from nercc_tune.records import (
+    TOLD_SHARE,
+    Availability,
+    Design,
+    Distrust,
+    Heldout,
+    Interval,
+    Kernel,
+    PolicyEntry,
+    TunedEntry,
+    WrongAnswers,
+)
 
 __all__ = ["table_frame"]
 
 _METRICS = ("mse", "prob_mse", "rel_acc", "agreement")
+_WITHOUT_ERRORS = ("none_wrong_prob_mse", "none_wrong_trusting_prob_mse", "distrust_cost")
 _Row = dict[str, str | int | float]
 
 
@@ -27,6 +39,12 @@ def table_frame(table: TunedTable) -> pd.DataFrame:
 
     `heldout_available_accuracy` and `heldout_degraded_accuracy` are A_a and A_d of an `Availability`; where a tenth of
     the workers are late, `heldout_exposure` is φ and `heldout_overall_accuracy` A_o.
+
+    `distrust_kind` and the like say how a decoder distrusts; the kind is empty where it believes all answers.
+    `wrong_bound`, `false_alarms`, `distrust_cost`, `none_wrong_prob_mse` and `none_wrong_trusting_prob_mse` are fields
+    of `WrongAnswers`. Each kind that some entry was judged with has `wrong_answers_<kind>` and `right_answers_<kind>`,
+    how many there were, and `wrong_found_<kind>`, `wrong_accused_<kind>`, `wrong_prob_mse_<kind>`,
+    `wrong_oracle_prob_mse_<kind>` and `wrong_ratio_<kind>`, as of a `Detection`.
     """
     policy = {entry.stragglers: entry for entry in table.policy.entries}
     overall = _overall_columns(table)
@@ -48,7 +66,7 @@ def _entry_columns(entry: TunedEntry) -> _Row:
     row |= _design_columns("", entry.design) | {"is_feasible": entry.is_feasible}
     row |= {"domain_low": entry.domain[0], "domain_high": entry.domain[1]}
     row |= {name: getattr(entry, name) for name in ("lambda_enc", "lambda_dec", "df_enc", "df_dec")}
-    row |= _kernel_columns("", entry.kernel)
+    row |= _kernel_columns("", entry.kernel) | _distrust_columns("", entry.distrust)
     row |= {f"tuning_{name}": math.nan if value is None else value for name, value in vars(entry.tuning).items()}
     row |= _heldout_columns("heldout", entry.heldout)
     for name, heldout in entry.baselines.items():
@@ -58,6 +76,7 @@ def _entry_columns(entry: TunedEntry) -> _Row:
             row |= _interval_columns(f"{error}_minus_{name}", difference)
     for name, gain in entry.gains.items():
         row |= _interval_columns(f"gain_over_{name}", gain)
+    row |= _wrong_columns(entry.wrong_answers)
     return row | {"trials": entry.trials, "forwards": entry.forwards}
 
 
@@ -72,13 +91,21 @@ def _kernel_columns(prefix: str, kernel: Kernel | None) -> _Row:
     return {f"{prefix}kernel_{item.name}": getattr(kernel, item.name, math.nan) for item in fields(Kernel)}
 
 
+def _distrust_columns(prefix: str, distrust: Distrust | None) -> _Row:
+    """Return how a decoder distrusts; one that believes all has none of it."""
+    kind: _Row = {f"{prefix}distrust_kind": distrust.kind if distrust else ""}
+    names = [item.name for item in fields(Distrust) if item.name != "kind"]
+    return kind | {f"{prefix}distrust_{name}": getattr(distrust, name, math.nan) for name in names}
+
+
 def _policy_columns(entry: PolicyEntry | None) -> _Row:
     pair: _Row = {
         "policy_lambda_dec": entry.lambda_dec if entry else math.nan,
         "policy_df_dec": entry.df_dec if entry else math.nan,
     }
-    kernel = _kernel_columns("policy_", entry.kernel if entry else None)
-    return pair | kernel | _heldout_columns("policy", entry.heldout if entry else None)
+    pair |= _kernel_columns("policy_", entry.kernel if entry else None)
+    pair |= _distrust_columns("policy_", entry.distrust if entry else None)
+    return pair | _heldout_columns("policy", entry.heldout if entry else None)
 
 
 def _overall_columns(table: TunedTable) -> _Row:
@@ -87,6 +114,7 @@ def _overall_columns(table: TunedTable) -> _Row:
         **_heldout_columns("policy_all", table.policy.heldout),
         "single_lambda_enc": single.lambda_enc,
         "single_lambda_dec": single.lambda_dec,
+        **_distrust_columns("single_", single.distrust),
         **_design_columns("single_", single.design),
         **_heldout_columns("single_all", single.heldout),
         **_interval_columns("policy_minus_single", table.policy.minus_single),
@@ -105,6 +133,15 @@ def _availability_columns(prefix: str, availability: Availability | None) -> dic
     figures = availability.figures() if availability else {}
     for name in ("available_accuracy", "degraded_accuracy", "overall_accuracy"):
         row |= _interval_columns(f"{prefix}_{name}", figures.get(name))
+    return row
+
+
+def _wrong_columns(wrong: WrongAnswers | None) -> dict[str, float]:
+    row = dict.fromkeys(("wrong_bound", "false_alarms"), math.nan)
+    for name in _WITHOUT_ERRORS:
+        row |= _interval_columns(name, None)
+    for name, figure in wrong.figures().items() if wrong else ():
+        row |= {name: figure} if isinstance(figure, int | float) else _interval_columns(name, figure)
     return row
 
 

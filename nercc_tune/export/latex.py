@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from nercc_tune.export.blocks import CODE, Block, make_blocks, setting
+from nercc_tune.export.blocks import CODE, KIND, Block, make_blocks, setting
 from nercc_tune.export.table import TunedTable
+from nercc_tune.export.wrong_answers import wrong_answer_blocks
 
 __all__ = ["to_latex"]
 
@@ -26,6 +27,7 @@ _HEADS = {
     },
 }
 _CODE_WIDTH = "2.4cm"  # as much as is left of two columns of a paper
+_COLUMNS = {CODE: f"p{{{_CODE_WIDTH}}}", KIND: "l"}
 _NUMBER = re.compile(r"(?P<mean>-?[\d.]+)( \[(?P<low>-?[\d.]+), (?P<high>-?[\d.]+)\])?(e(?P<power>[+-]\d+))?")
 _CAPTION = r"""held out, with 95\,\% intervals as subscripts.
 Top: a pair for each number $S$ of stragglers; middle: baselines on the same draws; bottom: one encoder for all"""
@@ -35,14 +37,16 @@ def to_latex(table: TunedTable) -> str:
     """Return the table as a float over two columns, three digits of each figure."""
     label = re.sub("[^A-Za-z0-9]+", "-", table.study).strip("-")
     named = _escaped(setting(table)).replace("K =", "$K$ =").replace("N =", "$N$ =")
-    blocks = make_blocks(table)
+    wrong = wrong_answer_blocks(table)
+    blocks = (*make_blocks(table), *wrong)
+    below = f"; below: {' and '.join(block.title.lower() for block in wrong)}" if wrong else ""
     notes = "".join(f" {_sentence(block.note)}" for block in blocks if block.note)
     lines = [
         r"\begin{table*}",
         r"\centering",
         r"\footnotesize",
         r"\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{Tuned smoothing of {named}; {_CAPTION} ({_escaped(table.policy.design.label)}).{notes}}}",
+        rf"\caption{{Tuned smoothing of {named}; {_CAPTION} ({_escaped(table.policy.design.label)}){below}.{notes}}}",
         rf"\label{{tab:{label}}}",
         *(line for block in blocks for line in _tabular(block)),
         r"\end{table*}",
@@ -51,7 +55,7 @@ def to_latex(table: TunedTable) -> str:
 
 
 def _tabular(block: Block) -> list[str]:
-    columns = "".join(f"p{{{_CODE_WIDTH}}}" if title == CODE else "r" for title in block.head)
+    columns = "".join(_COLUMNS.get(title, "r") for title in block.head)
     rows = [
         [_code(cell) if title == CODE else _cell(cell) for title, cell in zip(block.head, row, strict=True)]
         for row in block.rows

@@ -13,6 +13,7 @@ from nercc_tune.records import (
     RIVALS,
     CellHistory,
     Design,
+    Distrust,
     Interval,
     Score,
     StudyHistory,
@@ -34,6 +35,7 @@ _DESIGN = {
     "decode_space": "string",
     "decoder": "string",
 }
+_DISTRUST = {"distrust_kind": "string", "distrust_level": "float64"}
 _SCORES = (
     "mse",
     "prob_mse",
@@ -54,6 +56,7 @@ _TRIAL = {
     "state": "string",
     "lambda_enc": "float64",
     "lambda_dec": "float64",
+    **_DISTRUST,
     **_DESIGN,
     **dict.fromkeys(_SCORES, "float64"),
     "reason": "string",
@@ -84,6 +87,7 @@ _CELL = {
     "best_value": "float64",
     "lambda_enc": "float64",
     "lambda_dec": "float64",
+    **_DISTRUST,
     **_DESIGN,
 }
 
@@ -94,7 +98,8 @@ def cells_frame(histories: Iterable[StudyHistory]) -> pd.DataFrame:
     `state` is `unfinished`, `finished`, or `resumed` where trials came after the judgement. `best_error` is the goal's
     error on the tuning draws and `best_value` the goal's metric. `lambda_enc`, `lambda_dec` and the design are those
     that were tuned, and missing before; so are the held-out figures `heldout_mse` … and the shares of the rivals'
-    error that are saved, `gain_over_bacc` …, each with `_low` and `_high`.
+    error that are saved, `gain_over_bacc` …, each with `_low` and `_high`. A code that believes all answers has no
+    `distrust_kind` and `distrust_level`.
     """
     rows = [_cell_row(cell) for history in histories for cell in history.cells]
     intervals = [f"heldout_{measure}" for measure in MEASURES] + [f"gain_over_{rival}" for rival in RIVALS]
@@ -147,6 +152,7 @@ def _best_columns(history: CellHistory) -> _Row:
 
 def _entry_columns(entry: TunedEntry) -> _Row:
     row: _Row = {"lambda_enc": entry.lambda_enc, "lambda_dec": entry.lambda_dec, **_design_columns(entry.design)}
+    row |= _distrust_columns(entry.distrust)
     for measure in MEASURES:
         row |= _interval_columns(f"heldout_{measure}", getattr(entry.heldout, measure))
     for rival, gain in entry.gains.items():
@@ -158,6 +164,7 @@ def _trial_row(study: str, stragglers: int, trial: TrialRecord) -> _Row:
     plain = ("number", "proposal", "proposed_for", "lambda_enc", "lambda_dec", "reason", "pruned_after", "uid")
     row: _Row = {"study": study, "stragglers": stragglers, "state": _trial_state(trial)}
     row |= {name: getattr(trial, name) for name in plain} | _design_columns(trial.design) | _score_columns(trial.score)
+    row |= _distrust_columns(trial.distrust)
     seconds = (trial.finished_ms - trial.started_ms) / 1000
     return row | {"started": trial.started_ms, "finished": trial.finished_ms, "seconds": seconds}
 
@@ -170,6 +177,10 @@ def _trial_state(trial: TrialRecord) -> str:
 
 def _design_columns(design: Design) -> _Row:
     return {name: getattr(design, name) for name in _DESIGN}
+
+
+def _distrust_columns(distrust: Distrust | None) -> _Row:
+    return {} if distrust is None else {"distrust_kind": distrust.kind, "distrust_level": distrust.level}
 
 
 def _score_columns(score: Score | None) -> _Row:

@@ -173,6 +173,19 @@ class Detection(Strict):
         """Share of the right answers that were accused."""
         return self.accused / self.right if self.right else math.nan
 
+    def figures(self) -> dict[str, float | Interval | None]:
+        """Return what is told of it by name, the kind last; what is not defined is None."""
+        figures: dict[str, float | Interval | None] = {
+            "wrong_answers": self.wrong,
+            "right_answers": self.right,
+            "wrong_found": self.found_share if self.wrong else None,
+            "wrong_accused": self.accused_share if self.right else None,
+            "wrong_prob_mse": self.prob_mse,
+            "wrong_oracle_prob_mse": self.oracle,
+            "wrong_ratio": self.ratio,
+        }
+        return {f"{name}_{self.kind}": figure for name, figure in figures.items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class WrongAnswers(Strict):
@@ -194,3 +207,16 @@ class WrongAnswers(Strict):
     none_wrong_trusting: Interval
     cost: Interval | None
     false_alarms: float
+
+    def figures(self) -> dict[str, float | Interval | None]:
+        """Return what is told of it by name: of distrust where nothing is wrong, then of each kind."""
+        figures: dict[str, float | Interval | None] = {
+            "wrong_bound": self.bound,
+            "none_wrong_prob_mse": self.none_wrong,
+            "none_wrong_trusting_prob_mse": self.none_wrong_trusting,
+            "distrust_cost": self.cost,
+            "false_alarms": self.false_alarms,
+        }
+        for detection in self.detections:
+            figures |= detection.figures()
+        return figures

@@ -25,7 +25,14 @@ from nercc_tune.reporting.markdown import plain, table_of, verbatim
 from nercc_tune.spec.training_settings import CHOICES
 from nercc_tune.text.units import NANOSECONDS
 
-__all__ = ["candidates_section", "deployment_section", "describe_designs", "describe_goal", "describe_straggling"]
+__all__ = [
+    "candidates_section",
+    "deployment_section",
+    "describe_designs",
+    "describe_errors",
+    "describe_goal",
+    "describe_straggling",
+]
 
 _METRICS = {
     "mse": "the least MSE in the decode space",
@@ -101,6 +108,18 @@ def describe_straggling(spec: Mapping[str, Any]) -> str:
         unit = f" {settings['unit']}" if settings.get("unit") in NANOSECONDS else ""
         return f"{source}, waiting until {settings.get('deadline'):g}{unit}"
     return f"{source}, waiting for the first N − S answers"
+
+
+def describe_errors(spec: Mapping[str, Any]) -> str | None:
+    """Return which answers are wrong and what finds them, in words as Markdown; None where all are right."""
+    errors = spec.get("errors", {})
+    if not errors.get("kinds"):
+        return None
+    count, probability = errors.get("count"), errors.get("probability")
+    whose = "the same workers in" if errors.get("sticky") else "others in"
+    many = f"each answer with probability {probability:g}" if count is None else f"{count} answers"
+    found = spec.get("search", {}).get("distrusts") or ["residuals"]
+    return f"{many}, {whose} every mask, in turn {plain(', '.join(errors['kinds']))}; found by {' or '.join(found)}"
 
 
 def candidates_section(history: StudyHistory) -> list[str]:

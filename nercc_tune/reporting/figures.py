@@ -27,6 +27,7 @@ from nercc_tune.reporting.smoothing import figure_smoothing
 from nercc_tune.reporting.stragglers import figure_stragglers
 from nercc_tune.reporting.trainings import figure_trainings, has_trainings
 from nercc_tune.reporting.waiting import figure_waiting, has_waiting
+from nercc_tune.reporting.wrong_answers import figure_wrong_answers, has_wrong_answers
 
 __all__ = ["CodedQueries", "FigureFormat", "draw_figures", "figure_bytes", "write_figures"]
 
@@ -50,10 +51,10 @@ def draw_figures(
     """Return the figures that apply, by name, each as a function that draws it.
 
     Without a table, which an unfinished study has not, there is no `stragglers`, without waiting times for fixed counts
-    no `waiting`, and without an accuracy on degraded queries no `availability`; without a trial that has a score no
-    `smoothing`, `landscape` and `history`; but for the goal `pareto` no `front`; without a decoder that is no spline no
-    `decoders`; without `coded` no `coded_queries`. A study of trained codes has `trainings` in place of `smoothing` and
-    `landscape`.
+    no `waiting`, without an accuracy on degraded queries no `availability`, and without wrong answers no
+    `wrong_answers`; without a trial that has a score no `smoothing`, `landscape` and `history`; but for the goal
+    `pareto` no `front`; without a decoder that is no spline no `decoders`; without `coded` no `coded_queries`. A study
+    of trained codes has `trainings` in place of `smoothing` and `landscape`.
     """
     figures: dict[str, Callable[[], Figure]] = {}
     if table is not None and table.entries:
@@ -62,6 +63,8 @@ def draw_figures(
         figures["waiting"] = lambda: figure_waiting(table)
     if table is not None and has_availability(table):
         figures["availability"] = lambda: figure_availability(table)
+    if table is not None and has_wrong_answers(table):
+        figures["wrong_answers"] = lambda: figure_wrong_answers(table)
     if has_front(history):
         figures["front"] = lambda: figure_front(history)
     if has_decoders(history):

@@ -16,6 +16,7 @@ from nercc_tune.reporting.decisions import (
     candidates_section,
     deployment_section,
     describe_designs,
+    describe_errors,
     describe_goal,
     describe_straggling,
 )
@@ -133,6 +134,8 @@ def _protocol(history: StudyHistory) -> str:
     }
     lost = " and ".join(f"{count} {how}" for how, count in ended.items() if count or how == "failed")
 
+    errors = describe_errors(history.spec)
+
     def stated(section: str, name: str) -> object:
         return _stated(history.spec, section, name)
 
@@ -141,6 +144,7 @@ def _protocol(history: StudyHistory) -> str:
             f"- goal: {describe_goal(history.goal)}",
             f"- code: {describe_designs(history.spec)}",
             f"- stragglers: {describe_straggling(history.spec)}",
+            *([f"- wrong answers: {errors}"] if errors else []),
             (
                 f"- search: {stated('search', 'strategy')} with the sampler {stated('search', 'sampler')}, "
                 f"seed {stated('search', 'seed')}; {proposals} proposals, {len(trials)} trials of which {lost}"

@@ -17,6 +17,7 @@ from nercc_tune.terminal.studies import describe_studies, table_of_studies
 from nercc_tune.terminal.times import table_of_times
 from nercc_tune.terminal.training import LaunchTraining, training_progress
 from nercc_tune.terminal.warnings import warnings_of
+from nercc_tune.terminal.wrong_answers import distrust_lines, table_of_wrong_answers
 from nercc_tune.text.console import make_console
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "closing_lines",
     "cost_lines",
     "describe_studies",
+    "distrust_lines",
     "family_closing_lines",
     "line_of_need",
     "make_console",
@@ -39,6 +41,7 @@ __all__ = [
     "table_of_setting",
     "table_of_studies",
     "table_of_times",
+    "table_of_wrong_answers",
     "training_progress",
     "warnings_of",
 ]

@@ -26,7 +26,8 @@ def table_of_results(table: TunedTable) -> Table:
     has_designs = any(entry.design != table.reference for entry in table.entries)
     has_waiting = any(entry.waiting is not None for entry in table.entries)
     shown = Table(title=f"{table.study}: tuned codes on held-out queries (95 % intervals)", title_justify="left")
-    decoding = "λ_dec" if all(entry.kernel is None for entry in table.entries) else "decoder"
+    is_bare = all(entry.kernel is None and entry.distrust is None for entry in table.entries)
+    decoding = "λ_dec" if is_bare else "decoder"
     code, wait = (["code"] if has_designs else []), ([table.wait] if has_waiting else [])
     for name in ("S", *wait, *code, "λ_enc", decoding, _ERRORS[error], "to BACC", "to (0, 0)", "RelAcc", "agreement"):
         is_wide = name in (
@@ -61,7 +62,8 @@ def policy_lines(table: TunedTable) -> str:
         for cell, entry in zip(table.entries, policy.entries, strict=True)
     )
     single = policy.single
-    by_count = "λ_dec by S" if policy.design.decoder == "spline" else "decoded by S"
+    is_bare = policy.design.decoder == "spline" and all(entry.distrust is None for entry in policy.entries)
+    by_count = "λ_dec by S" if is_bare else "decoded by S"
     return "\n".join(
         [
             f"policy: {policy.design.label}, λ_enc {show_smoothing(policy.lambda_enc)} for all, {by_count} ({pairs})",

@@ -49,7 +49,8 @@ def describe_studies(histories: Mapping[str, StudyHistory]) -> list[dict[str, An
     `model`, `data`, `fingerprint`, `queries`, `workers`, `goal`, `trials`, `cells`, `policy` and `provenance`, the
     last two null before it is judged. A cell has `cell` (its name), `stragglers`, `fewest`, `state`, `trials`,
     `failed`, `pruned`, `best` (the best trial on the tuning draws) and `tuned` (the exported pair with its `heldout`
-    figures, those of the `baselines`, and the `gains` over them), each null where there is none.
+    figures, those of the `baselines`, and the `gains` over them), each null where there is none. `kernel`,
+    `distrust` and `wrong_answers` are there where the study has them.
     """
     return [_study(name, history) for name, history in histories.items()]
 
@@ -113,7 +114,7 @@ def _best(best: TrialRecord | None) -> dict[str, Any] | None:
     values = to_json(best)
     return {
         name: values[name]
-        for name in ("uid", "proposal", "design", "lambda_enc", "lambda_dec", "kernel", "score")
+        for name in ("uid", "proposal", "design", "lambda_enc", "lambda_dec", "kernel", "distrust", "score")
         if name in values
     }
 
@@ -125,11 +126,13 @@ def _tuned(entry: TunedEntry) -> dict[str, Any]:
         "lambda_enc",
         "lambda_dec",
         "kernel",
+        "distrust",
         "df_enc",
         "df_dec",
         "is_feasible",
         "heldout",
         "baselines",
         "gains",
+        "wrong_answers",
     )
     return {name: values[name] for name in names if name in values}

@@ -40,4 +40,5 @@ def _difference(entry: TunedEntry, name: str, table: TunedTable) -> Interval | N
 
 def _is_origin(entry: TunedEntry, table: TunedTable, name: str) -> bool:
     """Whether the tuned code is the baseline (0, 0) itself."""
-    return name == "nercc_ag" and entry.design == table.reference and entry.lambda_enc == entry.lambda_dec == 0
+    is_trusting_reference = entry.design == table.reference and entry.distrust is None
+    return name == "nercc_ag" and is_trusting_reference and entry.lambda_enc == entry.lambda_dec == 0

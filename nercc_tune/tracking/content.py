@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nercc_tune.records import Cell, CellHistory, Heldout, Policy, StudyHistory, TrialRecord, TunedEntry, WorkloadInfo
+from nercc_tune.records import Cell, CellHistory, Policy, StudyHistory, TrialRecord, WorkloadInfo
 from nercc_tune.text.redaction import redact
+from nercc_tune.tracking.judged import entry_metrics, policy_metrics
 
 UID = "nercc_tune.uid"
 """Tag with the `TrialRecord.uid` of a trial's run, or the name of the cell's."""
@@ -109,9 +110,12 @@ def trial_params(record: TrialRecord) -> dict[str, str]:
         values = {name: str(value) for name, value in vars(training).items()}
         return {**values, "decoder": record.design.decoder, "decode_space": record.design.decode_space}
     decoding = {"lambda_dec": record.lambda_dec} if record.kernel is None else vars(record.kernel)
+    distrust = record.distrust
+    doubts = {"distrust_kind": distrust.kind, "distrust_level": repr(distrust.level)} if distrust else {}
     return {
         "lambda_enc": repr(record.lambda_enc),
         **{name: repr(value) for name, value in decoding.items()},
+        **doubts,
         "ordering": record.design.ordering,
         "nodes": record.design.nodes,
         "assignment": record.design.assignment,
@@ -199,9 +203,9 @@ def cell_metrics(history: CellHistory, policy: Policy | None) -> dict[str, float
     metrics["failed_trials"] = float(sum(map(is_failed, history.trials)))
     metrics["pruned_trials"] = float(sum(trial.pruned_after is not None for trial in history.trials))
     if history.entry is not None:
-        metrics |= _entry_metrics(history.entry)
+        metrics |= entry_metrics(history.entry)
     if policy is not None:
-        metrics |= _policy_metrics(policy, history.cell.stragglers)
+        metrics |= policy_metrics(policy, history.cell.stragglers)
     return metrics
 
 
@@ -224,54 +228,6 @@ def dataset(info: WorkloadInfo) -> dict[str, str]:
 def clip(text: str) -> str:
     """Shorten a text to what a tag or a parameter may hold."""
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
-
-
-def _entry_metrics(entry: TunedEntry) -> dict[str, float]:
-    metrics = {
-        "tuned_lambda_enc": entry.lambda_enc,
-        "tuned_lambda_dec": entry.lambda_dec,
-        "df_enc": entry.df_enc,
-        "df_dec": entry.df_dec,
-        "trials": float(entry.trials),
-        "forwards": float(entry.forwards),
-        **{f"tuned_{figure}": value for figure, value in entry.tuning.metrics().items()},
-        **_heldout_metrics("heldout", entry.heldout),
-    }
-    for name, heldout in entry.baselines.items():
-        metrics |= _heldout_metrics(f"heldout_{name}", heldout)
-    for error, differences in (("mse", entry.mse_minus), ("prob_mse", entry.prob_mse_minus)):
-        for name, difference in differences.items():
-            metrics |= {
-                f"{error}_minus_{name}": difference.mean,
-                f"{error}_minus_{name}_low": difference.low,
-                f"{error}_minus_{name}_high": difference.high,
-            }
-    return metrics if entry.waiting is None else metrics | {"waiting": entry.waiting}
-
-
-def _heldout_metrics(prefix: str, heldout: Heldout) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    figures = {name: value for name, value in vars(heldout).items() if name != "availability"}
-    figures |= heldout.availability.figures() if heldout.availability else {}
-    for figure, interval in figures.items():
-        if interval is not None:
-            metrics |= {
-                f"{prefix}_{figure}": interval.mean,
-                f"{prefix}_{figure}_low": interval.low,
-                f"{prefix}_{figure}_high": interval.high,
-            }
-    return metrics
-
-
-def _policy_metrics(policy: Policy, stragglers: int) -> dict[str, float]:
-    for entry in policy.entries:
-        if entry.stragglers == stragglers:
-            return {
-                "policy_lambda_enc": policy.lambda_enc,
-                "policy_lambda_dec": entry.lambda_dec,
-                **_heldout_metrics("policy_heldout", entry.heldout),
-            }
-    return {}
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

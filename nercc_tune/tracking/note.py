@@ -13,6 +13,7 @@ _GLOSSARY = {
     "`lambda_enc`, `lambda_dec`": (
         "smoothing of the encoder and of the decoder: λ of Σ‖y − g(t)‖² + λ∫‖g″‖²; 0 interpolates"
     ),
+    "`distrust_kind`, `distrust_level`": "how the decoder finds wrong answers, and beyond what it distrusts",
     "`ordering`, `nodes`, `assignment`": (
         "which query sits where, where queries and workers sit in [−1, 1], which worker computes where"
     ),
@@ -30,6 +31,15 @@ _GLOSSARY = {
         "accuracy where all workers answer, and of the queries of which no plain copy arrived"
     ),
     "`heldout_overall_accuracy`": "of all queries, where a tenth of the workers are late",
+    "`wrong_found_KIND`, `wrong_accused_KIND`": (
+        "of answers that are wrong in a way, the share that was distrusted; of the right ones likewise"
+    ),
+    "`wrong_prob_mse_KIND`, `wrong_ratio_KIND`": (
+        "MSE in probabilities then, and its ratio to that of an oracle which is told the wrong answers"
+    ),
+    "`distrust_cost`, `false_alarms`": (
+        "where no answer is wrong: what distrust adds to that MSE, as a share, and the share of answers distrusted"
+    ),
     "`…_minus_…`": "paired difference to a baseline; negative: the tuned code is better",
     "`policy_…`": "one λ_enc for all S, which is what a deployed policy has",
     "`state` (tag)": "`complete`, `pruned` or `failed`",
@@ -81,11 +91,16 @@ def _search_note(goal: Goal, cell: Cell, best: TrialRecord | None) -> str:
         figures = [f"{_ERROR_NAMES[goal.error]} {goal.error_of(score):.4g}"]
         figures += [] if score.rel_acc is None else [f"RelAcc {score.rel_acc:.4g}"]
         found = (
-            f"Best so far: **λ_enc = {best.lambda_enc:.6g}, λ_dec = {best.lambda_dec:.6g}** (proposal "
+            f"Best so far: **{_parameters(best)}** (proposal "
             f"#{best.proposal}; {best.design.label}), with {', '.join(figures)} and agreement {score.agreement:.4g} "
             "on the tuning draws, by which it was found: on others it is a little worse."
         )
     return f"### Search not judged yet\n\n{_setting(cell)}. {found}"
+
+
+def _parameters(code: TrialRecord | TunedEntry) -> str:
+    pair = f"λ_enc = {code.lambda_enc:.6g}, λ_dec = {code.lambda_dec:.6g}"
+    return pair if code.distrust is None else f"{pair}, {code.distrust.label}"
 
 
 def _setting(cell: Cell) -> str:
@@ -111,7 +126,7 @@ def _result_note(cell: Cell, entry: TunedEntry) -> str:
         f"- {_interval(difference)} to {CODE_NAMES[name]}" for name, difference in entry.prob_mse_minus.items()
     ]
     lines = [
-        f"### λ_enc = {entry.lambda_enc:.6g}, λ_dec = {entry.lambda_dec:.6g}",
+        f"### {_parameters(entry)}",
         "",
         (
             f"For {_setting(cell)}; code: {entry.design.label}. "

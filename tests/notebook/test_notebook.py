@@ -17,6 +17,7 @@ from nercc_tune.notebook.opened_home import OpenedHome
 from nercc_tune.records import MEASURES
 from tests.builders import START_MS, pruned, score, searched, study, study_history
 from tests.fakes import bench, finished_home, finished_result, sqlite_url, tiny_spec
+from tests.variants import with_wrong_answers
 
 EXAMPLE = Path(__file__).parents[2] / "studies" / "notebook.md"
 
@@ -156,6 +157,15 @@ def test_cells_have_held_out_figures_and_gains() -> None:
         assert frame.gain_over_bacc_high[row] == entry.gains["bacc"].high
     assert frame.gain_over_frozen.isna().all()
     assert list(frame.state) == ["finished", "finished"]
+
+
+def test_frames_say_how_a_code_distrusts() -> None:
+    history = with_wrong_answers(study_history(stragglers=(40,)))
+    (row,) = cells_frame([history])[["distrust_kind", "distrust_level"]].to_numpy().tolist()
+    assert row == ["residuals", 4.2]
+    trials = trials_frame(history)
+    assert trials.distrust_kind.isna().tolist() == [True] + [False] * 10
+    assert trials.distrust_level[1] == 4.2
 
 
 def test_trials_after_the_judgement_are_told() -> None:

@@ -12,11 +12,12 @@ from nercc_tune.reporting.decisions import (
     candidates_section,
     deployment_section,
     describe_designs,
+    describe_errors,
     describe_goal,
     describe_straggling,
 )
 from tests.builders import SPEC, heldout, study_history, tuned_table
-from tests.variants import in_ranges, random_table, table_with
+from tests.variants import in_ranges, random_table, table_with, with_wrong_answers
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,28 @@ def test_a_study_of_one_design_gives_it() -> None:
     given = "given ordering arrival, nodes chebyshev, assignment identity, decode space probabilities"
     assert describe_designs(SPEC) == f"searched λ_enc, λ_dec; {given}"
     assert describe_designs({"name": "x"}) == f"searched λ_enc, λ_dec; {given}"
+
+
+@pytest.mark.parametrize(
+    ("errors", "text"),
+    [
+        ({"count": 3}, "3 answers, others in every mask, in turn sign-flip, normal-10; found by residuals"),
+        (
+            {"probability": 0.05, "sticky": True},
+            (
+                "each answer with probability 0.05, the same workers in every mask, in turn sign-flip, normal-10; "
+                "found by residuals"
+            ),
+        ),
+    ],
+)
+def test_wrong_answers_are_told(errors: dict[str, Any], text: str) -> None:
+    given = {"kinds": ["sign-flip", "normal-10"], **errors}
+    assert describe_errors({**SPEC, "errors": given}) == text
+    search = {**SPEC["search"], "distrusts": ["huber", "median"]}
+    assert str(describe_errors({**SPEC, "errors": given, "search": search})).endswith("; found by huber or median")
+    assert describe_errors({**SPEC, "errors": {"kinds": []}}) is None
+    assert describe_errors(SPEC) is None
 
 
 def test_what_is_searched_is_told_apart_from_the_baselines_design() -> None:
@@ -140,3 +163,8 @@ def test_floors_that_are_missed_are_told() -> None:
     shown = _deployed(replace(table, policy=replace(table.policy, is_feasible=False)))
     assert "No candidate keeps the floors at S = 20; the nearest was chosen." in shown
     assert "The policy misses a floor in at least one cell." in shown
+
+
+def test_a_single_pair_that_distrusts_says_how() -> None:
+    table = TunedTable.from_history(with_wrong_answers(study_history(stragglers=(20,))))
+    assert "(λ_enc 6e-07, λ_dec 2e-08, residuals beyond 4.2)" in deployment_section(table)[-1]

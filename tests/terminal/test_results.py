@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from nercc_tune import terminal
+from nercc_tune.export.table import TunedTable
 from nercc_tune.records import Goal, Interval
 from nercc_tune.spec import StudySpec
-from tests.builders import tuned_table
+from tests.builders import study_history, tuned_table
 from tests.fakes import finished_result, tiny_spec
 from tests.terminal.shown import shown
-from tests.variants import random_table
+from tests.variants import DISTRUST, random_table, with_wrong_answers
 
 
 def test_the_table_has_a_line_for_each_count() -> None:
@@ -80,6 +81,21 @@ def test_the_policy_names_ranges_and_its_design() -> None:
     first, _ = terminal.policy_lines(random_table()).splitlines()
     assert first.startswith("policy: chord-length, nearest-neighbour, logits-softmax, λ_enc")
     assert "S=81–120: 3.16e-06" in first
+
+
+def test_a_code_that_distrusts_says_how() -> None:
+    table = TunedTable.from_history(with_wrong_answers(study_history()))
+    text = shown(terminal.table_of_results(table))
+    assert " decoder " in text
+    assert f"{terminal.show_smoothing(table.entries[0].lambda_dec)}; residuals" in text
+    first, second = terminal.policy_lines(table).splitlines()
+    assert "for all, λ_dec by S (S=20: 1.00e-08, S=40" in first
+    assert "best single pair (6.00e-07, 2.00e-08; residuals beyond 4.2)" in second
+    policy = replace(
+        table.policy, entries=(replace(table.policy.entries[0], distrust=DISTRUST), *table.policy.entries[1:])
+    )
+    first, _ = terminal.policy_lines(replace(table, policy=policy)).splitlines()
+    assert "for all, decoded by S (S=20: 1.00e-08; residuals beyond 4.2, S=40" in first
 
 
 def _closing(spec: StudySpec | None = None, *, home: str = "nercc-home", **environment: str) -> str:

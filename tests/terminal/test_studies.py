@@ -8,7 +8,7 @@ from nercc_tune.records import Goal, StudyHistory
 from nercc_tune.terminal.figures import show_smoothing
 from tests.builders import pruned, study_history
 from tests.terminal.shown import shown
-from tests.variants import in_ranges, pareto_study
+from tests.variants import in_ranges, pareto_study, with_wrong_answers
 
 
 def _open(history: StudyHistory) -> StudyHistory:
@@ -107,3 +107,14 @@ def test_trials_after_the_judgement_are_told() -> None:
     (found,) = terminal.describe_studies({"a": replace(history, cells=(again, history.cells[1]))})
     assert found["state"] == "resumed"
     assert [cell["state"] for cell in found["cells"]] == ["resumed", "finished"]
+
+
+def test_json_says_how_a_code_distrusts_and_what_came_of_wrong_answers() -> None:
+    history = with_wrong_answers(study_history(stragglers=(20,)))
+    ((cell,),) = [study["cells"] for study in terminal.describe_studies({"a": history})]
+    assert cell["tuned"]["distrust"] == {"kind": "residuals", "level": 4.2, "scale": 1.3, "most": 8}
+    assert cell["best"]["distrust"] == cell["tuned"]["distrust"]
+    assert cell["tuned"]["wrong_answers"]["detections"][0]["kind"] == "sign-flip"
+    json.dumps(cell, allow_nan=False)
+    ((plain,),) = [study["cells"] for study in terminal.describe_studies({"a": study_history(stragglers=(20,))})]
+    assert not {"distrust", "wrong_answers"} & set(plain["tuned"])

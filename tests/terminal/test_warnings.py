@@ -8,6 +8,7 @@ from nercc_tune import terminal
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import CODE_NAMES, Goal, Interval, TunedEntry
 from tests.builders import tuned_table
+from tests.variants import DISTRUST
 
 _GAIN = Interval(mean=-9.0, low=-10.0, high=-8.0)
 _LOSS = Interval(mean=9.0, low=8.0, high=10.0)
@@ -85,8 +86,8 @@ def test_zero_is_not_warned_of_being_itself() -> None:
     nothing = Interval(mean=0.0, low=0.0, high=0.0)
     zero = replace(_better(), lambda_enc=0.0, lambda_dec=0.0, mse_minus={**_better().mse_minus, "nercc_ag": nothing})
     assert terminal.warnings_of(_with(zero)) == []
-    other = replace(zero, design=replace(zero.design, nodes="uniform"))
-    assert len(terminal.warnings_of(_with(other))) == 1
+    others = (replace(zero, design=replace(zero.design, nodes="uniform")), replace(zero, distrust=DISTRUST))
+    assert [len(terminal.warnings_of(_with(other))) for other in others] == [1, 1]
 
 
 def test_a_floor_that_no_candidate_keeps_is_told() -> None:

@@ -8,7 +8,7 @@ from nercc_tune.records import Goal, Kernel
 from nercc_tune.tracking.content import cell_metrics, trial_metrics, trial_params
 from tests.builders import cell, judged, pruned, score, searched, study, trial
 from tests.tracking.conftest import Store, curve, project
-from tests.variants import availability
+from tests.variants import DISTRUST, FOUND, availability, wrong_answers
 
 
 def test_a_pruned_trial_is_finished_and_says_after_how_many_blocks(store: Store) -> None:
@@ -98,3 +98,35 @@ def test_a_cell_tells_the_accuracies_that_were_measured() -> None:
     assert metrics["heldout_bacc_available_accuracy_low"] == unknown.available.low
     assert "heldout_bacc_degraded_accuracy" not in metrics
     assert not any("accuracy" in name for name in cell_metrics(history, None) if name.startswith("heldout"))
+
+
+def test_a_trial_that_distrusts_says_how() -> None:
+    plain = trial(cell(40), 3, 0.04)
+    told = trial_params(replace(plain, distrust=DISTRUST))
+    assert (told["distrust_kind"], told["distrust_level"]) == ("residuals", "4.2")
+    assert told["lambda_dec"] == repr(plain.lambda_dec)
+    assert not any("distrust" in name for name in trial_params(plain))
+
+
+def test_a_cell_tells_what_came_of_wrong_answers(store: Store) -> None:
+    history = judged(searched(40))
+    assert history.entry is not None
+    found = wrong_answers(0.01)
+    first = replace(found.detections[0], ratio=None)
+    entry = replace(
+        history.entry, distrust=DISTRUST, wrong_answers=replace(found, detections=(first, *found.detections[1:]))
+    )
+    project(store, study(replace(history, entry=entry)))
+    metrics = store.runs()["S=40"].data.metrics
+    for item in found.detections:
+        assert metrics[f"wrong_found_{item.kind}"] == item.found / item.wrong
+        assert metrics[f"wrong_accused_{item.kind}"] == item.accused / item.right
+        assert metrics[f"wrong_oracle_prob_mse_{item.kind}_low"] == item.oracle.low
+    assert found.cost is not None
+    assert metrics["distrust_cost_high"] == found.cost.high
+    assert (metrics["false_alarms"], metrics["wrong_bound"]) == (found.false_alarms, 3.0)
+    assert metrics["tuned_distrust_level"] == DISTRUST.level
+    assert {name for name in metrics if name.startswith("wrong_ratio") and name.endswith("_low")} == {
+        f"wrong_ratio_{kind}_low" for kind in FOUND if kind != first.kind
+    }
+    assert not any("wrong" in name or "distrust" in name for name in cell_metrics(history, None))

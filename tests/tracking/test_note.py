@@ -6,6 +6,7 @@ from nercc_tune.records import Goal
 from nercc_tune.tracking.note import cell_note, experiment_note
 from tests.builders import cell, finished, score, searched, study, trial
 from tests.tracking.conftest import Store, project
+from tests.variants import DISTRUST
 
 NOTE = "mlflow.note.content"
 LINK = "[λ explorer](http://127.0.0.1:5001/?study=lenet5-mnist&cell=lenet5-mnist%2FK50-N200-S40)"
@@ -39,6 +40,16 @@ def test_a_result_says_what_was_chosen_and_how_to_get_it_again() -> None:
     assert note.startswith("### λ_enc = 1.1e-07, λ_dec = 3e-09\n")
     assert "Again: `nercc-tune launch lenet5-mnist.toml` (study file `d1d1d1d1d1d1`, commit `abc1234def56`)." in note
     assert note.splitlines()[2] == LINK
+
+
+def test_a_code_that_distrusts_says_how() -> None:
+    history = finished(study(searched(40)))
+    entry = history.cells[0].entry
+    assert entry is not None
+    note = cell_note(history, cell(40), replace(entry, distrust=DISTRUST), None)
+    assert note.startswith("### λ_enc = 1.1e-07, λ_dec = 3e-09, residuals beyond 4.2\n")
+    note = cell_note(history, cell(40), None, replace(trial(cell(40), 1, 0.04), distrust=DISTRUST))
+    assert "**λ_enc = 1.1e-07, λ_dec = 3e-09, residuals beyond 4.2** (proposal #1" in note
 
 
 def test_an_experiment_says_what_it_is_and_fits_into_its_tag() -> None:
