@@ -17,7 +17,7 @@ __all__ = ["WEIGHTS", "Doubt", "Trail"]
 _SPARE = 10  # doubted answers beyond twice those that may be wrong
 _TOGETHER = 16  # the share, one in so many, of doubted answers that are set aside at once
 _COMPARABLE = 0.1  # of the largest deviation: answers that deviate less wait for the next round
-_ROUNDS = 20  # of weights
+_ROUNDS = 10  # of weights
 _LEAST_WEIGHT = 1e-6
 _DISTRUSTED = 0.5  # a weight below it counts as distrust
 

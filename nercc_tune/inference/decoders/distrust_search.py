@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 
 import torch
+from torch import Tensor
 
+from nercc_tune.coding.distrust import WEIGHTS, Doubt, Trail
 from nercc_tune.inference.decoders.distrusting import DistrustingDecoding, with_distrust
 from nercc_tune.inference.metrics import Truth, measure
 from nercc_tune.inference.wrong_answers import CellErrors
@@ -57,23 +60,70 @@ def best_distrust(
     thin, part = _thinned(decoding, truth)
     honest = thin.honest()
 
-    def rank(parameter: Parameter, *, of: DistrustingDecoding) -> Rank:
-        return goal.rank(measure(of.estimates(parameter), part).score())
+    def rank(estimates: Iterator[Tensor]) -> Rank:
+        return goal.rank(measure(estimates, part).score())
 
-    plain = rank(start, of=honest)
+    plain = rank(honest.estimates(start))
     fewest, is_distinct = _fewest(decoding), decoding.given.is_distinct
-    best: tuple[Rank, Parameter] = ((0.0, *rank(start, of=thin)), start)
+    best: tuple[Rank, Parameter] = ((0.0, *rank(thin.estimates(start))), start)
     for trusting in _settings(start) if thin.expects(start) else (start,):
         scale = max(thin.scale(trusting), _LEAST_SCALE) if thin.expects(trusting) else None
+        lying, believing = (Sweep(of, trusting, most=errors.most, scale=scale) for of in (thin, honest))
         for distrust in _distrusts(errors, scale=scale, answers=fewest, is_distinct=is_distinct):
-            parameter = with_distrust(trusting, distrust)
-            lying = rank(parameter, of=thin)
-            if (0.0, *lying) >= best[0]:
+            its = rank(lying.estimates(distrust))
+            if (0.0, *its) >= best[0]:
                 continue
-            costly = _excess(rank(parameter, of=honest), plain) > _COST
-            found = ((float(costly), *lying), parameter)
+            costly = _excess(rank(believing.estimates(distrust)), plain) > _COST
+            found = ((float(costly), *its), with_distrust(trusting, distrust))
             best = min(best, found, key=lambda item: item[0])
     return best[1], measure(decoding.estimates(best[1]), truth).score()
+
+
+class Sweep:
+    """The same answers, read with every level of distrust: what they doubt is set aside once for all levels.
+
+    Args:
+        decoding: Of the answers.
+        trusting: What the decoder is set to besides.
+        most: No more are ever distrusted.
+        scale: Of the deviations; None where the decoder expects nothing of its answers.
+    """
+
+    def __init__(self, decoding: DistrustingDecoding, trusting: Trusting, *, most: int, scale: float | None) -> None:
+        self._decoding, self._trusting = decoding, trusting
+        self._most, self._scale = most, scale
+
+    def estimates(self, distrust: Distrust) -> Iterator[Tensor]:
+        """Yield the estimates of all masks in turn, some at a time."""
+        if distrust.is_counted:
+            yield from self._decoding.estimates(with_distrust(self._trusting, distrust))
+            return
+        for doubts in self._doubts:
+            yield torch.cat([self._believe(doubt, distrust) for doubt in doubts], 1).to(torch.float32)
+
+    def _believe(self, doubt: Doubt, distrust: Distrust) -> Tensor:
+        if distrust.kind in WEIGHTS:
+            return doubt.reweigh(distrust.limit, WEIGHTS[distrust.kind])[0]
+        key = id(doubt)
+        if key not in self._trails:
+            self._trails[key] = doubt.trail()
+        trail = self._trails[key]
+        return trail.at(trail.stop(distrust.limit, most=distrust.most))
+
+    @cached_property
+    def _trails(self) -> dict[int, Trail]:
+        return {}
+
+    @cached_property
+    def _doubts(self) -> list[list[Doubt]]:
+        least = Distrust(kind="residuals", level=min(LEVELS), most=self._most, scale=self._scale or 1.0)
+        return [
+            [
+                reader.doubt(given.answers[:, groups], unusable=given.unusable[:, groups], distrust=least)
+                for groups, reader in self._decoding.readers(self._trusting, given)
+            ]
+            for given in self._decoding.given.each()
+        ]
 
 
 def _thinned(decoding: DistrustingDecoding, truth: Truth) -> tuple[DistrustingDecoding, Truth]:
