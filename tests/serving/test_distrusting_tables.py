@@ -78,7 +78,7 @@ def test_a_served_code_reads_as_the_answers_are_read_wherever_they_are_judged(
 
 @pytest.mark.parametrize("kernel", [None, KERNEL], ids=["spline", "kriging"])
 def test_a_code_of_a_group_names_the_callers_workers_and_keeps_their_order(kernel: Kernel | None) -> None:
-    group = ServedTable(distrusting_table(DISTRUST, kernel=kernel, design=FITTED)).policy().on(IN_NO_ORDER)
+    group = nodal(ServedTable(distrusting_table(DISTRUST, kernel=kernel, design=FITTED)).policy()).on(IN_NO_ORDER)
     arrived = _shuffled(range(30, 200))
     answers = _answers(group.encode(IN_NO_ORDER), arrived)
     estimates, suspects = group.decode(answers, arrived, return_suspects=True)
