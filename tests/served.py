@@ -1,14 +1,54 @@
-"""Served codes as what they are."""
+"""Served codes as what they are, and tables of codes that distrust answers."""
 
 from __future__ import annotations
 
-from nercc_tune.coding import TrainedCode
-from nercc_tune.serving.served_code import ServedCode
+from dataclasses import replace
 
-__all__ = ["nodal"]
+from nercc_tune.coding import TrainedCode
+from nercc_tune.export.table import TunedTable
+from nercc_tune.records import Design, Distrust, Kernel, WrongAnswers
+from nercc_tune.serving.served_code import ServedCode
+from tests.builders import interval, tuned_table
+
+__all__ = ["distrusting_table", "nodal", "wrong_answers"]
 
 
 def nodal(code: ServedCode | TrainedCode) -> ServedCode:
     """Return a served code as one that has nodes, and no networks."""
     assert isinstance(code, ServedCode)
     return code
+
+
+def distrusting_table(
+    distrust: Distrust | None,
+    *,
+    kernel: Kernel | None = None,
+    design: Design | None = None,
+    stragglers: tuple[int, ...] = (20, 40),
+    lambda_dec: float = 1e-8,
+) -> TunedTable:
+    """Return a table for K = 50 and N = 200 whose codes all distrust answers alike, a kernel's by kriging."""
+    table = tuned_table(stragglers=stragglers)
+    design = replace(design or Design(), decoder="spline" if kernel is None else "kriging")
+    smoothing = lambda_dec if kernel is None else 0.0
+    entries = tuple(
+        replace(entry, design=design, lambda_enc=1e-10, lambda_dec=smoothing, kernel=kernel, distrust=distrust)
+        for entry in table.entries
+    )
+    read = tuple(
+        replace(entry, lambda_dec=smoothing, kernel=kernel, distrust=distrust) for entry in table.policy.entries
+    )
+    policy = replace(table.policy, design=design, lambda_enc=1e-10, entries=read)
+    return replace(table, entries=entries, policy=policy)
+
+
+def wrong_answers(false_alarms: float) -> WrongAnswers:
+    """Return what a code does about wrong answers, of which none was tried."""
+    return WrongAnswers(
+        bound=3,
+        detections=(),
+        none_wrong=interval(0.02),
+        none_wrong_trusting=interval(0.02),
+        cost=None,
+        false_alarms=false_alarms,
+    )

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from nercc_tune.coding.distrust import WEIGHTS, Doubt
+from nercc_tune.coding.distrust import WEIGHTS, Doubt, tamed
 from nercc_tune.coding.elimination import Elimination
 from nercc_tune.coding.fit import Fit
 from nercc_tune.coding.locators import Variant, bearable, locate
@@ -65,16 +65,22 @@ class AnswerReader:
     def read(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust | None = None) -> tuple[Tensor, Tensor]:
         """Return the estimates [M, G, K, c], and who is distrusted, [M, G, F] bool; the unusable are.
 
+        A median is NaN where each of its sub-samples has an answer that is unusable.
+
         Args:
             answers: [M, G, F, c] float64 in the decode space, finite.
             unusable: [M, G, F] bool, answers that are not looked at.
             distrust: How others are found that should not be believed; None to believe all.
+
+        Raises:
+            ValueError: If a median has fewer answers than sub-samples.
         """
         if distrust is None:
             return self._without(answers, unusable), unusable
         if distrust.kind == "median":
             return self._median(answers, unusable, parts=int(distrust.level)), unusable
         if distrust.kind in LOCATORS:
+            answers = tamed(answers, most=distrust.most, unusable=unusable)
             suspects = unusable | self._located(answers, unusable, distrust)
             return self._without(answers, suspects), suspects
         doubt, limit = self.doubt(answers, unusable=unusable, distrust=distrust), distrust.limit
@@ -87,6 +93,7 @@ class AnswerReader:
     def doubt(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Doubt:
         """Return the answers that the decoder doubts, by which they are to be believed or not."""
         fit = self.fit.to(answers.device)
+        answers = tamed(answers, most=distrust.most, unusable=unusable)
         return Doubt(fit, answers, most=distrust.most, least=_DOUBTED * distrust.limit, unusable=unusable)
 
     def deviations(self, answers: Tensor, *, unusable: Tensor) -> Tensor:
@@ -119,6 +126,11 @@ class AnswerReader:
 
     def _median(self, answers: Tensor, unusable: Tensor, *, parts: int) -> Tensor:
         """Return the median of what sub-samples give, each of every so many-th answer and usable throughout."""
+        if answers.shape[2] < parts:
+            raise ValueError(
+                f"a median of {parts} sub-samples must have at least {parts} answers, but got {answers.shape[2]}; "
+                "those that hold a NaN or an infinity count as not arrived."
+            )
         estimates = []
         for part in range(parts):
             matrix = self._code.decoder_matrix(self._arrived[:, part::parts]).to(answers)

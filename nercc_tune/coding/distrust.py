@@ -12,7 +12,7 @@ from torch import Tensor
 from nercc_tune.coding.elimination import Block, Elimination, inverse
 from nercc_tune.coding.fit import Fit
 
-__all__ = ["WEIGHTS", "Doubt", "Trail"]
+__all__ = ["WEIGHTS", "Doubt", "Trail", "tamed"]
 
 _SPARE = 10  # doubted answers beyond twice those that may be wrong
 _TOGETHER = 16  # the share, one in so many, of doubted answers that are set aside at once
@@ -20,6 +20,7 @@ _COMPARABLE = 0.1  # of the largest deviation: answers that deviate less wait fo
 _ROUNDS = 10  # of weights
 _LEAST_WEIGHT = 1e-6
 _DISTRUSTED = 0.5  # a weight below it counts as distrust
+_FARTHEST = 1e3  # times what right answers reach; more is surely wrong, and rounding leaves 1e-13 of so much
 
 
 def _huber(share: Tensor) -> Tensor:
@@ -36,6 +37,24 @@ WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {"huber": _huber, "tukey": _tuk
 Reference:
     Huber, Robust estimation of a location parameter (1964); Beaton and Tukey, The fitting of power series (1974).
 """
+
+
+def tamed(answers: Tensor, *, most: int, unusable: Tensor) -> Tensor:
+    """Return the answers with those scaled down that are too large to be taken off others without rounding.
+
+    One of 1e30, as a flipped bit makes it, leaves nothing of the others when its share is taken off theirs.
+
+    Args:
+        answers: [M, G, F, c] float64, finite.
+        most: How many may be wrong: one more than these reach what right answers reach.
+        unusable: [M, G, F] bool, answers that are not looked at.
+    """
+    size = answers.abs().amax(-1).masked_fill(unusable, 0)
+    reached = size.topk(min(most + 1, size.shape[-1]), dim=-1).values[..., -1:]
+    is_beyond = (size > _FARTHEST * reached) & (reached > 0)
+    if not bool(is_beyond.any()):
+        return answers
+    return answers * torch.where(is_beyond, _FARTHEST * (reached / size), 1.0)[..., None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,7 +137,9 @@ class Doubt:
         together = -(-count // _TOGETHER)
         for _ in range(2 * _TOGETHER):
             worst, which = left.deviations.topk(together, dim=-1)
-            is_room = (left.left_out & ~self._unusable).sum(-1)[..., None] + torch.arange(together) < count
+            is_room = (left.left_out & ~self._unusable).sum(-1)[..., None] + torch.arange(
+                together, device=worst.device
+            ) < count
             where = (worst > least) & (worst >= _COMPARABLE * worst[..., :1]) & is_room
             if not bool(where.any()):
                 break

@@ -30,6 +30,9 @@ class DistrustingCode(LinearCode):
         inner: The code.
         distrust: How it distrusts, or a function of the number F of answers; None to believe all.
 
+    Raises:
+        ValueError: From `decode`, also if a median has fewer answers than sub-samples, or an estimate is not finite.
+
     Example:
         >>> import torch
         >>> from nercc_tune.coding import node_set
@@ -67,12 +70,17 @@ class DistrustingCode(LinearCode):
         unusable = torch.zeros(1, 1, len(workers), dtype=torch.bool, device=answers.device)
         estimates, suspects = self._reader(ascending).read(given, unusable=unusable, distrust=distrust)
         shaped = estimates[0, 0].reshape(-1, *first.shape[1:]).movedim(0, dim).to(answers.dtype)
+        if not bool(shaped.isfinite().all()):
+            raise ValueError(
+                f"the estimates must be finite in {answers.dtype}, but the answers are too large; "
+                f"no more than {distrust.most} of them can be wrong."
+            )
         return shaped, tuple(ascending[suspects[0, 0].cpu()].tolist())
 
     def _reader(self, ascending: Tensor) -> AnswerReader:
         key = ascending.numpy().tobytes()
         if key not in self._kept:
-            self._kept[key] = AnswerReader(self.inner, ascending[None])
+            self._kept[key] = AnswerReader(self.inner.set_for(len(ascending)), ascending[None])
             if len(self._kept) > _KEPT_MASKS:
                 self._kept.popitem(last=False)
         return self._kept[key]

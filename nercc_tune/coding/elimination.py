@@ -126,6 +126,8 @@ class Elimination:
 
 def inverse(precision: Tensor) -> Tensor:
     """Return the covariance [..., r, r] of a precision, whose rounding may have left nothing of an eigenvalue."""
+    if not precision.shape[-1]:
+        return precision
     scale = precision.diagonal(dim1=-2, dim2=-1).amax(-1)[..., None, None].clamp(min=torch.finfo(precision.dtype).tiny)
     eye = torch.eye(precision.shape[-1], dtype=precision.dtype, device=precision.device)
     found: Tensor = torch.linalg.inv(precision + _LEAST * scale * eye)

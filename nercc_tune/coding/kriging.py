@@ -212,6 +212,13 @@ class KrigingCode(LinearCode):
         """Return the decoder's parameters for a number F of answers."""
         return self.kernel(arrived) if callable(self.kernel) else self.kernel
 
+    def set_for(self, arrived: int) -> KrigingCode:
+        """Return the code with the kernel of a number F of answers, whatever number it reads."""
+        if not callable(self.kernel):
+            return self
+        kernel = self.kernel(arrived)
+        return KrigingCode(self.nodes, lambda_enc=self.lambda_enc, kernel=kernel, measured=self._measured)
+
     def _build_encoder(self) -> Tensor:
         return smoothing_matrix(self.nodes.alpha, self.nodes.beta, self.lambda_enc)
 

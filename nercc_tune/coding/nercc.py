@@ -63,6 +63,12 @@ class NerccCode(LinearCode):
         """Return λ_dec for a number F of answers."""
         return self.lambda_dec(arrived) if callable(self.lambda_dec) else self.lambda_dec
 
+    def set_for(self, arrived: int) -> NerccCode:
+        """Return the code with the λ_dec of a number F of answers, whatever number it reads."""
+        if not callable(self.lambda_dec):
+            return self
+        return NerccCode(self.nodes, lambda_enc=self.lambda_enc, lambda_dec=self.lambda_dec(arrived))
+
     def fit(self, arrived: Tensor) -> Fit:
         """Return what the decoder expects of every answer, for batches of arrived workers [M, F], ascending."""
         return spline_fit(self.nodes.alpha, self.nodes.beta, arrived, self.lambda_dec_for(arrived.shape[-1]))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nercc_tune.coding import BerrutCode, GroupCode, LinearCode, Moments, NodeSet, Placement
-from nercc_tune.records import CODE_NAMES, Design, Parameter, Policy, StudyHistory
+from nercc_tune.records import CODE_NAMES, Design, Parameter, StudyHistory
+from nercc_tune.serving.by_answers import ByAnswers, Setting
 from nercc_tune.serving.served_code import ServedCode
 from nercc_tune.spec import StudySpec
 
-Setting = Parameter | Callable[[int], Parameter]
 MomentsOf = Callable[[Design, float], Moments | None]
 
 
@@ -22,7 +22,8 @@ class SentCode:
         title: What it is, for a reader.
         design: Ordering, nodes, assignment and decode space.
         lambda_enc: λ_enc; None for BACC, which has no smoothing.
-        parameter: What the decoder is set to, λ_dec or a kernel; or a function of the number of answers.
+        parameter: What the decoder is set to, λ_dec or a kernel, and how it distrusts; or all that by the number of
+            answers.
         moments: What a calibrated decoder was calibrated to.
     """
 
@@ -55,7 +56,7 @@ class SentCode:
 
     def parameter_for(self, arrived: int) -> Parameter:
         """Return what the decoder is set to for a number F of answers."""
-        return self.parameter(arrived) if callable(self.parameter) else self.parameter
+        return self.parameter(arrived) if isinstance(self.parameter, ByAnswers) else self.parameter
 
 
 def codes_to_send(
@@ -95,19 +96,9 @@ def codes_to_send(
             title="NeRCC, policy: decoded by the number of answers",
             design=history.policy.design,
             lambda_enc=history.policy.lambda_enc,
-            parameter=_by_answers(history.policy, cell.cell.workers),
+            parameter=ByAnswers(policy=history.policy, workers=cell.cell.workers, is_open=True),
             moments=moments_of(history.policy.design, history.policy.lambda_enc),
         )
     codes["nercc_ag"] = SentCode(title=CODE_NAMES["nercc_ag"], design=reference, lambda_enc=0.0)
     codes["bacc"] = SentCode(title=CODE_NAMES["bacc"], design=reference)
     return codes
-
-
-def _by_answers(policy: Policy, workers: int) -> Callable[[int], Parameter]:
-    entries = sorted(policy.entries, key=lambda entry: entry.stragglers)
-
-    def parameter(arrived: int) -> Parameter:
-        fitting = [entry for entry in entries if entry.stragglers >= workers - arrived]
-        return (fitting or entries[-1:])[0].parameter
-
-    return parameter

@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from nercc_tune.errors import TableError
 from nercc_tune.records import (
     Design,
+    Distrusting,
     Goal,
     Kernel,
+    Parameter,
     Policy,
     Provenance,
     Strict,
@@ -26,6 +28,7 @@ from nercc_tune.records import (
     WorkloadInfo,
     from_json,
     to_json,
+    trusting_of,
 )
 from nercc_tune.spec import StudySpec
 from nercc_tune.text.one_line import one_line, show
@@ -174,8 +177,8 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     where = one_line(".".join(str(part) for part in first["loc"]))
-    message = one_line(first["msg"].removeprefix("Value error, "))
-    return f"the table's field `{where}` is wrong: {message.lower()}." if where else f"the table is wrong: {message}"
+    message = one_line(first["msg"].removeprefix("Value error, ")).removesuffix(".")
+    return f"the table's field `{where}` is wrong: {message.lower()}." if where else f"the table is wrong: {message}."
 
 
 def read_table(path: str | Path) -> TunedTable:
@@ -207,22 +210,23 @@ def _check_codes(table: TunedTable) -> None:
     lambdas += [entry.lambda_dec for entry in policy.entries]
     if not min(lambdas) >= 0:
         raise TableError(f"the table is wrong: each λ must be at least 0, but got {min(lambdas)}.")
-    coded = [(entry.design, entry.kernel, entry.moments, entry.networks) for entry in table.entries]
-    coded += [(policy.design, entry.kernel, policy.moments, policy.networks) for entry in policy.entries]
+    coded = [(entry.design, entry.parameter, entry.moments, entry.networks) for entry in table.entries]
+    coded += [(policy.design, entry.parameter, policy.moments, policy.networks) for entry in policy.entries]
     if not all(_is_whole(*each) for each in coded):
         raise TableError(
             "the table is wrong: the decoders `kriging` and `calibrated` have a `kernel`, the latter `moments`, and "
-            "trained codes `networks`."
+            "trained codes `networks` and no `distrust`."
         )
     counts = [entry.stragglers for entry in policy.entries]
     if not counts or len(set(counts)) < len(counts) or not {entry.stragglers for entry in table.entries} >= set(counts):
         raise TableError("the table is wrong: `policy.entries` must be for counts of `entries`, each once.")
 
 
-def _is_whole(design: Design, kernel: Kernel | None, moments: str | None, networks: str | None) -> bool:
+def _is_whole(design: Design, parameter: Parameter, moments: str | None, networks: str | None) -> bool:
     is_kriging, is_trained = design.decoder in ("kriging", "calibrated"), design.decoder in ("subtraction", "network")
     return (
-        is_kriging == (kernel is not None)
+        is_kriging == isinstance(trusting_of(parameter), Kernel)
+        and not (is_trained and isinstance(parameter, Distrusting))
         and (design.decoder == "calibrated") == bool(moments)
         and is_trained == bool(networks) == (design.training is not None)
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
 from nercc_tune.coding import (
     FITTED_NODES,
+    DistrustingCode,
     GroupCode,
     KrigingCode,
     LinearCode,
@@ -20,7 +23,8 @@ from nercc_tune.coding import (
     Placement,
     node_set,
 )
-from nercc_tune.records import Design, Parameter, kernel_of, smoothing_of
+from nercc_tune.records import Design, Distrust, Distrusting, Parameter, Trusting, kernel_of, smoothing_of, trusting_of
+from nercc_tune.serving.by_answers import ByAnswers, Setting
 
 
 class ServedCode(LinearCode):
@@ -33,7 +37,8 @@ class ServedCode(LinearCode):
         queries: K.
         workers: N.
         lambda_enc: λ_enc.
-        parameter: What the decoder is set to, λ_dec or a kernel; or a function of the number of answers.
+        parameter: What the decoder is set to, λ_dec or a kernel, and how it distrusts; or all that by the number of
+            answers.
         moments: What a calibrated decoder was calibrated to.
 
     Attributes:
@@ -50,7 +55,7 @@ class ServedCode(LinearCode):
         queries: int,
         workers: int,
         lambda_enc: float,
-        parameter: Parameter | Callable[[int], Parameter],
+        parameter: Setting,
         moments: Moments | None = None,
     ) -> None:
         super().__init__(queries=queries, workers=workers)
@@ -74,27 +79,50 @@ class ServedCode(LinearCode):
 
     def parameter_for(self, arrived: int) -> Parameter:
         """Return what the decoder is set to for a number F of answers."""
-        return self.parameter(arrived) if callable(self.parameter) else self.parameter
+        return self.parameter(arrived) if isinstance(self.parameter, ByAnswers) else self.parameter
+
+    @property
+    @override
+    def is_distrusting(self) -> bool:
+        return isinstance(self.parameter, Distrusting) or (
+            isinstance(self.parameter, ByAnswers) and self.parameter.is_distrusting
+        )
+
+    @override
+    def read(self, answers: Tensor, workers: Tensor, *, dim: int) -> tuple[Tensor, tuple[int, ...]]:
+        return self._same_for_all.read(answers, workers, dim=dim)
 
     def at_nodes(self, nodes: NodeSet) -> LinearCode:
         """Return the code at the nodes of a group, for queries in their order."""
+        trusting = self._trusting_at(nodes)
+        return DistrustingCode(trusting, self._distrust_for) if self.is_distrusting else trusting
+
+    def _trusting_at(self, nodes: NodeSet) -> NerccCode | KrigingCode:
         if self.design.decoder == "spline":
             return NerccCode(
-                nodes, lambda_enc=self.lambda_enc, lambda_dec=lambda n: smoothing_of(self.parameter_for(n))
+                nodes, lambda_enc=self.lambda_enc, lambda_dec=lambda n: smoothing_of(self._trusting_for(n))
             )
         return KrigingCode(
             nodes,
             lambda_enc=self.lambda_enc,
-            kernel=lambda n: kernel_of(self.parameter_for(n)),
+            kernel=lambda n: kernel_of(self._trusting_for(n)),
             measured=self._moments,
         )
 
+    def _trusting_for(self, arrived: int) -> Trusting:
+        return trusting_of(self.parameter_for(arrived))
+
+    def _distrust_for(self, arrived: int) -> Distrust | None:
+        parameter = self.parameter_for(arrived)
+        return parameter.distrust if isinstance(parameter, Distrusting) else None
+
     def _build_encoder(self) -> Tensor:
-        return self._same_for_all().encoder_matrix
+        return self._same_for_all.encoder_matrix
 
     def _build_decoder(self, arrived: Tensor) -> Tensor:
-        return self._same_for_all().decoder_matrix(arrived)
+        return self._same_for_all.decoder_matrix(arrived)
 
+    @cached_property
     def _same_for_all(self) -> LinearCode:
         if self.design.ordering != "arrival" or self.design.nodes in FITTED_NODES:
             raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import index
 from pathlib import Path
@@ -15,9 +14,13 @@ from nercc_tune.coding import BASELINE_CODES, DOMAIN, AbsentNetwork, GroupCode, 
 from nercc_tune.errors import TableError, WorkloadError
 from nercc_tune.export.attachments import Attachments, read_attachments
 from nercc_tune.export.table import TunedTable, read_table
-from nercc_tune.records import Parameter, Policy, TunedEntry
+from nercc_tune.records import Policy, TunedEntry
+from nercc_tune.serving.by_answers import ByAnswers, Setting
 from nercc_tune.serving.served_code import ServedCode
+from nercc_tune.serving.suspicions import Suspicions
 from nercc_tune.text.one_line import one_line, show
+
+_LEAST_FALSE_ALARMS = 1e-3
 
 _UNKNOWN_DESIGN = "the table needs a design that this version does not have: {}"
 
@@ -47,7 +50,8 @@ class ServedTable:
         """Return the code tuned for a number of stragglers, or the policy's code for a number of answers.
 
         The policy has one encoder for all numbers, so that `arrived` need not be known when the queries are sent. A
-        count between the table's takes the λ_dec or kernel of the next larger straggler count, which smooths more.
+        count between the table's takes the λ_dec or kernel of the next larger straggler count, which smooths more. A
+        policy that distrusts answers reads as many fewer as it may distrust, since those with a NaN count as late.
 
         Raises:
             TableError: If the table has no entry for the count, fewer workers arrived than it was tuned for, or its
@@ -58,18 +62,17 @@ class ServedTable:
             raise ValueError("exactly one of `stragglers` and `arrived` must be given.")
         policy = self.table.policy
         if arrived is not None:
-            parameter = self._parameter(_whole("arrived", arrived))
-            return self._served(policy, parameter)
+            return self._served(policy, self._by_answers(_whole("arrived", arrived)))
         entry = self.table.entry(_whole("stragglers", stragglers))
         return self._served(entry, entry.parameter)
 
     def policy(self) -> ServedCode | TrainedCode:
-        """Return the policy's code, which picks its λ_dec or kernel by the number of answers when it decodes.
+        """Return the policy's code, which picks its λ_dec or kernel and its distrust by the number of answers.
 
         Raises:
             TableError: As for `code`; from `decode` if fewer workers arrived than the table was tuned for.
         """
-        return self._served(self.table.policy, self._parameter)
+        return self._served(self.table.policy, self._by_answers)
 
     def baseline(self, name: str) -> GroupCode:
         """Return a baseline of the table as a code, for where it is better: `bacc`, `nercc_ag`, `replication`.
@@ -86,20 +89,39 @@ class ServedTable:
         except ValueError as error:
             raise TableError(_UNKNOWN_DESIGN.format(one_line(error))) from error
 
-    def _parameter(self, arrived: int) -> Parameter:
-        entry = self.table.entries[0]
-        stragglers = entry.workers - arrived
-        fitting = [item for item in self.table.policy.entries if item.stragglers >= stragglers]
-        if stragglers < 0 or not fitting:
-            most = max(item.stragglers for item in self.table.policy.entries)
-            raise TableError(
-                f"`arrived` must be from {entry.workers - most} to {entry.workers} workers, but got {arrived}."
-            )
-        return min(fitting, key=lambda item: item.stragglers).parameter
+    def suspicions(self, *, stragglers: int | None = None, gap: float = 1_000_000, faulty: float = 0.1) -> Suspicions:
+        """Return the count of suspicions for a code of the table, with the false alarms that were measured for it.
 
-    def _served(
-        self, chosen: TunedEntry | Policy, parameter: Parameter | Callable[[int], Parameter]
-    ) -> ServedCode | TrainedCode:
+        They are those on the held-out draws, averaged over workers and masks; for the policy the most of any entry.
+        At least 1 in 1000 is reckoned with: no smaller share can be told from the few hundred groups of a study, nor
+        relied on elsewhere, and a worker that is always distrusted is found after 3 groups all the same. Where some
+        workers are accused more often than others, as at the ends of the nodes, or live queries differ from held-out
+        ones, make `Suspicions` with a larger share.
+
+        Args:
+            stragglers: Of the code, as for `code`; None for the policy.
+            gap: As of `Suspicions`.
+            faulty: As of `Suspicions`.
+
+        Raises:
+            TableError: If nothing was measured, since the study had no wrong answers, or the table has no such entry.
+            ValueError: If `faulty` is not more than the false alarms, or as for `Suspicions`.
+        """
+        entries = self.table.entries if stragglers is None else (self.table.entry(_whole("stragglers", stragglers)),)
+        shares = [entry.wrong_answers.false_alarms for entry in entries if entry.wrong_answers is not None]
+        if not shares:
+            raise TableError(
+                "the table has no share of false alarms, since its study had no wrong answers; "
+                "give one to `nercc_tune.Suspicions`."
+            )
+        share = max(*shares, _LEAST_FALSE_ALARMS)
+        return Suspicions(entries[0].workers, false_alarms=share, gap=gap, faulty=faulty)
+
+    @property
+    def _by_answers(self) -> ByAnswers:
+        return ByAnswers(policy=self.table.policy, workers=self.table.entries[0].workers)
+
+    def _served(self, chosen: TunedEntry | Policy, parameter: Setting) -> ServedCode | TrainedCode:
         entry, moments = self.table.entries[0], chosen.moments
         if chosen.networks is not None:
             if chosen.networks not in self.attachments.networks:

@@ -32,7 +32,7 @@ try:
     from mlflow.models import ModelSignature
     from mlflow.store.db import utils as _database
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-    from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType, Array, ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*Any type hint is inferred", category=UserWarning)
@@ -55,6 +55,8 @@ __all__ = [
     "ModelSignature",
     "ModelVersion",
     "Param",
+    "ParamSchema",
+    "ParamSpec",
     "Run",
     "RunTag",
     "Schema",

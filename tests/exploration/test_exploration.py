@@ -11,8 +11,8 @@ from nercc_tune.errors import WorkloadError
 from nercc_tune.exploration import Exploration, codes_to_send
 from nercc_tune.home import Home
 from nercc_tune.inference import ForwardEngine
-from nercc_tune.records import MEASURES, CellHistory, StudyHistory
-from nercc_tune.serving import load_table
+from nercc_tune.records import MEASURES, CellHistory, Distrust, StudyHistory
+from nercc_tune.serving import ServedTable, load_table
 from nercc_tune.tuning import closing_storage, open_existing, read_history
 from tests.fakes import finished_home, loader, tiny_model, tiny_workload
 from tests.served import nodal
@@ -152,6 +152,28 @@ def test_a_live_group_is_what_a_serving_system_decodes(
             decoded = group.decode(arrived)
             assert torch.allclose(decoded.estimates, expected, atol=1e-5)
             assert float(decoded.errors.mean()) == pytest.approx(decoded.score.mse, rel=1e-5)
+
+
+def test_a_live_group_distrusts_what_the_serving_system_does(
+    exploration: Exploration, history: StudyHistory, home: Home
+) -> None:
+    distrust = Distrust(
+        kind="residuals", level=1.0, most=2, scale=1e-12
+    )  # so little that two of the answers are always accused
+    assert history.policy is not None
+    entries = tuple(replace(entry, distrust=distrust) for entry in history.policy.entries)
+    policy = replace(history.policy, entries=entries)
+    table = load_table(home.study("tiny") / "table.json").table
+    served = nodal(ServedTable(replace(table, policy=policy)).policy())
+    group = exploration.group("heldout", 1, codes_to_send(replace(history, policy=policy), 4)["policy"])
+    arrived = list(range(1, 12))
+    on_group = served.on(group.queries)
+    expected, suspects = on_group.decode(group.answers[arrived], arrived, return_suspects=True)
+    assert len(suspects) == 2
+    trusted = on_group.decoder_matrix(arrived).to(group.answers) @ group.answers[arrived]
+    assert not torch.allclose(expected, trusted, atol=1e-5)
+    assert torch.allclose(group.decode(arrived).estimates, group.truth.estimates(expected), atol=1e-6)
+    assert group.decode([1, 4]).estimates.isfinite().all()
 
 
 def test_the_policy_goes_on_beyond_its_counts(history: StudyHistory) -> None:

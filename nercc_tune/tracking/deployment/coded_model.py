@@ -28,7 +28,9 @@ class CodedModel(PythonModel):
       the estimates [K, c]. `queries` are then the same as when they were encoded, whose order and nodes a code may be
       fitted to.
 
-    An answer that holds a NaN or an infinity counts as not arrived, and a warning names its worker.
+    An answer that holds a NaN or an infinity counts as not arrived, and a warning names its worker. With the parameter
+    `return_suspects` there is no warning, and the output is `estimates` [K, c] and `suspects`: the numbers of the
+    workers whose answers held one, or were distrusted by what the others say.
 
     Arrays keep their dtype; lists become float32. With `decode_space` "logits" the answers are logits, as for
     `nercc_tune.load_table`, which gives the same numbers; of a model that gives probabilities (`output_kind` of the
@@ -39,7 +41,10 @@ class CodedModel(PythonModel):
         ```python
         code = mlflow.pyfunc.load_model("models:/NAME@champion")
         coded = code.predict({"queries": queries})
-        estimates = code.predict({"queries": queries, "answers": answers, "arrived": arrived})
+        received = {"queries": queries, "answers": answers, "arrived": arrived}
+        estimates = code.predict(received)
+        decoded = code.predict(received, params={"return_suspects": True})
+        suspicions.record(arrived, decoded["suspects"])  # a `nercc_tune.Suspicions`
         ```
     """
 
@@ -59,18 +64,19 @@ class CodedModel(PythonModel):
         self,
         context: PythonModelContext | None,  # noqa: ARG002 - MLflow passes it
         model_input: pd.DataFrame,
-        params: dict[str, Any] | None = None,  # noqa: ARG002 - MLflow passes it
-    ) -> NDArray[Any]:
+        params: dict[str, Any] | None = None,
+    ) -> NDArray[Any] | dict[str, NDArray[Any]]:
         """Encode a group, or decode what arrived of it.
 
         Args:
             context: Unused.
             model_input: One row, into which MLflow turns a dictionary of arrays.
-            params: Unused.
+            params: `return_suspects`, whether to say whose answers were left out.
 
         Raises:
             ValueError: If there is not one group, an array has another shape, queries are not finite, no answer is,
-                only one of `answers` and `arrived` is there, or a worker is named twice or not one of 0 … N − 1.
+                only one of `answers` and `arrived` is there, or a worker is named twice or not one of 0 … N − 1; or if
+                there are no answers to suspect.
             TableError: If fewer workers arrived than the code was tuned for.
         """
         if len(model_input) != 1:
@@ -82,11 +88,17 @@ class CodedModel(PythonModel):
         if not bool(queries.isfinite().all()):
             raise ValueError("`queries` must be finite, but got NaN or an infinity.")
         group = self._code.on(queries)
+        is_suspecting = bool((params or {}).get("return_suspects", False))
         if "answers" not in given:
+            if is_suspecting:
+                raise ValueError("`return_suspects` must come with `answers` and `arrived`, but there are none.")
             return group.encode(queries).numpy()
         arrived = _numbers(given["arrived"])
         answers = _tensor("answers", given["answers"], (len(arrived), self._outputs))
-        return group.decode(answers, arrived).numpy()
+        if not is_suspecting:
+            return group.decode(answers, arrived).numpy()
+        estimates, suspects = group.decode(answers, arrived, return_suspects=True)
+        return {"estimates": estimates.numpy(), "suspects": np.array(suspects, dtype=np.int64)}
 
 
 def _tensor(name: str, value: object, shape: tuple[int, ...]) -> torch.Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Interval, Kernel, Parameter
+from nercc_tune.records import Distrust, Distrusting, Interval, Kernel, Parameter, Trusting
 from nercc_tune.records.choices import said
 from nercc_tune.records.strict_json import Strict, from_json, to_json
 from nercc_tune.tracking.content import KIND
@@ -36,6 +36,7 @@ class DeployedCode(Strict):
         design: Its label.
         lambda_dec: λ_dec by S; of one S, or of all that the policy knows; 0 where the decoder is no spline.
         kernels: What such a decoder is set to, by S.
+        distrusts: How it finds out which answers to distrust, by S, where it does.
         prob_mse: Held-out MSE in probabilities.
         minus_nercc_ag: Paired difference of that to NeRCC at (0, 0); None where the table has none.
         table_digest: Of the table that it is from, as `TunedTable.digest`.
@@ -51,6 +52,7 @@ class DeployedCode(Strict):
     lambda_enc: float
     lambda_dec: dict[int, float]
     kernels: Annotated[dict[int, Kernel], said({})] = field(default_factory=dict)
+    distrusts: Annotated[dict[int, Distrust], said({})] = field(default_factory=dict)
     prob_mse: Interval
     minus_nercc_ag: Interval | None
     table_digest: str
@@ -77,6 +79,7 @@ class DeployedCode(Strict):
             lambda_enc=judged.lambda_enc,
             lambda_dec={item.stragglers: item.lambda_dec for item in decoded},
             kernels={item.stragglers: item.kernel for item in decoded if item.kernel is not None},
+            distrusts={item.stragglers: item.distrust for item in decoded if item.distrust is not None},
             prob_mse=judged.heldout.prob_mse,
             minus_nercc_ag=judged.prob_mse_minus.get("nercc_ag"),
             table_digest=table.digest,
@@ -85,7 +88,12 @@ class DeployedCode(Strict):
     @property
     def parameters(self) -> dict[int, Parameter]:
         """What the decoder is set to, by S."""
-        return {**self.lambda_dec, **self.kernels}
+        trusting: dict[int, Trusting] = {**self.lambda_dec, **self.kernels}
+        distrusting = {
+            stragglers: Distrusting(trusting=trusting[stragglers], distrust=distrust)
+            for stragglers, distrust in self.distrusts.items()
+        }
+        return {**trusting, **distrusting}
 
     @property
     def service(self) -> tuple[str, str, int, int]:

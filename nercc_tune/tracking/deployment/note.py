@@ -17,6 +17,9 @@ received = {{"queries": queries, "answers": answers, "arrived": arrived}}  # flo
 estimates = code.predict(received)  # [{queries}, {outputs}]
 ```"""
 
+_SUSPECTS = """Answers that others contradict are distrusted. `code.predict(received, params={"return_suspects": True})`
+says whose: it returns `estimates` and `suspects`, the numbers of the workers."""
+
 
 def deployment_note(table: TunedTable, code: DeployedCode, *, name: str) -> str:
     """Return the pair, what it is worth on held-out draws, and how to load it."""
@@ -44,6 +47,7 @@ def deployment_note(table: TunedTable, code: DeployedCode, *, name: str) -> str:
         setting,
         *([] if warning is None else [f"**Warning**: {warning}"]),
         loading,
+        *([_SUSPECTS] if code.distrusts else []),
         "On queries and straggler masks that the tuning did not see, with 95 % intervals:",
         "\n".join(["| code | MSE in probabilities | RelAcc | agreement |", "|---|---|---|---|", *rows]),
         *(
@@ -66,7 +70,7 @@ def write_difference(interval: Interval) -> str:
 
 
 def write_decoding(code: DeployedCode, *, most: int = 20) -> str:
-    """Write λ_dec: the one, or by S for the policy, of which the middle is left out where they are many."""
+    """Write what the decoder is set to: the one, or by S for the policy, without the middle where they are many."""
     if code.stragglers is not None:
         return _written(code.parameters[code.stragglers], digits=6)
     each = [f"{_written(value, digits=3)} at S = {stragglers}" for stragglers, value in sorted(code.parameters.items())]
@@ -75,7 +79,7 @@ def write_decoding(code: DeployedCode, *, most: int = 20) -> str:
 
 def _written(parameter: Parameter, *, digits: int) -> str:
     if isinstance(parameter, Distrusting):
-        return f"{_written(parameter.trusting, digits=digits)}, {parameter.distrust.label}"
+        return f"{_written(parameter.trusting, digits=digits)} ({parameter.distrust.label})"
     return f"({parameter.label})" if isinstance(parameter, Kernel) else f"{parameter:.{digits}g}"
 
 

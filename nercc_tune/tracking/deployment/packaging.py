@@ -10,7 +10,17 @@ from nercc_tune.export.attachments import attached_files
 from nercc_tune.export.table import TunedTable
 from nercc_tune.serving import ServedTable
 from nercc_tune.tracking.deployment.deployed import DeployedCode
-from nercc_tune.tracking.silent import AnyType, Array, ColSpec, DataType, ModelSignature, Schema, save_model
+from nercc_tune.tracking.silent import (
+    AnyType,
+    Array,
+    ColSpec,
+    DataType,
+    ModelSignature,
+    ParamSchema,
+    ParamSpec,
+    Schema,
+    save_model,
+)
 
 _CODE = Path(__file__).with_name("coded_model.py")
 _REQUIRED = ("nercc-tune", "torch", "numpy")
@@ -51,7 +61,7 @@ def save_coded_model(served: ServedTable, code: DeployedCode, folder: Path) -> P
 
 
 def coded_signature() -> ModelSignature:
-    """Return the signature: `queries`, and to decode `answers` and `arrived`.
+    """Return the signature: `queries`, and to decode `answers` and `arrived`; the parameter `return_suspects`.
 
     MLflow's tensors cannot be optional, and an empty one is lost in JSON, so that encoding would need made-up answers;
     columns can be. Arrays pass through columns of any type as they are. Their shapes, which columns do not have, are
@@ -65,7 +75,8 @@ def coded_signature() -> ModelSignature:
             ColSpec(Array(DataType.long), name="arrived", required=False),
         ]
     )
-    return ModelSignature(inputs=inputs, outputs=Schema([ColSpec(anything)]))
+    params = ParamSchema([ParamSpec("return_suspects", DataType.boolean, default=False)])
+    return ModelSignature(inputs=inputs, outputs=Schema([ColSpec(anything)]), params=params)
 
 
 def requirements() -> list[str]:
