@@ -13,6 +13,7 @@ from nercc_tune.coding.answer_reader import AnswerReader
 from nercc_tune.coding.kriging import KrigingCode
 from nercc_tune.coding.linear import LinearCode
 from nercc_tune.coding.nercc import NerccCode
+from nercc_tune.coding.rational import RationalCode
 from nercc_tune.records import Distrust
 
 __all__ = ["DistrustingCode"]
@@ -44,7 +45,9 @@ class DistrustingCode(LinearCode):
         (7,)
     """
 
-    def __init__(self, inner: NerccCode | KrigingCode, distrust: Distrust | Callable[[int], Distrust | None]) -> None:
+    def __init__(
+        self, inner: NerccCode | KrigingCode | RationalCode, distrust: Distrust | Callable[[int], Distrust | None]
+    ) -> None:
         super().__init__(queries=inner.queries, workers=inner.workers)
         self.inner = inner
         self.distrust = distrust

@@ -34,6 +34,10 @@ class RationalCode(LinearCode):
         self.lambda_enc = lambda_enc
         self.degree = degree
 
+    def set_for(self, arrived: int) -> RationalCode:  # noqa: ARG002 - the degree is the same for all
+        """Return the code as it is set for a number F of answers, which is this one."""
+        return self
+
     def _build_encoder(self) -> Tensor:
         return smoothing_matrix(self.nodes.alpha, self.nodes.beta, self.lambda_enc)
 

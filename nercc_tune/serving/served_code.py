@@ -21,9 +21,20 @@ from nercc_tune.coding import (
     NodeSet,
     PlacedCode,
     Placement,
+    RationalCode,
     node_set,
 )
-from nercc_tune.records import Design, Distrust, Distrusting, Parameter, Trusting, kernel_of, smoothing_of, trusting_of
+from nercc_tune.records import (
+    DEGREES,
+    Design,
+    Distrust,
+    Distrusting,
+    Parameter,
+    Trusting,
+    kernel_of,
+    smoothing_of,
+    trusting_of,
+)
 from nercc_tune.serving.by_answers import ByAnswers, Setting
 
 
@@ -97,7 +108,9 @@ class ServedCode(LinearCode):
         trusting = self._trusting_at(nodes)
         return DistrustingCode(trusting, self._distrust_for) if self.is_distrusting else trusting
 
-    def _trusting_at(self, nodes: NodeSet) -> NerccCode | KrigingCode:
+    def _trusting_at(self, nodes: NodeSet) -> NerccCode | KrigingCode | RationalCode:
+        if self.design.decoder in DEGREES:
+            return RationalCode(nodes, lambda_enc=self.lambda_enc, degree=DEGREES[self.design.decoder])
         if self.design.decoder == "spline":
             return NerccCode(
                 nodes, lambda_enc=self.lambda_enc, lambda_dec=lambda n: smoothing_of(self._trusting_for(n))
