@@ -17,6 +17,8 @@ Shape = tuple[int, ...]
 _TILINGS = {2: (1, 2), 3: (2, 2), 4: (2, 2)}
 _DILATIONS = (1, 1, 2, 4, 8, 1)
 _WIDTH = 20  # hidden channels of the convolutions for each query
+_GB = 1e9
+_LARGEST_MLP_GB = 2.0  # its gradients and Adam's moments take three times as much again
 
 
 def parity_weights(queries: int, parities: int) -> Tensor:
@@ -191,12 +193,15 @@ def _make_mlp(queries: int, parities: int, shape: Shape) -> nn.Module:
     """Build K n → K n → R n with a ReLU between, n being the pixels of one channel, or the length of a query."""
     is_image = len(shape) == 3
     values = torch.Size(shape[1:] if is_image else shape).numel()
-    layers = nn.Sequential(
-        nn.Flatten(),
-        nn.Linear(queries * values, queries * values),
-        nn.ReLU(),
-        nn.Linear(queries * values, parities * values),
-    )
+    inputs, outputs = queries * values, parities * values
+    size_gb = inputs * (inputs + outputs) * torch.float32.itemsize / _GB
+    if not size_gb <= _LARGEST_MLP_GB:
+        instead = "use 'conv', whose weights do not grow with the image" if is_image else "mix fewer queries"
+        raise ValueError(
+            f"`shape` must leave the mixer 'mlp' at most {_LARGEST_MLP_GB:g} GB of weights, but got {shape}, which for "
+            f"{queries} queries takes {size_gb:.3g} GB; {instead}."
+        )
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(inputs, inputs), nn.ReLU(), nn.Linear(inputs, outputs))
     return _EachChannel(layers) if is_image else layers
 
 

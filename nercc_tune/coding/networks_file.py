@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from nercc_tune.coding.mixers import MIXERS
+from nercc_tune.coding.network_weights import weights_of, weights_under
 from nercc_tune.coding.output_decoder import build_output_decoder
 from nercc_tune.coding.safe_header import read_metadata
 from nercc_tune.coding.trained import TrainedCode
@@ -79,11 +80,7 @@ class NetworksFile:
     @classmethod
     def of(cls, code: TrainedCode, origin: Origin) -> NetworksFile:
         """Take the weights of a code."""
-        tensors = {
-            f"{name}.{key}": value.detach().cpu().contiguous()
-            for name, network in code.modules().items()
-            for key, value in network.state_dict().items()
-        }
+        tensors = {name: value.cpu().contiguous() for name, value in weights_of(code.modules()).items()}
         return cls(tensors=tensors, origin=origin, digest=_digest(tensors, origin))
 
     def code(self, build: Callable[[str, int], nn.Module]) -> TrainedCode:
@@ -110,7 +107,7 @@ class NetworksFile:
         )
         for name, network in code.modules().items():
             if not isinstance(network, AbsentNetwork):
-                _load(network.eval(), self.tensors, prefix=f"{name}.")
+                _load(network.eval(), self.tensors, name)
         return replace(code, digest=self.digest)
 
 
@@ -141,9 +138,8 @@ def _digest(tensors: Mapping[str, Tensor], origin: Origin) -> str:
     return digest.hexdigest()
 
 
-def _load(network: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str) -> None:
-    own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+def _load(network: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
     try:
-        network.load_state_dict(own)
+        network.load_state_dict(weights_under(tensors, name))
     except RuntimeError as error:
-        raise ValueError(f"the weights of `{prefix[:-1]}` must fit it, but do not ({one_line(error)})") from error
+        raise ValueError(f"the weights of `{name}` must fit it, but do not ({one_line(error)})") from error

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from nercc_tune.coding.network_weights import weights_under
 from nercc_tune.coding.safe_header import read_metadata
 from nercc_tune.records import Epoch, from_json, to_json
 from nercc_tune.training.fitting import Fitting
@@ -40,12 +41,12 @@ def restore_checkpoint(fitting: Fitting, content: bytes) -> bool:
     except (SafetensorError, ValueError):
         return False
     fitting.epochs = [from_json(Epoch, values) for values in json.loads(told["epochs"])]
-    fitting.restore(_under(tensors, "now."))
+    fitting.restore(weights_under(tensors, "now"))
     device = fitting.task.device
-    fitting.best = {name: value.to(device) for name, value in _under(tensors, "best.").items()}
+    fitting.best = {name: value.to(device) for name, value in weights_under(tensors, "best").items()}
     parameters = [value for group in fitting.optimizer.param_groups for value in group["params"]]
     for number, parameter in enumerate(parameters):
-        state = _under(tensors, f"adam.{number}.")
+        state = weights_under(tensors, f"adam.{number}")
         fitting.optimizer.state[parameter] = {
             key: value if key == "step" else value.to(device) for key, value in state.items()
         }
@@ -55,7 +56,3 @@ def restore_checkpoint(fitting: Fitting, content: bytes) -> bool:
 def _states(fitting: Fitting) -> list[dict[str, Tensor]]:
     parameters = [value for group in fitting.optimizer.param_groups for value in group["params"]]
     return [fitting.optimizer.state[parameter] for parameter in parameters]
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -12,16 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from nercc_tune.coding import TrainedCode
+from nercc_tune.coding.network_weights import Weights, weights_of, weights_under
 from nercc_tune.errors import OutputError
 from nercc_tune.records import Epoch, Training
 from nercc_tune.training.learners import Learner
 from nercc_tune.training.shifting import shifted
 from nercc_tune.training.task import Task
 
-__all__ = ["Fitting", "Weights", "measure_reconstruction"]
-
-Weights = dict[str, Tensor]
-"""Of all trained networks, by the name of the network and its own name, `parity-1.0.weight`."""
+__all__ = ["Fitting", "measure_reconstruction"]
 
 StepProgress = Callable[[int, int, str], None]
 
@@ -74,17 +72,12 @@ class Fitting:
 
     def weights(self) -> Weights:
         """Return the weights as they are, by name; they are not copied."""
-        return {
-            f"{name}.{key}": value
-            for name, network in self.learner.trained.items()
-            for key, value in network.state_dict().items()
-        }
+        return weights_of(self.learner.trained)
 
     def restore(self, weights: Weights) -> None:
         """Give the networks weights that were kept."""
         for name, network in self.learner.trained.items():
-            own = {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}
-            network.load_state_dict(own)
+            network.load_state_dict(weights_under(weights, name))
 
     def run_epoch(self) -> None:
         """Train for one epoch, and validate.

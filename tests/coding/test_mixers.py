@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -196,6 +197,29 @@ def test_sides_that_cannot_be_halved_are_refused(queries: int, shape: tuple[int,
 
 def test_an_odd_height_stays_where_only_the_width_is_halved() -> None:
     assert _build("concatenation", shape=(1, 5, 4))(torch.ones(1, 2, 1, 5, 4)).eq(1).all()
+
+
+@pytest.mark.parametrize(
+    ("queries", "shape", "size", "way_out"),
+    [
+        (2, (3, 224, 224), "2 queries takes 60.4 GB", "use 'conv', whose weights do not grow with the image"),
+        (4, (1, 75, 75), "4 queries takes 2.53 GB", "use 'conv', whose weights do not grow with the image"),
+        (2, (20_000,), "2 queries takes 9.6 GB", "mix fewer queries"),
+    ],
+)
+def test_an_mlp_whose_weights_would_fill_the_memory_is_refused(
+    queries: int, shape: tuple[int, ...], size: str, way_out: str
+) -> None:
+    told = f"`shape` must leave the mixer 'mlp' at most 2 GB of weights, but got {shape}, which for {size}; {way_out}."
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
+        _build("mlp", queries, shape=shape)
+
+
+def test_an_mlp_below_the_limit_and_convolutions_at_any_size_are_built() -> None:
+    with torch.device("meta"):  # takes no memory
+        mlp, conv = _build("mlp", shape=(3, 95, 95)), _build("conv", shape=(3, 224, 224))
+    assert 1.9e9 < sum(weights.nbytes for weights in mlp.parameters()) < 2e9
+    assert sum(weights.nbytes for weights in conv.parameters()) < 1e6
 
 
 @pytest.mark.parametrize("kind", MIXERS)

@@ -198,6 +198,9 @@ def test_nothing_is_loaded_before_something_is_trained(tmp_path: Path) -> None:
 def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="for 5 queries and 6 workers: `queries` must be 2, 3 or 4 for the mixer"):
         _trainer(tmp_path, "code.queries=5", "code.workers=6", "training.mixers=['concatenation']").check()
+    photos = replace(_workload(), query_shape=(3, 224, 224))
+    with pytest.raises(SpecError, match=r"for 2 queries and 3 workers: `shape` must .* takes 60\.4 GB; use 'conv'"):
+        replace(_trainer(tmp_path, "code.kind=learned"), workload=photos).check()
     program = replace(_workload(), weights_source="exported program")
     with pytest.raises(SpecError, match="an exported program has none to give"):
         replace(_trainer(tmp_path), workload=program).check()
