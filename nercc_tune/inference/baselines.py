@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor
@@ -68,7 +68,7 @@ class Baseline:
             beta, rack = self._layout.nodes.beta, self.drawn.reference.rack
             positions = given.masks.positions(design.assignment, beta, rack=rack)
             return decode_by_matrices(self.codes, truth.answers(self.answers), positions)
-        answers = given.by(design.assignment, self._layout, self.answers, truth, self._stale)
+        answers = given.by(design.assignment, self._layout, self.answers, truth, cache(self._stale))
         return self._from_some_wrong(answers, liars=errors.liars)
 
     @cached_property
@@ -84,7 +84,8 @@ class Baseline:
             is_usable = ~batch.unusable.any(1)
             for answers, arrived, usable in zip(batch.answers, batch.arrived, is_usable, strict=True):
                 left, workers = answers[:, usable], arrived[usable.to(arrived.device)]
-                yield self._decode(left, workers, given, liars=liars).to(torch.float32)[None]
+                unknown = max(0, liars - (len(arrived) - len(workers)))
+                yield self._decode(left, workers, given, liars=unknown).to(torch.float32)[None]
 
     def _decode(self, answers: Tensor, arrived: Tensor, given: GivenAnswers, *, liars: int) -> Tensor:
         """Return the estimates [G, K, c] from answers [G, F, c] of workers at positions [F]."""
@@ -111,7 +112,13 @@ class Baseline:
     def _vote(self, answers: Tensor, arrived: Tensor) -> Tensor:
         """Return the median of the copies of each query, and for one that has none the mean of all others'."""
         copies = self.codes[0].encoder_matrix[arrived].mT.to(torch.bool)
-        found = [answers[:, mine.to(answers.device)].median(1).values for mine in copies if bool(mine.any())]
+        found = [_median(answers[:, mine.to(answers.device)]) for mine in copies if bool(mine.any())]
         mean = torch.stack(found).mean(0)
         known = iter(found)
         return torch.stack([next(known) if bool(mine.any()) else mean for mine in copies], 1)
+
+
+def _median(answers: Tensor) -> Tensor:
+    """Return the median [G, c] of answers [G, F, c]; of an even number the mean of the two in the middle."""
+    low, high = answers.median(1).values, -(-answers).median(1).values
+    return (low + high) / 2

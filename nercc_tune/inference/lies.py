@@ -54,6 +54,15 @@ class CellLies:
         drawn = [self._drawn[place] for place in order.tolist()]
         return CellLies(self._liars, kinds=self._kinds, seed=self._seed, order=drawn)
 
+    @property
+    def kinds(self) -> tuple[ErrorKind, ...]:
+        """The kinds that masks have in turn, in the order in which they were drawn."""
+        return self._kinds
+
+    def earliest(self, count: int) -> Tensor:
+        """Return the places of the masks that were drawn first, ascending."""
+        return torch.tensor(self._drawn).argsort(stable=True)[:count].sort().values
+
     def liars(self, mask: int) -> Tensor:
         """Return the numbers of the workers that lie under a mask, [E] int64 ascending."""
         return self._workers[self._drawn[mask]]

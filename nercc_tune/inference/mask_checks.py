@@ -7,11 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from nercc_tune.errors import TraceError
+from nercc_tune.errors import SpecError, TraceError
 from nercc_tune.spec import StudySpec
 from nercc_tune.straggling import (
     Arrivals,
     Deadline,
+    Liars,
     Part,
     RandomCountModel,
     Strata,
@@ -32,6 +33,7 @@ _STREAMS: dict[Part | Literal["law"], int] = {"law": 0, "tuning": 1, "heldout": 
 _DRAWN: dict[Drawn, tuple[int, ...]] = {"masks": (), "liars": (1,), "lies": (2,)}
 _LAW_DRAWS = 4096  # from which the ranges of a random count are made
 _ASK = "is it in the unit of the latencies?"
+_LEAST_USABLE = 2  # answers, from which a straight line goes on to the queries
 
 
 def seed_of(spec: StudySpec, stream: Part | Literal["law"], *, drawn: Drawn = "masks") -> int:
@@ -120,3 +122,20 @@ def check_counts(spec: StudySpec, latencies: Mapping[Part, TraceLatencies]) -> l
                     f"answers ever come: S = {stragglers} is judged there on those that do, and has no waiting time"
                 )
     return notices
+
+
+def check_usable(spec: StudySpec, part: Part, arrivals: Mapping[int, Arrivals], liars: Mapping[int, Liars]) -> None:
+    """Check that enough answers are numbers under every mask of a part, by straggler count.
+
+    Raises:
+        SpecError: If so many workers lie under one that hardly any answer is left.
+    """
+    is_finite = np.array([kind.is_finite for kind in spec.errors.each])
+    for stragglers, of_cell in liars.items():
+        usable = (arrivals[stragglers].arrived & ~of_cell.lying).sum(axis=1)
+        few = int((~is_finite[of_cell.kind] & of_cell.lying.any(axis=1) & (usable < _LEAST_USABLE)).sum())
+        if few:
+            raise SpecError(
+                f"in `errors`: under {few} of the {len(usable)} {PART_NAMES[part]} masks of S = {stragglers} fewer "
+                f"than {_LEAST_USABLE} answers are numbers; lower `errors.probability`, or leave `nan` and `infinity` out."
+            )

@@ -8,7 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from nercc_tune.errors import SpecError
-from nercc_tune.inference.mask_checks import PART_NAMES, check_counts, feasible_strata, seed_of
+from nercc_tune.inference.mask_checks import (
+    PART_NAMES,
+    check_counts,
+    check_usable,
+    feasible_strata,
+    masks_of,
+    seed_of,
+)
 from nercc_tune.records import Cell
 from nercc_tune.spec import StudySpec
 from nercc_tune.straggling import (
@@ -59,7 +66,8 @@ class MaskSource:
 
         Raises:
             TraceError: If the study's trace cannot be used.
-            SpecError: If the straggler model cannot be had for so many workers.
+            SpecError: If the straggler model cannot be had for so many workers, or hardly any answer is a number under
+                some mask.
         """
         settings = spec.straggling
         trace = None
@@ -76,7 +84,11 @@ class MaskSource:
                 notices += check_counts(spec, {part: _replayed(spec, trace, part) for part in PART_NAMES})
         except ValueError as error:
             raise SpecError(f"in `straggling`: {error}") from error
-        return cls(spec=spec, cells=_cells(spec, strata), notices=tuple(notices), _strata=strata, _trace=trace)
+        source = cls(spec=spec, cells=_cells(spec, strata), notices=tuple(notices), _strata=strata, _trace=trace)
+        for part in PART_NAMES if spec.errors.are_given else ():
+            arrivals = source.draw(part, masks=masks_of(spec, part))
+            check_usable(spec, part, arrivals, source.liars(part, arrivals))
+        return source
 
     def draw(self, part: Part, *, masks: int) -> dict[int, Arrivals]:
         """Draw the masks of a part for every cell, by straggler count; different parts have different draws.

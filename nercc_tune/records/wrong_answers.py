@@ -57,14 +57,17 @@ class ErrorKind(Strict):
         """Read a kind as study files write it, for example `normal-10`.
 
         Raises:
-            ValueError: If there is no such kind, or it takes no number.
+            ValueError: If there is no such kind, it takes no number, or its number is too large for a float.
         """
         named = _NAMED.fullmatch(kind)
         name = named[1] if named else ""
         if named is None or name not in ERROR_KINDS or (named[2] is not None and ERROR_KINDS[name] is None):
             known = ", ".join(f"{name}-<number>" if at is not None else name for name, at in ERROR_KINDS.items())
             raise ValueError(f"a kind of wrong answers must be one of {known}, but got {kind!r}.")
-        return cls(name=name, number=ERROR_KINDS[name] if named[2] is None else float(named[2]))
+        number = ERROR_KINDS[name] if named[2] is None else float(named[2])
+        if number == math.inf:
+            raise ValueError(f"the number of a kind of wrong answers must be finite, but got {kind!r}.")
+        return cls(name=name, number=number)
 
     @property
     def label(self) -> str:

@@ -86,7 +86,15 @@ def check_errors(
             'the nodes "chord-length" are fitted to each group, and distrust needs nodes that all groups share; '
             "list others in `search.nodes`."
         )
-    fewest = min(evaluation.tuning_groups, evaluation.validation_groups, evaluation.heldout_groups)
+    fewest, least = (
+        min(getattr(evaluation, f"{part}_{what}") for part in ("tuning", "validation", "heldout"))
+        for what in ("groups", "masks")
+    )
+    if least < len(errors.kinds):
+        raise ValueError(
+            f"every part needs a mask for each of the {len(errors.kinds)} `errors.kinds`, which masks have in turn, "
+            f"but one has {least}; raise `evaluation.tuning_masks`, `validation_masks` or `heldout_masks`."
+        )
     if any(kind.name == "other-query" for kind in errors.each) and fewest < _LEAST_GROUPS:
         raise ValueError("the kind `other-query` needs at least 2 groups in every part, whose answers are exchanged.")
     worst = max(code.stragglers, default=0)

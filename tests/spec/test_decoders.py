@@ -41,7 +41,7 @@ def test_decoders_are_readings() -> None:
     [
         (
             ["search.decoders=['splines']"],
-            r"`search.decoders.0`: it must be 'spline', 'kriging' or 'calibrated', but got 'splines'",
+            r"`search.decoders.0`: it must be 'spline', 'kriging', 'calibrated', 'berrut-0', .*, but got 'splines'",
         ),
         (["search.decoders=[]"], "`decoders` must list at least one decoder"),
         (["search.decoders=['kriging', 'kriging']"], "`decoders` must not repeat a choice"),

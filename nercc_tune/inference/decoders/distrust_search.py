@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nercc_tune.coding.distrust import WEIGHTS, Doubt, Trail
 from nercc_tune.inference.decoders.distrusting import DistrustingDecoding, with_distrust
+from nercc_tune.inference.lies import CellLies
 from nercc_tune.inference.metrics import Truth, measure
 from nercc_tune.inference.wrong_answers import CellErrors
 from nercc_tune.records import LOCATORS, Distrust, Goal, Kernel, Parameter, Score, Trusting
@@ -25,6 +26,7 @@ _LEAST_SMOOTHING = 1e-9
 
 # What one decoder may cost while settings are compared; all masks and groups score the best of them.
 _MASKS = 24
+_LEAST_MASKS = 4
 _GROUPS = 8
 _ANSWERS = 2**19
 
@@ -45,7 +47,8 @@ def best_distrust(
 ) -> tuple[Parameter, Score]:
     """Find how a decoder best distrusts, together with how it decodes what it believes.
 
-    A setting that costs more than 1 % where nobody lies comes after all that cost less.
+    A setting that costs more than 1 % where nobody lies comes after all that cost less. Some masks and groups choose,
+    and all of them decide between what they choose and trusting everybody.
 
     Args:
         decoding: Of all masks.
@@ -57,7 +60,7 @@ def best_distrust(
     Returns:
         The setting, and its score on all masks and groups.
     """
-    thin, part = _thinned(decoding, truth)
+    thin, part = _thinned(decoding, truth, errors.lies)
     honest = thin.honest()
 
     def rank(estimates: Iterator[Tensor]) -> Rank:
@@ -76,7 +79,8 @@ def best_distrust(
             costly = _excess(rank(believing.estimates(distrust)), plain) > _COST
             found = ((float(costly), *its), with_distrust(trusting, distrust))
             best = min(best, found, key=lambda item: item[0])
-    return best[1], measure(decoding.estimates(best[1]), truth).score()
+    chosen, trusted = (measure(decoding.estimates(each), truth).score() for each in (best[1], start))
+    return (best[1], chosen) if goal.rank(chosen) < goal.rank(trusted) else (start, trusted)
 
 
 class Sweep:
@@ -126,14 +130,15 @@ class Sweep:
         ]
 
 
-def _thinned(decoding: DistrustingDecoding, truth: Truth) -> tuple[DistrustingDecoding, Truth]:
-    """Return the decoding and the truth on a share of the masks and groups; kinds come in turn, and so all do."""
-    count = sum(len(batch) for batch in decoding.given.batches)
+def _thinned(decoding: DistrustingDecoding, truth: Truth, lies: CellLies) -> tuple[DistrustingDecoding, Truth]:
+    """Return the decoding and the truth on a share of the masks and groups, among them every kind.
+
+    Kinds come in turn as masks are drawn, of which the first are as good as any; those with many answers come first.
+    """
     groups, _, outputs = decoding.given.outputs.shape
     some = torch.arange(min(groups, _GROUPS)) * groups // min(groups, _GROUPS)
     each = len(some) * decoding.given.batches[0].shape[1] * outputs
-    masks = torch.arange(max(4, min(count, _MASKS, _ANSWERS // each)))
-    masks = masks[masks < count]
+    masks = lies.earliest(max(_LEAST_MASKS, len(lies.kinds), min(_MASKS, _ANSWERS // each)))
     return decoding.thinned(masks, some), truth.part(some)
 
 
@@ -149,11 +154,15 @@ def _settings(start: Trusting) -> Iterator[Trusting]:
 
 
 def _distrusts(errors: CellErrors, *, scale: float | None, answers: int, is_distinct: bool) -> Iterator[Distrust]:
-    """Yield how a decoder may distrust; ApproxIFER's locators need nodes that are all distinct."""
+    """Yield how a decoder may distrust; ApproxIFER's locators need nodes that are all distinct.
+
+    A median of no more sub-samples than answers that may be no numbers may have each of them spoilt.
+    """
     liars, most = errors.liars, errors.most
+    spoilt = 0 if all(kind.is_finite for kind in errors.lies.kinds) else most
     for kind in errors.distrusts:
         if kind == "median":
-            parts = [count for count in PARTS if 2 * count <= answers]
+            parts = [count for count in PARTS if spoilt < count and 2 * count <= answers]
             yield from (Distrust(kind=kind, level=float(count), most=most) for count in parts)
         elif kind in LOCATORS:
             if liars and is_distinct:
