@@ -58,6 +58,16 @@ class Fit:
             return estimates
         return estimates / (1 + self.temperature * uncertainty.clamp(min=0)).sqrt()[..., None]
 
+    @property
+    def alone(self) -> Fit:
+        """The fit with a decoder of no queries, for what it expects of the answers alone."""
+        return Fit(
+            precision=self.precision,
+            decoder=self.decoder[:, :0],
+            uncertainty=self.uncertainty[:, :0],
+            variances=self.variances[:0],
+        )
+
     def part(self, masks: slice) -> Fit:
         """Return the fit of some masks."""
         return Fit(
