@@ -83,6 +83,7 @@ class Apart:
         return self.unusable.scatter(-1, self.which, is_out) | self.unusable
 
 
+@torch.inference_mode()
 def set_aside(fit: Fit, answers: Tensor, *, most: int, least: float, unusable: Tensor) -> Tensor:
     """Return which answers are doubted, [M, G, F] bool: all that are wrong, and some that lie beside these.
 
@@ -108,7 +109,7 @@ def set_aside(fit: Fit, answers: Tensor, *, most: int, least: float, unusable: T
     place = torch.arange(int(together.max()), device=answers.device)
     for _ in range(2 * _TOGETHER):
         worst, which = left.deviations.topk(len(place), dim=-1)
-        where = (worst > least) & (worst >= _COMPARABLE * worst[..., :1]) & (place < torch.minimum(room, together))
+        where = (worst > (_COMPARABLE * worst[..., :1]).clamp_(min=least)) & (place < torch.minimum(room, together))
         taken = where.sum(-1, keepdim=True)
         fewest, most_of_all = (int(count) for count in torch.aminmax(taken))
         if not most_of_all:

@@ -76,6 +76,8 @@ class Trail:
         """Return the estimates [M, G, K, c] after so many steps [M, G]."""
         is_made = torch.arange(len(self.order), device=stop.device) < stop[..., None]
         raw = self.apart.estimates + self.gains @ self.steps.masked_fill(~is_made[..., None], 0.0)
+        if not self.apart.fit.temperature:
+            return raw
         less = (self.gains.square() * is_made[..., None, :]).sum(-1) / self.apart.fit.variances
         return self.apart.fit.tempered(raw, self.apart.uncertainty - less)
 
@@ -107,33 +109,10 @@ class Doubt:
 
     def trail(self) -> Trail:
         """Believe the answers again, one at a time."""
-        apart = self._apart
-        masks, groups, count, _ = apart.distances.shape
-        # What a step does to the covariance, it does to the distances alike: [M G, r, r + c].
-        state = torch.cat([apart.covariance, apart.distances], -1).flatten(0, 1)
-        distances, own = state[..., count:], state[..., :count].diagonal(dim1=-2, dim2=-1)
-        least_variance, at_group = own * _LEAST_VARIANCE, torch.arange(len(state), device=state.device)
-        is_aside = apart.is_aside.flatten(0, 1)
-        believed = torch.zeros_like(least_variance)
-        order, least, made = [], [], []
-        for _ in range(count):
-            variance = torch.maximum(own, least_variance)
-            deviation, at = (distances.square().sum(-1) / variance * is_aside).add_(believed).min(-1)
-            row = state[at_group, at] * variance[at_group, at].rsqrt()[:, None]
-            state.addcmul_(row[:, :count, None], row[:, None], value=-1)
-            believed[at_group, at] = torch.inf
-            order.append(at)
-            least.append(deviation)
-            made.append(row)
-        rows = torch.stack(made, 1) if made else state
-        shape, rows = (count, masks, groups), rows.unflatten(0, (masks, groups))
-        return Trail(
-            apart=apart,
-            order=torch.stack(order).reshape(shape) if order else apart.which.new_zeros(shape),
-            least=torch.stack(least).reshape(shape) if least else own.new_zeros(shape),
-            gains=apart.decoder @ rows[..., :count].mT,
-            steps=rows[..., count:],
-        )
+        order, least, rows = _believe(self._apart)
+        count = len(order)
+        gains = self._apart.decoder @ rows[..., :count].mT
+        return Trail(apart=self._apart, order=order, least=least, gains=gains, steps=rows[..., count:])
 
     def reweigh(self, limit: float, weight: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Weigh the set-aside answers by how they deviate from what all others say, again and again until it settles.
@@ -168,6 +147,38 @@ class Doubt:
         uncertainty = apart.uncertainty - (gain @ covariance * apart.decoder).sum(-1) / apart.fit.variances
         estimates = apart.fit.tempered(apart.estimates + gain @ distances, uncertainty)
         return estimates, apart.suspects(weights < _DISTRUSTED)
+
+
+@torch.inference_mode()
+def _believe(apart: Apart) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the order and the least deviations [r, M, G] of a `Trail`, and what its steps make of all r.
+
+    These are [M, G, r, r + c]: the covariance is `RᵀR` with the first r columns R, and the others are what each step
+    reads of the distances.
+    """
+    masks, groups, count, _ = apart.distances.shape
+    # What a step does to the covariance, it does to the distances alike.
+    state = torch.cat([apart.covariance, apart.distances], -1).flatten(0, 1)
+    distances, own = state[..., count:], state[..., :count].diagonal(dim1=-2, dim2=-1)
+    least_variance, of = own * _LEAST_VARIANCE, torch.arange(len(state), device=state.device)[:, None]
+    # What fills up is believed first, and what is believed is not looked at again.
+    turn = torch.where(apart.is_aside.flatten(0, 1), 0.0, -torch.inf).to(own)
+    order, least, rows = [], [], []
+    for _ in range(count):
+        variance = torch.maximum(own, least_variance)
+        deviation, at = (distances.square().sum(-1) / variance).add_(turn).min(-1, keepdim=True)
+        row = state[of, at] * variance.gather(-1, at).rsqrt_()[..., None]
+        state.addcmul_(row[..., :count].mT, row, value=-1)
+        turn.scatter_(-1, at, torch.inf)
+        order.append(at)
+        least.append(deviation)
+        rows.append(row)
+    shape = (masks, groups)
+    if not rows:
+        nothing = own.new_empty(0, *shape)
+        return nothing.to(torch.int64), nothing, state.unflatten(0, shape)
+    steps, deviations = torch.cat(order, -1).mT, torch.cat(least, -1).mT.clamp(min=0.0)
+    return steps.unflatten(1, shape), deviations.unflatten(1, shape), torch.cat(rows, 1).unflatten(0, shape)
 
 
 def _read(covariance: Tensor, weights: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:

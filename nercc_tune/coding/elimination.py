@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nercc_tune.coding.fit import Fit
+from nercc_tune.coding.fit import LEAST, Fit
 
 __all__ = ["Block", "Elimination", "inverse"]
 
-_LEAST = 1e-12  # of a precision, in shares of what it was: less is rounding
 _GROSS = 1e6  # times the median answer's size: what rounding leaves of such an answer would still be felt
 _LARGEST = 1e100  # whose square is a number too
 
@@ -44,14 +43,11 @@ class Elimination:
 
     def __init__(self, fit: Fit, answers: Tensor) -> None:
         self._count, self._fit = answers.shape[2], fit
-        # The rows of Q and D are dealt with alike: [M, F, F + K]. A little more than Q can be factorised.
-        own = torch.diag_embed(fit.precision.diagonal(dim1=-2, dim2=-1) * _LEAST)
-        self._columns = torch.cat([fit.precision.mT + own, fit.decoder.mT], -1)
-        self._masks = torch.arange(len(own), device=own.device)[:, None, None]
-        self._steps = fit.precision.new_empty(*answers.shape[:2], 0, self._columns.shape[-1])
+        self._masks = torch.arange(len(answers), device=answers.device)[:, None, None]
+        self._steps = fit.precision.new_empty(*answers.shape[:2], 0, fit.columns.shape[-1])
         self._taken = 0
         self._diagonal = fit.precision.diagonal(dim1=-2, dim2=-1)[:, None].repeat(1, answers.shape[1], 1)
-        self._least = self._diagonal * _LEAST
+        self._least = self._diagonal * LEAST
         self.left_out = torch.zeros_like(self._diagonal, dtype=torch.bool)
         size = answers.abs().amax(-1) if answers.numel() else self._diagonal
         self._has_gross = bool((size.amax(-1) > _GROSS * size.median(-1).values).any())
@@ -85,7 +81,7 @@ class Elimination:
         if self._told is None:
             self._told = self._tell()
         squares = self._told.square().sum(-1)
-        told = torch.where(self._diagonal > self._least, squares / self._diagonal, 0.0)
+        told = (squares / self._diagonal).masked_fill_(self._diagonal <= self._least, 0.0)
         return told.masked_fill_(self.left_out, -1.0)
 
     def leave_out(self, which: Tensor, *, where: Tensor | None = None) -> None:
@@ -108,7 +104,7 @@ class Elimination:
             self._told, steps = None, torch.linalg.solve_triangular(lower, rows, upper=False)
         else:
             both = torch.linalg.solve_triangular(lower, torch.cat([rows, told], -1), upper=False)
-            steps, shares = both.split([rows.shape[-1], told.shape[-1]], dim=-1)
+            steps, shares = both[..., : rows.shape[-1]], both[..., rows.shape[-1] :]
         own = steps[..., : self._count]
         if self._told is not None:
             self._told -= own.mT @ shares
@@ -156,7 +152,7 @@ class Elimination:
 
     def _of(self, which: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rows of answers, [M, G, m, F + K], and of these the columns of the same answers, [M, G, m, m]."""
-        rows = self._columns[self._masks, which]
+        rows = self._fit.columns[self._masks, which]
         if self._taken:
             made = self._made
             rows -= made.gather(-1, _across(which, made)).mT @ made
@@ -176,7 +172,8 @@ def _across(which: Tensor, values: Tensor) -> Tensor:
 def _of_groups(matrices: Tensor, answers: Tensor) -> Tensor:
     """Return matrices [M, n, F] times answers [M, G, F, c], without a copy of the matrix for every group."""
     together = matrices @ answers.transpose(1, 2).flatten(2)
-    return together.unflatten(2, (answers.shape[1], answers.shape[3])).transpose(1, 2).contiguous()
+    apart: Tensor = together.unflatten(2, (answers.shape[1], answers.shape[3]))
+    return apart.transpose(1, 2).contiguous()
 
 
 def inverse(precision: Tensor) -> Tensor:
@@ -185,5 +182,5 @@ def inverse(precision: Tensor) -> Tensor:
         return precision
     scale = precision.diagonal(dim1=-2, dim2=-1).amax(-1)[..., None, None].clamp(min=torch.finfo(precision.dtype).tiny)
     eye = torch.eye(precision.shape[-1], dtype=precision.dtype, device=precision.device)
-    found: Tensor = torch.cholesky_inverse(torch.linalg.cholesky(precision + _LEAST * scale * eye))
+    found: Tensor = torch.cholesky_inverse(torch.linalg.cholesky(precision + LEAST * scale * eye))
     return found

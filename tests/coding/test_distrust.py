@@ -1,4 +1,4 @@
-"""Laws of distrust: nobody is distrusted without a reason, no lie moves anything far, and order and unit are no matter."""
+"""Laws of distrust: nobody is distrusted without a reason, no lie moves anything far, order and unit do not matter."""
 
 from __future__ import annotations
 
