@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -125,28 +126,42 @@ class AnswerReader:
         return torch.stack(estimates)
 
     def _median(self, answers: Tensor, unusable: Tensor, *, parts: int) -> Tensor:
-        """Return the median of what sub-samples give, each of every so many-th answer and usable throughout."""
+        """Return the median of what sub-samples give, each of every so many-th usable answer."""
+        if bool(unusable.any()):
+            estimates = answers.new_empty(*answers.shape[:2], self._code.nodes.queries, answers.shape[-1])
+            for mask, groups, usable in self._alike(unusable):
+                own = AnswerReader(self._code, self._arrived[mask, usable.cpu()][None])
+                given = answers[mask, groups][None, :, usable]
+                all_usable = torch.zeros_like(given[..., 0], dtype=torch.bool)
+                estimates[mask, groups] = own._median(given, all_usable, parts=parts)[0]
+            return estimates
         if answers.shape[2] < parts:
             raise ValueError(
                 f"a median of {parts} sub-samples must have at least {parts} answers, but got {answers.shape[2]}; "
                 "those that hold a NaN or an infinity count as not arrived."
             )
-        estimates = []
+        read = []
         for part in range(parts):
             matrix = self._code.decoder_matrix(self._arrived[:, part::parts]).to(answers)
-            is_spoilt = unusable[:, :, part::parts].any(-1)
-            read = matrix[:, None] @ answers[:, :, part::parts]
-            estimates.append(read.masked_fill(is_spoilt[..., None, None], torch.nan))
-        return torch.stack(estimates).nanmedian(0).values
+            read.append(matrix[:, None] @ answers[:, :, part::parts])
+        return torch.stack(read).median(0).values
 
     def _located(self, answers: Tensor, unusable: Tensor, distrust: Distrust) -> Tensor:
         variant: Variant = "rational" if distrust.kind == "rational" else "polynomial"
         queries, suspects = self._code.nodes.queries, torch.zeros_like(unusable)
-        for mask, arrived in enumerate(self._arrived):
-            usable = (~unusable[mask].any(0)).nonzero()[:, 0]
+        for mask, groups, usable in self._alike(unusable):
             errors = min(int(distrust.level), bearable(len(usable), queries=queries, variant=variant))
             if errors > 0:
-                nodes = self._code.nodes.beta[arrived].to(answers.device)[usable]
-                found = locate(nodes, answers[mask][:, usable], queries=queries, errors=errors, variant=variant)
-                suspects[mask][:, usable] = found
+                nodes = self._code.nodes.beta[self._arrived[mask, usable.cpu()]].to(answers.device)
+                given = answers[mask, groups][:, usable]
+                found = locate(nodes, given, queries=queries, errors=errors, variant=variant)
+                suspects[mask, groups[:, None], usable] = found
         return suspects
+
+    @staticmethod
+    def _alike(unusable: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Yield each mask with the groups that have the same usable answers, and these."""
+        for mask, of_groups in enumerate(unusable):
+            patterns, which = of_groups.unique(dim=0, return_inverse=True)
+            for number, pattern in enumerate(patterns):
+                yield mask, (which == number).nonzero()[:, 0], (~pattern).nonzero()[:, 0]
