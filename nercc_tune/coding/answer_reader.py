@@ -14,6 +14,7 @@ from nercc_tune.coding.elimination import Elimination
 from nercc_tune.coding.fit import Fit
 from nercc_tune.coding.locators import Variant, bearable, locate
 from nercc_tune.coding.nodes import NodeSet
+from nercc_tune.coding.typical import Typical
 from nercc_tune.records import LOCATORS, Distrust
 
 __all__ = ["AnswerReader", "Fitting"]
@@ -46,11 +47,13 @@ class AnswerReader:
     Args:
         code: By whose decoder.
         arrived: [M, F] positions in β, ascending.
+        typical: What answers look like, for a distrust that looks at it.
     """
 
-    def __init__(self, code: Placed, arrived: Tensor) -> None:
+    def __init__(self, code: Placed, arrived: Tensor, typical: Typical | None = None) -> None:
         self._code = code
         self._arrived = arrived
+        self._typical = typical
 
     @cached_property
     def fit(self) -> Fit:
@@ -78,6 +81,7 @@ class AnswerReader:
         """
         if distrust is None:
             return self._without(answers, unusable), unusable
+        unusable = self.screened(answers, unusable=unusable, distrust=distrust)
         if distrust.kind == "median":
             return self._median(answers, unusable, parts=int(distrust.level)), unusable
         if distrust.kind in LOCATORS:
@@ -90,6 +94,21 @@ class AnswerReader:
         trail = doubt.trail()
         stop = trail.stop(limit, most=distrust.most)
         return trail.at(stop), trail.suspects(stop)
+
+    def screened(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Tensor:
+        """Return the unusable answers, [M, G, F] bool, and those that are not typical: the farthest, `most` at most.
+
+        Raises:
+            ValueError: If a distrust looks at what answers look like, and that is not known.
+        """
+        if distrust.typical is None:
+            return unusable
+        if self._typical is None:
+            raise ValueError("`typical` must be given for a distrust that looks at what answers look like.")
+        apart = self._typical.deviations(answers).masked_fill(unusable, 0.0)
+        farthest = apart.topk(min(distrust.most, apart.shape[-1]), dim=-1).indices
+        is_far = torch.zeros_like(unusable).scatter_(-1, farthest, value=True)
+        return unusable | (is_far & (apart > distrust.typical))
 
     def doubt(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Doubt:
         """Return the answers that the decoder doubts, by which they are to be believed or not."""

@@ -108,7 +108,7 @@ def set_aside(fit: Fit, answers: Tensor, *, most: int, least: float, unusable: T
     together = (room + _TOGETHER - 1) // _TOGETHER
     place = torch.arange(int(together.max()), device=answers.device)
     for _ in range(2 * _TOGETHER):
-        worst, which = left.deviations.topk(len(place), dim=-1)
+        worst, which = left.doubts.topk(len(place), dim=-1)
         where = (worst > (_COMPARABLE * worst[..., :1]).clamp_(min=least)) & (place < torch.minimum(room, together))
         taken = where.sum(-1, keepdim=True)
         fewest, most_of_all = (int(count) for count in torch.aminmax(taken))

@@ -48,6 +48,7 @@ class Elimination:
         self._taken = 0
         self._diagonal = fit.precision.diagonal(dim1=-2, dim2=-1)[:, None].repeat(1, answers.shape[1], 1)
         self._least = self._diagonal * LEAST
+        self._beside = fit.precision.diagonal(1, dim1=-2, dim2=-1)[:, None].repeat(1, answers.shape[1], 1)
         self.left_out = torch.zeros_like(self._diagonal, dtype=torch.bool)
         size = answers.abs().amax(-1) if answers.numel() else self._diagonal
         self._has_gross = bool((size.amax(-1) > _GROSS * size.median(-1).values).any())
@@ -71,6 +72,27 @@ class Elimination:
         """[M, G, K] of these estimates, as in `Fit`."""
         wider = self._made[..., self._count :].square().sum(2) / self._fit.variances
         return self._fit.uncertainty[:, None] + wider
+
+    @property
+    def doubts(self) -> Tensor:
+        """[M, G, F] the same, or more where an answer and the next one deviate together.
+
+        Two wrong answers that agree hide each other: each is what the other says. What both deviate from all others,
+        beyond what the one of them that deviates more does by itself, counts for both.
+        """
+        alone = self.deviations
+        told = self._told if self._told is not None else self._tell()
+        before, after = self._diagonal[..., :-1], self._diagonal[..., 1:]
+        room = before * after - self._beside.square()
+        products = (told[:, :, :-1] * told[:, :, 1:]).sum(-1)
+        joint = alone[..., :-1] + alone[..., 1:] - 2 * self._beside * products / (before * after)
+        joint = joint * (before * after) / room
+        is_pair = (alone[..., :-1] > 0) & (alone[..., 1:] > 0) & (room > LEAST * before * after)
+        beyond = torch.where(is_pair, joint - torch.maximum(alone[..., :-1], alone[..., 1:]), -1.0)
+        doubts = alone.clone()
+        doubts[..., :-1] = torch.maximum(doubts[..., :-1], beyond)
+        doubts[..., 1:] = torch.maximum(doubts[..., 1:], beyond)
+        return doubts
 
     @property
     def deviations(self) -> Tensor:
@@ -109,6 +131,7 @@ class Elimination:
         if self._told is not None:
             self._told -= own.mT @ shares
         self._diagonal -= own.square().sum(2)
+        self._beside -= (own[..., :-1] * own[..., 1:]).sum(2)
         self._keep(steps)
 
     def leave_out_all(self, which: Tensor) -> None:
