@@ -33,6 +33,7 @@ from nercc_tune.coding.placed import PlacedCode
 from nercc_tune.coding.rational import RationalCode
 from nercc_tune.coding.repetition import DefaultCode, ReplicationCode, UncodedCode
 from nercc_tune.coding.trained import TrainedCode, subtraction_matrix
+from nercc_tune.coding.typical import Typical, measure_typical
 
 __all__ = [
     "ASSIGNMENTS",
@@ -69,6 +70,7 @@ __all__ = [
     "Sites",
     "Solved",
     "TrainedCode",
+    "Typical",
     "UncodedCode",
     "bearable",
     "build_output_decoder",
@@ -76,6 +78,7 @@ __all__ = [
     "copies_of",
     "locate",
     "measure_moments",
+    "measure_typical",
     "node_kinds",
     "node_set",
     "order_queries",

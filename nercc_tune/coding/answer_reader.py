@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -13,6 +14,7 @@ from nercc_tune.coding.elimination import Elimination
 from nercc_tune.coding.fit import Fit
 from nercc_tune.coding.locators import Variant, bearable, locate
 from nercc_tune.coding.nodes import NodeSet
+from nercc_tune.coding.typical import Typical
 from nercc_tune.records import LOCATORS, Distrust
 
 __all__ = ["AnswerReader", "Fitting"]
@@ -45,11 +47,13 @@ class AnswerReader:
     Args:
         code: By whose decoder.
         arrived: [M, F] positions in β, ascending.
+        typical: What answers look like, for a distrust that looks at it.
     """
 
-    def __init__(self, code: Placed, arrived: Tensor) -> None:
+    def __init__(self, code: Placed, arrived: Tensor, typical: Typical | None = None) -> None:
         self._code = code
         self._arrived = arrived
+        self._typical = typical
 
     @cached_property
     def fit(self) -> Fit:
@@ -77,6 +81,7 @@ class AnswerReader:
         """
         if distrust is None:
             return self._without(answers, unusable), unusable
+        unusable = self.screened(answers, unusable=unusable, distrust=distrust)
         if distrust.kind == "median":
             return self._median(answers, unusable, parts=int(distrust.level)), unusable
         if distrust.kind in LOCATORS:
@@ -89,6 +94,21 @@ class AnswerReader:
         trail = doubt.trail()
         stop = trail.stop(limit, most=distrust.most)
         return trail.at(stop), trail.suspects(stop)
+
+    def screened(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Tensor:
+        """Return the unusable answers, [M, G, F] bool, and those that are not typical: the farthest, `most` at most.
+
+        Raises:
+            ValueError: If a distrust looks at what answers look like, and that is not known.
+        """
+        if distrust.typical is None:
+            return unusable
+        if self._typical is None:
+            raise ValueError("`typical` must be given for a distrust that looks at what answers look like.")
+        apart = self._typical.deviations(answers).masked_fill(unusable, 0.0)
+        farthest = apart.topk(min(distrust.most, apart.shape[-1]), dim=-1).indices
+        is_far = torch.zeros_like(unusable).scatter_(-1, farthest, value=True)
+        return unusable | (is_far & (apart > distrust.typical))
 
     def doubt(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Doubt:
         """Return the answers that the decoder doubts, by which they are to be believed or not."""
@@ -125,28 +145,42 @@ class AnswerReader:
         return torch.stack(estimates)
 
     def _median(self, answers: Tensor, unusable: Tensor, *, parts: int) -> Tensor:
-        """Return the median of what sub-samples give, each of every so many-th answer and usable throughout."""
+        """Return the median of what sub-samples give, each of every so many-th usable answer."""
+        if bool(unusable.any()):
+            estimates = answers.new_empty(*answers.shape[:2], self._code.nodes.queries, answers.shape[-1])
+            for mask, groups, usable in self._alike(unusable):
+                own = AnswerReader(self._code, self._arrived[mask, usable.cpu()][None])
+                given = answers[mask, groups][None, :, usable]
+                all_usable = torch.zeros_like(given[..., 0], dtype=torch.bool)
+                estimates[mask, groups] = own._median(given, all_usable, parts=parts)[0]
+            return estimates
         if answers.shape[2] < parts:
             raise ValueError(
                 f"a median of {parts} sub-samples must have at least {parts} answers, but got {answers.shape[2]}; "
                 "those that hold a NaN or an infinity count as not arrived."
             )
-        estimates = []
+        read = []
         for part in range(parts):
             matrix = self._code.decoder_matrix(self._arrived[:, part::parts]).to(answers)
-            is_spoilt = unusable[:, :, part::parts].any(-1)
-            read = matrix[:, None] @ answers[:, :, part::parts]
-            estimates.append(read.masked_fill(is_spoilt[..., None, None], torch.nan))
-        return torch.stack(estimates).nanmedian(0).values
+            read.append(matrix[:, None] @ answers[:, :, part::parts])
+        return torch.stack(read).median(0).values
 
     def _located(self, answers: Tensor, unusable: Tensor, distrust: Distrust) -> Tensor:
         variant: Variant = "rational" if distrust.kind == "rational" else "polynomial"
         queries, suspects = self._code.nodes.queries, torch.zeros_like(unusable)
-        for mask, arrived in enumerate(self._arrived):
-            usable = (~unusable[mask].any(0)).nonzero()[:, 0]
+        for mask, groups, usable in self._alike(unusable):
             errors = min(int(distrust.level), bearable(len(usable), queries=queries, variant=variant))
             if errors > 0:
-                nodes = self._code.nodes.beta[arrived].to(answers.device)[usable]
-                found = locate(nodes, answers[mask][:, usable], queries=queries, errors=errors, variant=variant)
-                suspects[mask][:, usable] = found
+                nodes = self._code.nodes.beta[self._arrived[mask, usable.cpu()]].to(answers.device)
+                given = answers[mask, groups][:, usable]
+                found = locate(nodes, given, queries=queries, errors=errors, variant=variant)
+                suspects[mask, groups[:, None], usable] = found
         return suspects
+
+    @staticmethod
+    def _alike(unusable: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Yield each mask with the groups that have the same usable answers, and these."""
+        for mask, of_groups in enumerate(unusable):
+            patterns, which = of_groups.unique(dim=0, return_inverse=True)
+            for number, pattern in enumerate(patterns):
+                yield mask, (which == number).nonzero()[:, 0], (~pattern).nonzero()[:, 0]

@@ -9,16 +9,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from nercc_tune.coding.elimination import Block, Elimination, inverse
+from nercc_tune.coding.apart import Apart, set_aside
+from nercc_tune.coding.elimination import inverse
 from nercc_tune.coding.fit import Fit
 
 __all__ = ["WEIGHTS", "Doubt", "Trail", "tamed"]
 
-_SPARE = 10  # doubted answers beyond twice those that may be wrong
-_TOGETHER = 16  # the share, one in so many, of doubted answers that are set aside at once
-_COMPARABLE = 0.1  # of the largest deviation: answers that deviate less wait for the next round
 _ROUNDS = 10  # of weights
-_LEAST_WEIGHT = 1e-6
+_LEAST_VARIANCE = 1e-6  # in shares of what it was before others were believed: less is rounding
 _DISTRUSTED = 0.5  # a weight below it counts as distrust
 _FARTHEST = 1e3  # times what right answers reach; more is surely wrong, and rounding leaves 1e-13 of so much
 
@@ -62,18 +60,18 @@ class Trail:
     """What comes of believing set-aside answers again, one at a time, always the one that deviates least.
 
     Attributes:
-        aside: [M, G, r] the answers that were set aside, of the F.
+        apart: The answers that were set aside.
         order: [r, M, G] which of these r is believed at each step.
         least: [r, M, G] its squared deviation from what all that are believed by then say.
-        estimates: [r + 1, M, G, K, c] before each step, and after the last.
-        unusable: [M, G, F] bool, answers that are never believed.
+        gains: [M, G, K, r] what each step does to the estimates, for a deviation of 1 of what is expected.
+        steps: [M, G, r, c] these deviations.
     """
 
-    aside: Tensor
+    apart: Apart
     order: Tensor
     least: Tensor
-    estimates: Tensor
-    unusable: Tensor
+    gains: Tensor
+    steps: Tensor
 
     def stop(self, limit: float, *, most: int) -> Tensor:
         """Return after how many steps [M, G] the first deviates too much.
@@ -91,21 +89,29 @@ class Trail:
         believed_at = torch.empty_like(self.order)
         steps = torch.arange(len(self.order), device=self.order.device)[:, None, None].expand_as(self.order)
         believed_at.scatter_(0, self.order, steps)
-        is_out = (believed_at >= stop).movedim(0, -1)
-        return self.unusable.scatter(-1, self.aside, is_out) | self.unusable
+        return self.apart.suspects((believed_at >= stop).movedim(0, -1))
 
     def at(self, stop: Tensor) -> Tensor:
         """Return the estimates [M, G, K, c] after so many steps [M, G]."""
-        index = stop[None, ..., None, None].expand(1, *self.estimates.shape[1:])
-        return self.estimates.gather(0, index)[0]
+        is_made = torch.arange(len(self.order), device=stop.device) < stop[..., None]
+        raw = self.apart.estimates + self.gains @ self.steps.masked_fill(~is_made[..., None], 0.0)
+        if not self.apart.fit.temperature:
+            return raw
+        less = (self.gains.square() * is_made[..., None, :]).sum(-1) / self.apart.fit.variances
+        return self.apart.fit.tempered(raw, self.apart.uncertainty - less)
+
+    @cached_property
+    def estimates(self) -> Tensor:
+        """[r + 1, M, G, K, c] before each step, and after the last."""
+        every = range(len(self.order) + 1)
+        return torch.stack([self.at(self.apart.which.new_full(self.apart.which.shape[:2], step)) for step in every])
 
 
 class Doubt:
     """Answers that fits doubt most, set aside: all that are wrong, and some that lie beside these.
 
-    They are set aside by how far they deviate from what all others say, a few at a time, so that a wrong answer that
-    others hide comes to light when these are gone. Which of them are believed after all is decided afterwards, by what
-    those that were never doubted say: by a limit (`trail`), or by weights.
+    Which of them are believed after all is decided by what those that were never doubted say: by a limit (`trail`), or
+    by weights.
 
     Args:
         fit: Of M masks.
@@ -114,96 +120,24 @@ class Doubt:
         least: The squared deviation below which no answer is doubted. With 0, wrong answers that agree with each
             other are doubted too; with more, answers that agree are evidence.
         unusable: [M, G, F] bool, answers that are never believed.
-
-    Reference:
-        Atkinson, Fast very robust methods for the detection of multiple outliers, JASA 89 (1994).
     """
 
     def __init__(self, fit: Fit, answers: Tensor, *, most: int, least: float, unusable: Tensor) -> None:
-        self._fit, self._unusable = fit, unusable
-        self._all = Elimination(fit, answers)
-        self._all.leave_out_all(unusable)
-        count = min(2 * most + _SPARE, (answers.shape[2] - int(unusable.sum(-1).max())) // 2) if most else 0
-        is_aside = self._set_aside(answers, count, least)
-        # As many of all masks and groups, of which some are none of these.
-        counts = is_aside.sum(-1)
-        first = is_aside.to(torch.int8).argsort(dim=-1, descending=True, stable=True)
-        self._aside = first[..., : int(counts.max())]
-        self._is_aside = is_aside.gather(-1, self._aside)
-
-    def _set_aside(self, answers: Tensor, count: int, least: float) -> Tensor:
-        left = Elimination(self._fit, answers)
-        left.leave_out_all(self._unusable)
-        together = -(-count // _TOGETHER)
-        for _ in range(2 * _TOGETHER):
-            worst, which = left.deviations.topk(together, dim=-1)
-            is_room = (left.left_out & ~self._unusable).sum(-1)[..., None] + torch.arange(
-                together, device=worst.device
-            ) < count
-            where = (worst > least) & (worst >= _COMPARABLE * worst[..., :1]) & is_room
-            if not bool(where.any()):
-                break
-            left.leave_out(which, where=where)
-        return left.left_out & ~self._unusable
-
-    @cached_property
-    def _block(self) -> Block:
-        return self._all.block(self._aside)
-
-    @cached_property
-    def _covariance(self) -> Tensor:
-        """[M, G, r, r] of the set-aside answers, given all others."""
-        return inverse(self._block.precision)
-
-    @cached_property
-    def _apart(self) -> Tensor:
-        """[M, G, r, c] how far they are from what all others say."""
-        return self._covariance @ self._block.told
+        is_aside = set_aside(fit, answers, most=most, least=least, unusable=unusable)
+        self._apart = Apart.of(fit, answers, is_aside, unusable)
 
     def trail(self) -> Trail:
         """Believe the answers again, one at a time."""
-        block, covariance, apart = self._block, self._covariance.clone(), self._apart.clone()
-        gain = block.decoder @ covariance
-        raw = block.estimates - block.decoder @ apart
-        wider = block.uncertainty + (gain * block.decoder).sum(-1) / self._fit.variances
-        own = covariance.diagonal(dim1=-2, dim2=-1)
-        least_variance = own * _LEAST_WEIGHT
-        is_left, is_first = torch.ones_like(self._is_aside), ~self._is_aside
-        order, least, estimates = [], [], [self._fit.tempered(raw, wider)]
-        for _ in range(self._aside.shape[-1]):
-            variance = covariance.diagonal(dim1=-2, dim2=-1).clamp(min=least_variance)
-            squares = apart.square().sum(-1) / variance
-            deviation, at = torch.where(is_left, squares.masked_fill(is_first, 0.0), torch.inf).min(-1)
-            index = at[..., None]
-            share = (
-                covariance.gather(-1, index[..., None].expand(-1, -1, covariance.shape[-1], 1))
-                / (variance.gather(-1, index)[..., None])
-            )
-            step = gain.gather(-1, index[..., None].expand(-1, -1, gain.shape[2], 1))
-            distance = apart.gather(2, index[..., None].expand(-1, -1, 1, apart.shape[-1]))
-            raw = raw + step @ distance / variance.gather(-1, index)[..., None]
-            wider = wider - step[..., 0].square() / variance.gather(-1, index) / self._fit.variances
-            gain = gain - step @ share.mT
-            apart = apart - share @ distance
-            covariance = covariance - share @ share.mT * variance.gather(-1, index)[..., None]
-            is_left = is_left.scatter(-1, index, value=False)
-            order.append(at)
-            least.append(deviation)
-            estimates.append(self._fit.tempered(raw, wider))
-        shape = self._aside.shape[:2]
-        return Trail(
-            aside=self._aside,
-            order=torch.stack(order) if order else self._aside.new_zeros(0, *shape),
-            least=torch.stack(least) if least else own.new_zeros(0, *shape),
-            estimates=torch.stack(estimates),
-            unusable=self._unusable,
-        )
+        order, least, rows = _believe(self._apart)
+        count = len(order)
+        gains = self._apart.decoder @ rows[..., :count].mT
+        return Trail(apart=self._apart, order=order, least=least, gains=gains, steps=rows[..., count:])
 
     def reweigh(self, limit: float, weight: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Weigh the set-aside answers by how they deviate from what all others say, again and again until it settles.
 
-        An answer of weight w and expected variance v is read as one with further noise of variance `(1 / w − 1) v`. At
-        first none of them is believed.
+        An answer of weight w and expected variance v is read as one with further noise of variance `(1 / w − 1) v`:
+        with `B = (√w C √w + (1 − w) v)⁻¹` in place of C⁻¹, which holds for w = 0 too. At first none is believed.
 
         Args:
             limit: The squared deviation from which on weights fall.
@@ -212,19 +146,63 @@ class Doubt:
         Returns:
             Estimates [M, G, K, c], and who has less than half a weight, [M, G, F].
         """
-        block, covariance = self._block, self._covariance
-        own = covariance.diagonal(dim1=-2, dim2=-1)
-        noise, weights = own / _LEAST_WEIGHT * self._is_aside, torch.zeros_like(own)
+        apart = self._apart
+        covariance, distances = apart.covariance, apart.distances
+        variance = own = covariance.diagonal(dim1=-2, dim2=-1)
+        weights = (~apart.is_aside).to(own)
         for _ in range(_ROUNDS):
-            read = torch.linalg.inv(covariance + torch.diag_embed(noise))
-            precision = read.diagonal(dim1=-2, dim2=-1)
-            squares = (read @ self._apart).square().sum(-1) / precision.square()
-            variance = (1 / precision - noise).clamp(min=_LEAST_WEIGHT * own)
-            weights = weight((squares / variance / limit).sqrt()).clamp(min=_LEAST_WEIGHT)
-            noise = (1 / weights - 1) * variance
-        read = torch.linalg.inv(covariance + torch.diag_embed(noise))
-        raw = block.estimates - block.decoder @ (self._apart - covariance @ (read @ self._apart))
-        gone = covariance - covariance @ read @ covariance
-        wider = block.uncertainty + ((block.decoder @ gone) * block.decoder).sum(-1) / self._fit.variances
-        suspects = self._unusable.scatter(-1, self._aside, weights < _DISTRUSTED) | self._unusable
-        return self._fit.tempered(raw, wider), suspects
+            read, within = _read(covariance, weights, variance)
+            told = read @ distances
+            left = distances - covariance @ told
+            kept = own - ((covariance @ read) * covariance).sum(-1)
+            # Without its own say, in forms that hold for weights from 0 to 1.
+            without = (left + variance[..., None] * told) / (variance * within)[..., None]
+            alone = kept / (variance * within) + 1 / within - (1 - weights) * variance
+            variance = torch.maximum(alone, _LEAST_VARIANCE * own)
+            share = (without.square().sum(-1) / variance / limit).sqrt()
+            weights = torch.where(apart.is_aside, weight(share), 1.0)
+        read, _ = _read(covariance, weights, variance)
+        gain = apart.decoder @ covariance @ read
+        uncertainty = apart.uncertainty - (gain @ covariance * apart.decoder).sum(-1) / apart.fit.variances
+        estimates = apart.fit.tempered(apart.estimates + gain @ distances, uncertainty)
+        return estimates, apart.suspects(weights < _DISTRUSTED)
+
+
+@torch.inference_mode()
+def _believe(apart: Apart) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the order and the least deviations [r, M, G] of a `Trail`, and what its steps make of all r.
+
+    These are [M, G, r, r + c]: the covariance is `RᵀR` with the first r columns R, and the others are what each step
+    reads of the distances.
+    """
+    masks, groups, count, _ = apart.distances.shape
+    # What a step does to the covariance, it does to the distances alike.
+    state = torch.cat([apart.covariance, apart.distances], -1).flatten(0, 1)
+    distances, own = state[..., count:], state[..., :count].diagonal(dim1=-2, dim2=-1)
+    least_variance, of = own * _LEAST_VARIANCE, torch.arange(len(state), device=state.device)[:, None]
+    # What fills up is believed first, and what is believed is not looked at again.
+    turn = torch.where(apart.is_aside.flatten(0, 1), 0.0, -torch.inf).to(own)
+    order, least, rows = [], [], []
+    for _ in range(count):
+        variance = torch.maximum(own, least_variance)
+        deviation, at = (distances.square().sum(-1) / variance).add_(turn).min(-1, keepdim=True)
+        row = state[of, at] * variance.gather(-1, at).rsqrt_()[..., None]
+        state.addcmul_(row[..., :count].mT, row, value=-1)
+        turn.scatter_(-1, at, torch.inf)
+        order.append(at)
+        least.append(deviation)
+        rows.append(row)
+    shape = (masks, groups)
+    if not rows:
+        nothing = own.new_empty(0, *shape)
+        return nothing.to(torch.int64), nothing, state.unflatten(0, shape)
+    steps, deviations = torch.cat(order, -1).mT, torch.cat(least, -1).mT.clamp(min=0.0)
+    return steps.unflatten(1, shape), deviations.unflatten(1, shape), torch.cat(rows, 1).unflatten(0, shape)
+
+
+def _read(covariance: Tensor, weights: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `√w B √w` [M, G, r, r], and the diagonal of B."""
+    root = weights.sqrt()
+    both = root[..., None] * root[..., None, :]
+    within = inverse(both * covariance + torch.diag_embed((1 - weights) * variance))
+    return both * within, within.diagonal(dim1=-2, dim2=-1)

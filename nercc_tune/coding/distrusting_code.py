@@ -14,6 +14,7 @@ from nercc_tune.coding.kriging import KrigingCode
 from nercc_tune.coding.linear import LinearCode
 from nercc_tune.coding.nercc import NerccCode
 from nercc_tune.coding.rational import RationalCode
+from nercc_tune.coding.typical import Typical
 from nercc_tune.records import Distrust
 
 __all__ = ["DistrustingCode"]
@@ -30,6 +31,7 @@ class DistrustingCode(LinearCode):
     Args:
         inner: The code.
         distrust: How it distrusts, or a function of the number F of answers; None to believe all.
+        typical: What answers look like, for a distrust that looks at it.
 
     Raises:
         ValueError: From `decode`, also if a median has fewer answers than sub-samples, or an estimate is not finite.
@@ -46,11 +48,16 @@ class DistrustingCode(LinearCode):
     """
 
     def __init__(
-        self, inner: NerccCode | KrigingCode | RationalCode, distrust: Distrust | Callable[[int], Distrust | None]
+        self,
+        inner: NerccCode | KrigingCode | RationalCode,
+        distrust: Distrust | Callable[[int], Distrust | None],
+        *,
+        typical: Typical | None = None,
     ) -> None:
         super().__init__(queries=inner.queries, workers=inner.workers)
         self.inner = inner
         self.distrust = distrust
+        self._typical = typical
         self._kept: OrderedDict[bytes, AnswerReader] = OrderedDict()
 
     def distrust_for(self, arrived: int) -> Distrust | None:
@@ -83,7 +90,7 @@ class DistrustingCode(LinearCode):
     def _reader(self, ascending: Tensor) -> AnswerReader:
         key = ascending.numpy().tobytes()
         if key not in self._kept:
-            self._kept[key] = AnswerReader(self.inner.set_for(len(ascending)), ascending[None])
+            self._kept[key] = AnswerReader(self.inner.set_for(len(ascending)), ascending[None], self._typical)
             if len(self._kept) > _KEPT_MASKS:
                 self._kept.popitem(last=False)
         return self._kept[key]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from nercc_tune.splines import smoothing_matrix
 
-__all__ = ["Fit", "spline_fit"]
+__all__ = ["LEAST", "Fit", "spline_fit"]
+
+LEAST = 1e-12
+"""Of a precision, in shares of what it was when no answer was left out: less is rounding."""
 
 # Workers at one node give the same answer, which leaves no deviation to expect: so much of what a spline smooths by
 # over a typical gap is expected all the same.
@@ -44,6 +48,8 @@ class Fit:
 
     def to(self, device: torch.device) -> Fit:
         """Return the fit on a device."""
+        if device == self.precision.device:
+            return self
         return Fit(
             precision=self.precision.to(device),
             decoder=self.decoder.to(device),
@@ -57,6 +63,22 @@ class Fit:
         if not self.temperature:
             return estimates
         return estimates / (1 + self.temperature * uncertainty.clamp(min=0)).sqrt()[..., None]
+
+    @cached_property
+    def columns(self) -> Tensor:
+        """[M, F, F + K] of Q, which is made a little larger so that it can be factorised, and of D."""
+        own = torch.diag_embed(self.precision.diagonal(dim1=-2, dim2=-1) * LEAST)
+        return torch.cat([self.precision.mT + own, self.decoder.mT], -1)
+
+    @cached_property
+    def alone(self) -> Fit:
+        """The fit with a decoder of no queries, for what it expects of the answers alone."""
+        return Fit(
+            precision=self.precision,
+            decoder=self.decoder[:, :0],
+            uncertainty=self.uncertainty[:, :0],
+            variances=self.variances[:0],
+        )
 
     def part(self, masks: slice) -> Fit:
         """Return the fit of some masks."""

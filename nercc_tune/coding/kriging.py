@@ -242,9 +242,10 @@ class KrigingCode(LinearCode):
         solved = predictor.solve(self._sites.arrived(arrived))
         rank = self._sites.rank[arrived]
         system = predictor.system[rank[:, :, None], rank[:, None, :]]
-        own = _JITTER * float(predictor.system.diagonal().mean())
-        eye = torch.eye(arrived.shape[-1], dtype=torch.float64)
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(system + own * eye))
+        # Those at one node, who should answer the same, are granted a little noise of their own.
+        is_shared = (rank[:, :, None] == rank[:, None, :]).sum(-1) > 1
+        own = _JITTER * predictor.system.diagonal().mean() * is_shared
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(system + torch.diag_embed(own)))
         drawn = inverse.sum(-1)
         precision = inverse - drawn[:, :, None] * drawn[:, None, :] / drawn.sum(-1)[:, None, None]
         return Fit(

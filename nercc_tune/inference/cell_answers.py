@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
@@ -63,7 +64,8 @@ class CellAnswers:
 
         stale = self.drawn.stale
         given = self.by(assignment, layout, answers, truth, lambda error: stale(encoding, error))
-        return DistrustingDecoding(given=given, codes=codes)
+        typical = partial(self.calibration.typical, encoding, space)
+        return DistrustingDecoding(given=given, codes=codes, typical=typical)
 
     def by(
         self,

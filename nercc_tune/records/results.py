@@ -117,6 +117,7 @@ class TunedEntry(Decoded):
         distrust: How it finds out which answers to distrust; None where it trusts all.
         moments: Digest of the second moments that a calibrated decoder needs, which lie beside the table.
         networks: Digest of the networks of a trained code, which lie beside the table.
+        typical: Digest of what answers look like, which lies beside the table; None where distrust does not look at it.
         df_enc: Effective degrees of freedom of the encoder, the trace of its smoother at the K query nodes.
         df_dec: The same of the decoder at its F worker nodes, averaged over the tuning masks.
         tuning: The chosen code's score on the tuning draws.
@@ -152,6 +153,7 @@ class TunedEntry(Decoded):
     distrust: Annotated[Distrust | None, said(None)] = None
     moments: Annotated[str | None, said(None)] = None
     networks: Annotated[str | None, said(None)] = None
+    typical: Annotated[str | None, said(None)] = None
     df_enc: float
     df_dec: float
     tuning: Score
@@ -202,7 +204,7 @@ class Policy(Strict):
 
     Attributes:
         design: Of all entries.
-        moments: As of a `TunedEntry`; likewise `networks`.
+        moments: As of a `TunedEntry`; likewise `networks` and `typical`.
         heldout: Expected over the cells, weighted by their probabilities.
         single: The best single pair, chosen on the same draws in the same way.
         minus_single: Paired difference of the expected held-out error (`Goal.error`) to the single pair.
@@ -215,6 +217,7 @@ class Policy(Strict):
     lambda_enc: float
     moments: Annotated[str | None, said(None)] = None
     networks: Annotated[str | None, said(None)] = None
+    typical: Annotated[str | None, said(None)] = None
     df_enc: float
     entries: tuple[PolicyEntry, ...]
     heldout: Heldout

@@ -6,7 +6,9 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from nercc_tune.records.intervals import Interval
 from nercc_tune.records.strict_json import Strict
@@ -103,6 +105,8 @@ class Distrust(Strict):
         scale: What is expected: the mean square of the deviations of right answers on the tuning groups, in units of
             the decoder's own variance.
         most: No more answers than these are ever distrusted.
+        typical: The largest squared distance from what answers look like of one that is believed, whatever the others
+            say; None where that is not looked at.
 
     Raises:
         ValueError: If the level or the scale is not positive, or the level not whole where it is a number of things.
@@ -112,6 +116,7 @@ class Distrust(Strict):
     level: float
     most: int
     scale: float = 1.0
+    typical: Annotated[float | None, Field(exclude_if=lambda value: value is None)] = None
 
     def __post_init__(self) -> None:
         if self.kind not in DISTRUSTS:
@@ -122,6 +127,8 @@ class Distrust(Strict):
             raise ValueError(f"`level` of {self.kind!r} must be whole, but got {self.level}.")
         if not 0 < self.scale < math.inf:
             raise ValueError(f"`scale` must be positive and finite, but got {self.scale}.")
+        if self.typical is not None and not 0 < self.typical < math.inf:
+            raise ValueError(f"`typical` must be positive and finite, but got {self.typical}.")
         if not self.most >= 0:
             raise ValueError(f"`most` must be at least 0, but got {self.most}.")
 
@@ -137,9 +144,10 @@ class Distrust(Strict):
 
     @property
     def label(self) -> str:
-        """The kind with its level: `residuals beyond 4.2`, `median of 5`, `polynomial for 3`."""
+        """The kind with its level, and what is no typical answer: `residuals beyond 4.2, atypical beyond 5`."""
         joined = {"median": "of", "polynomial": "for", "rational": "for"}.get(self.kind, "beyond")
-        return f"{self.kind} {joined} {self.level:.3g}"
+        screened = "" if self.typical is None else f", atypical beyond {math.sqrt(self.typical):.3g}"
+        return f"{self.kind} {joined} {self.level:.3g}{screened}"
 
 
 @dataclass(frozen=True, kw_only=True)

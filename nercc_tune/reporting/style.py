@@ -58,6 +58,8 @@ CODES = {
     "replication": CodeStyle(label=CODE_NAMES["replication"], colour="#CC79A7", marker="v"),
     "uncoded": CodeStyle(label=CODE_NAMES["uncoded"], colour="#666666", marker="X"),
     "default": CodeStyle(label=CODE_NAMES["default"], colour="#000000", marker=">"),
+    "approxifer": CodeStyle(label=CODE_NAMES["approxifer"], colour="#8A2BE2", marker="h"),
+    "vote": CodeStyle(label=CODE_NAMES["vote"], colour="#F0A3C4", marker="d"),
     "bacc_same_design": CodeStyle(label=CODE_NAMES["bacc_same_design"], colour="#A0522D", marker="<"),
     "frozen": CodeStyle(label=CODE_NAMES["frozen"], colour="#56B4E9", marker="P"),
 }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from nercc_tune.inference.decoders.distrusting import DistrustingDecoding, with_
 from nercc_tune.inference.lies import CellLies
 from nercc_tune.inference.metrics import Truth, measure
 from nercc_tune.inference.wrong_answers import CellErrors
-from nercc_tune.records import LOCATORS, Distrust, Goal, Kernel, Parameter, Score, Trusting
+from nercc_tune.records import LOCATORS, Distrust, Distrusting, Goal, Kernel, Parameter, Score, Trusting
 
 __all__ = ["best_distrust"]
 
@@ -32,6 +31,9 @@ _ANSWERS = 2**19
 
 # How much more error than without distrust is borne where nothing is wrong.
 _COST = 0.01
+_COARSE = (3.0, 5.0, 10.0)
+_TYPICAL = (0.99, 0.999)  # shares of right answers that are nearer to what they look like
+_BEYOND = 1.5  # times the farthest of them
 _LEAST_SCALE = 1e-4  # of a variance: less is rounding
 
 Rank = tuple[float, ...]
@@ -69,18 +71,43 @@ def best_distrust(
     plain = rank(honest.estimates(start))
     fewest, is_distinct = _fewest(decoding), decoding.given.is_distinct
     best: tuple[Rank, Parameter] = ((0.0, *rank(thin.estimates(start))), start)
-    for trusting in _settings(start) if thin.expects(start) else (start,):
-        scale = max(thin.scale(trusting), _LEAST_SCALE) if thin.expects(trusting) else None
-        lying, believing = (Sweep(of, trusting, most=errors.most, scale=scale) for of in (thin, honest))
-        for distrust in _distrusts(errors, scale=scale, answers=fewest, is_distinct=is_distinct):
+
+    def try_all(trusting: Trusting, distrusts: Iterable[Distrust]) -> None:
+        nonlocal best
+        lying, believing = Sweep(thin, trusting), Sweep(honest, trusting)
+        for distrust in distrusts:
             its = rank(lying.estimates(distrust))
             if (0.0, *its) >= best[0]:
                 continue
             costly = _excess(rank(believing.estimates(distrust)), plain) > _COST
-            found = ((float(costly), *its), with_distrust(trusting, distrust))
-            best = min(best, found, key=lambda item: item[0])
-    chosen, trusted = (measure(decoding.estimates(each), truth).score() for each in (best[1], start))
-    return (best[1], chosen) if goal.rank(chosen) < goal.rank(trusted) else (start, trusted)
+            mine = ((float(costly), *its), with_distrust(trusting, distrust))
+            best = min(best, mine, key=lambda item: item[0])
+
+    if thin.expects(start):
+        # First whether to look at what answers look like, then all else.
+        scale = max(thin.scale(start), _LEAST_SCALE)
+        for bound in (None, *_bounds(honest)):
+            coarse = _distrusts(errors, scale=scale, answers=fewest, is_distinct=False, levels=_COARSE)
+            try_all(start, (replace(distrust, typical=bound) for distrust in coarse if not distrust.is_counted))
+        chosen = best[1].distrust.typical if isinstance(best[1], Distrusting) else None
+        for trusting in _settings(start):
+            scale = max(thin.scale(trusting), _LEAST_SCALE)
+            every = _distrusts(errors, scale=scale, answers=fewest, is_distinct=is_distinct)
+            try_all(trusting, (each if each.is_counted else replace(each, typical=chosen) for each in every))
+    else:
+        try_all(start, _distrusts(errors, scale=None, answers=fewest, is_distinct=is_distinct))
+    found, trusted = (measure(decoding.estimates(each), truth).score() for each in (best[1], start))
+    return (best[1], found) if goal.rank(found) < goal.rank(trusted) else (start, trusted)
+
+
+def _bounds(honest: DistrustingDecoding) -> tuple[float, ...]:
+    """Return bounds of how far right answers are from what they look like, most of them."""
+    typical = honest.typical()
+    if typical is None:
+        return ()
+    apart = torch.cat([typical.deviations(given.answers).flatten().cpu() for given in honest.given.each()])
+    shares = apart.quantile(torch.tensor(_TYPICAL, dtype=apart.dtype)).tolist()
+    return tuple(bound for bound in (*shares, _BEYOND * float(apart.max())) if bound > 0)
 
 
 class Sweep:
@@ -89,45 +116,41 @@ class Sweep:
     Args:
         decoding: Of the answers.
         trusting: What the decoder is set to besides.
-        most: No more are ever distrusted.
-        scale: Of the deviations; None where the decoder expects nothing of its answers.
     """
 
-    def __init__(self, decoding: DistrustingDecoding, trusting: Trusting, *, most: int, scale: float | None) -> None:
+    def __init__(self, decoding: DistrustingDecoding, trusting: Trusting) -> None:
         self._decoding, self._trusting = decoding, trusting
-        self._most, self._scale = most, scale
+        self._doubts: dict[float | None, list[list[Doubt]]] = {}
+        self._trails: dict[Doubt, Trail] = {}
 
     def estimates(self, distrust: Distrust) -> Iterator[Tensor]:
         """Yield the estimates of all masks in turn, some at a time."""
         if distrust.is_counted:
             yield from self._decoding.estimates(with_distrust(self._trusting, distrust))
             return
-        for doubts in self._doubts:
+        if distrust.typical not in self._doubts:
+            self._doubts[distrust.typical] = self._doubt(replace(distrust, level=min(LEVELS)))
+        for doubts in self._doubts[distrust.typical]:
             yield torch.cat([self._believe(doubt, distrust) for doubt in doubts], 1).to(torch.float32)
 
     def _believe(self, doubt: Doubt, distrust: Distrust) -> Tensor:
         if distrust.kind in WEIGHTS:
             return doubt.reweigh(distrust.limit, WEIGHTS[distrust.kind])[0]
-        key = id(doubt)
-        if key not in self._trails:
-            self._trails[key] = doubt.trail()
-        trail = self._trails[key]
+        if doubt not in self._trails:
+            self._trails[doubt] = doubt.trail()
+        trail = self._trails[doubt]
         return trail.at(trail.stop(distrust.limit, most=distrust.most))
 
-    @cached_property
-    def _trails(self) -> dict[int, Trail]:
-        return {}
-
-    @cached_property
-    def _doubts(self) -> list[list[Doubt]]:
-        least = Distrust(kind="residuals", level=min(LEVELS), most=self._most, scale=self._scale or 1.0)
-        return [
-            [
-                reader.doubt(given.answers[:, groups], unusable=given.unusable[:, groups], distrust=least)
-                for groups, reader in self._decoding.readers(self._trusting, given)
-            ]
-            for given in self._decoding.given.each()
-        ]
+    def _doubt(self, least: Distrust) -> list[list[Doubt]]:
+        doubts = []
+        for given in self._decoding.given.each():
+            of_batch = []
+            for groups, reader in self._decoding.readers(self._trusting, given):
+                answers, unusable = given.answers[:, groups], given.unusable[:, groups]
+                unusable = reader.screened(answers, unusable=unusable, distrust=least)
+                of_batch.append(reader.doubt(answers, unusable=unusable, distrust=least))
+            doubts.append(of_batch)
+        return doubts
 
 
 def _thinned(decoding: DistrustingDecoding, truth: Truth, lies: CellLies) -> tuple[DistrustingDecoding, Truth]:
@@ -153,22 +176,24 @@ def _settings(start: Trusting) -> Iterator[Trusting]:
             yield max(start, _LEAST_SMOOTHING) * factor
 
 
-def _distrusts(errors: CellErrors, *, scale: float | None, answers: int, is_distinct: bool) -> Iterator[Distrust]:
+def _distrusts(
+    errors: CellErrors, *, scale: float | None, answers: int, is_distinct: bool, levels: Sequence[float] = ()
+) -> Iterator[Distrust]:
     """Yield how a decoder may distrust; ApproxIFER's locators need nodes that are all distinct.
 
-    A median of no more sub-samples than answers that may be no numbers may have each of them spoilt.
+    A median needs an answer for each of its sub-samples, whichever of them are no numbers.
     """
     liars, most = errors.liars, errors.most
     spoilt = 0 if all(kind.is_finite for kind in errors.lies.kinds) else most
     for kind in errors.distrusts:
         if kind == "median":
-            parts = [count for count in PARTS if spoilt < count and 2 * count <= answers]
+            parts = [count for count in PARTS if 2 * count <= answers and count <= answers - spoilt]
             yield from (Distrust(kind=kind, level=float(count), most=most) for count in parts)
         elif kind in LOCATORS:
             if liars and is_distinct:
                 yield Distrust(kind=kind, level=float(liars), most=most)
         elif scale is not None:
-            yield from (Distrust(kind=kind, level=level, most=most, scale=scale) for level in LEVELS)
+            yield from (Distrust(kind=kind, level=level, most=most, scale=scale) for level in levels or LEVELS)
 
 
 def _fewest(decoding: DistrustingDecoding) -> int:

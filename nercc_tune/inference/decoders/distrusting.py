@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from nercc_tune.coding import AnswerReader
+from nercc_tune.coding import AnswerReader, Typical
 from nercc_tune.coding.answer_reader import Fitting, Placed
 from nercc_tune.inference.decoders.decoder import Decoding, ErrorCurve
 from nercc_tune.inference.metrics import Truth
@@ -46,10 +46,12 @@ class DistrustingDecoding(Decoding):
     Attributes:
         given: The answers.
         codes: Give the decoder of each group at a setting.
+        typical: Gives what right answers look like, where that can be told.
     """
 
     given: GivenAnswers
     codes: CodesOf
+    typical: Callable[[], Typical | None]
     _kept: dict[tuple[Trusting, int, int], AnswerReader] = field(default_factory=dict)
 
     def thinned(self, masks: Tensor, groups: Tensor) -> DistrustingDecoding:
@@ -106,7 +108,7 @@ class DistrustingDecoding(Decoding):
         if any(other[0] != key[0] for other in self._kept):
             self._kept.clear()
         if key not in self._kept:
-            reader = AnswerReader(code, arrived)
+            reader = AnswerReader(code, arrived, self.typical())
             if len(arrived) * (1 + len(self._kept)) > _KEPT:
                 return reader
             self._kept[key] = reader

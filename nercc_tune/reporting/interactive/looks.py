@@ -30,6 +30,8 @@ _SYMBOLS = {
     "D": "diamond",
     "X": "x",
     "P": "cross",
+    "h": "hexagon",
+    "d": "diamond-tall",
 }
 _UPLOAD = "sendChartToCloud"  # a button that hands the data to plotly's company
 _TITLED_PX = 90
