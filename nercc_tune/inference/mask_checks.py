@@ -137,5 +137,6 @@ def check_usable(spec: StudySpec, part: Part, arrivals: Mapping[int, Arrivals], 
         if few:
             raise SpecError(
                 f"in `errors`: under {few} of the {len(usable)} {PART_NAMES[part]} masks of S = {stragglers} fewer "
-                f"than {_LEAST_USABLE} answers are numbers; lower `errors.probability`, or leave `nan` and `infinity` out."
+                f"than {_LEAST_USABLE} answers are numbers; lower `errors.probability`, or leave `nan` and `infinity` "
+                f"out of `errors.kinds`."
             )

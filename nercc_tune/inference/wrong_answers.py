@@ -103,7 +103,7 @@ class GivenAnswers:
             places = torch.arange(start, start + len(batch))
             if self.masks is not None:
                 places = places[torch.isin(places, self.masks)]
-            for part in places.split(at_once):
+            for part in places.split(at_once) if len(places) else ():
                 yield self._given(part, batch[part - start], right)
             start += len(batch)
 

@@ -15,6 +15,7 @@ from nercc_tune.inference.wrong_answers import CellErrors, GivenAnswers
 from nercc_tune.records import Design, Encoding, Reading
 from nercc_tune.spec import StudySpec
 from tests.fakes import draw, tiny_model, tiny_spec, tiny_workload
+from tests.inference.fakes import Seen
 
 STRAGGLERS = 3
 KINDS = ("sign-flip", "normal-10", "other-query", "stale-0.5", "constant-2", "nan", "infinity")
@@ -30,15 +31,15 @@ SMALL = (
 
 
 class Seeing(nn.Module):
-    """The tiny model, which counts the images it sees."""
+    """The tiny model, which counts the queries that it and its copies see, stale ones among them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.inner = tiny_model()
-        self.seen = 0
+        self.seen = Seen()
 
     def forward(self, queries: Tensor) -> Tensor:
-        self.seen += len(queries)
+        self.seen.append(len(queries))
         answers: Tensor = self.inner(queries)
         return answers
 

@@ -86,7 +86,7 @@ def test_liars_that_leave_hardly_any_number_are_refused_before_anything_is_searc
     masks = [f"evaluation.{part}_masks=40" for part in ("tuning", "validation", "heldout")]
     message = (
         r"^in `errors`: under [0-9]+ of the 40 tuning masks of S = 9 fewer than 2 answers are numbers; "
-        r"lower `errors\.probability`, or leave `nan` and `infinity` out\.$"
+        r"lower `errors\.probability`, or leave `nan` and `infinity` out of `errors\.kinds`\.$"
     )
     with pytest.raises(SpecError, match=message):
         MaskSource.of(tiny_spec(*few, *masks, f"errors.kinds=['sign-flip', '{kind}']"))

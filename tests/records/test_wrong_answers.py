@@ -96,7 +96,10 @@ def test_a_number_that_is_no_float_is_refused() -> None:
         ErrorKind.of("constant-1" + "0" * 309)
 
 
-@pytest.mark.parametrize("record", [ErrorKind.of("stale-0.25"), ErrorKind.of("nan"), DISTRUST, DETECTION, JUDGED])
+@pytest.mark.parametrize(
+    "record",
+    [ErrorKind.of("stale-0.25"), ErrorKind.of("nan"), DISTRUST, replace(DISTRUST, typical=2.5), DETECTION, JUDGED],
+)
 def test_records_are_read_back_from_json_as_they_were(record: object) -> None:
     written = json.dumps(to_json(record), allow_nan=False)
     assert from_json(type(record), json.loads(written)) == record
@@ -133,6 +136,12 @@ def test_a_level_is_a_threshold_or_a_number_of_things(kind: DistrustKind) -> Non
         assert replace(distrust, level=2.5).level == 2.5
 
 
+def test_what_is_no_typical_answer_is_said_where_it_is_looked_at() -> None:
+    assert "typical" not in to_json(DISTRUST)
+    assert DISTRUST.label == "residuals beyond 4"
+    assert replace(DISTRUST, typical=6.25).label == "residuals beyond 4, atypical beyond 2.5"
+
+
 def test_the_limit_is_the_square_of_so_many_expected_deviations() -> None:
     assert DISTRUST.limit == 1.5 * 4.0**2
 
@@ -143,7 +152,7 @@ def test_the_limit_is_the_square_of_so_many_expected_deviations() -> None:
         ({"kind": "astrology"}, r"^`kind` must be one of residuals, .*, rational, but got 'astrology'\.$"),
         *(
             ({name: value}, rf"^`{name}` must be positive and finite, but got {value}\.$")
-            for name in ("level", "scale")
+            for name in ("level", "scale", "typical")
             for value in (0.0, -1.0, math.inf, math.nan)
         ),
         ({"most": -1}, r"^`most` must be at least 0, but got -1\.$"),

@@ -83,10 +83,11 @@ def _by_hand(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the estimates [G, K, c] and suspects [G, F] of every mask, each group of it read for itself."""
     codes = [_code(lying, group, decoder) for group in range(6)]
+    typical = lying.draws.calibration.typical(ENCODING, "logits-softmax")
     for batch in decoding.given.each():
         for arrived, answers, unusable in zip(batch.arrived, batch.answers, batch.unusable, strict=True):
             read = [
-                AnswerReader(code, arrived[None]).read(
+                AnswerReader(code, arrived[None], typical).read(
                     answers[None, [group]], unusable=unusable[None, [group]], distrust=distrust
                 )
                 for group, code in enumerate(codes)
@@ -111,6 +112,16 @@ def test_every_mask_and_group_is_read_as_if_it_were_alone(
     )
     again = torch.cat(list(decoding.estimates(with_distrust(SETTINGS[decoder], distrust))))
     assert torch.equal(again.nan_to_num(), estimates.to(torch.float32).nan_to_num())
+
+
+@pytest.mark.parametrize("kind", ["residuals", "tukey"])
+def test_answers_are_screened_by_what_all_right_ones_look_like(kind: DistrustKind, lying: Lying) -> None:
+    decoding = lying.decoding(ENCODING, _reading("kriging"))
+    distrust = Distrust(kind=kind, level=LEVELS[kind], most=3, scale=2.0, typical=20.0)
+    suspects = torch.cat([reading.suspects for reading in decoding.readings(with_distrust(KERNEL, distrust))])
+    assert torch.equal(suspects, torch.stack([its for _, its in _by_hand(lying, decoding, "kriging", distrust)]))
+    unscreened = with_distrust(KERNEL, replace(distrust, typical=None))
+    assert not torch.equal(suspects, torch.cat([reading.suspects for reading in decoding.readings(unscreened)]))
 
 
 @pytest.mark.parametrize("decoder", SETTINGS)

@@ -1,0 +1,221 @@
+"""The search for the best distrust, on answers of which some are wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+from nercc_tune.inference import measure
+from nercc_tune.inference.decoders.distrust_search import LEVELS, Sweep, best_distrust
+from nercc_tune.inference.decoders.distrusting import DistrustingDecoding, with_distrust
+from nercc_tune.inference.metrics import Truth
+from nercc_tune.records import (
+    DecoderKind,
+    Distrust,
+    Distrusting,
+    Encoding,
+    Goal,
+    Kernel,
+    Parameter,
+    Reading,
+    Score,
+    Trusting,
+)
+from tests.inference.lying import Lying, Seeing
+
+ENCODING = Encoding(nodes="uniform", lambda_enc=1e-6)
+GOAL = Goal(metric="prob_mse")
+CODE = "code={ queries = 3, workers = 28, stragglers = [3], rack = 4 }"
+FEW = (CODE, "evaluation.tuning_groups=3", *(f"evaluation.{part}_masks=7" for part in ("tuning", "heldout")))
+SOME = "search.distrusts=['residuals', 'tukey', 'polynomial']"
+DECODERS: tuple[DecoderKind, ...] = ("spline", "kriging", "calibrated", "berrut-0")
+
+
+@pytest.fixture(scope="module")
+def lying() -> Lying:
+    return Lying.of(*FEW, SOME, "search.decoders=['calibrated']")
+
+
+def _reading(decoder: DecoderKind) -> Reading:
+    return "identity", "logits-softmax", decoder
+
+
+@cache
+def _found(lying: Lying, decoder: DecoderKind, goal: Goal = GOAL) -> tuple[Trusting, Parameter, Score]:
+    """Return what is best where nobody lies, what was found, and its score."""
+    reading = _reading(decoder)
+    start = lying.evaluator.best_trusting(ENCODING, reading)
+    decoding, truth = lying.decoding(ENCODING, reading), lying.truth(ENCODING, reading)
+    return start, *best_distrust(decoding, truth, goal, start=start, errors=lying.errors)
+
+
+def _score(lying: Lying, decoder: DecoderKind, parameter: Parameter, *, honest: bool = False) -> Score:
+    decoding = lying.decoding(ENCODING, _reading(decoder))
+    estimates = (decoding.honest() if honest else decoding).estimates(parameter)
+    return measure(estimates, lying.truth(ENCODING, _reading(decoder))).score()
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_what_is_found_is_no_worse_than_trusting_on_the_tuning_draws(decoder: DecoderKind, lying: Lying) -> None:
+    start, parameter, score = _found(lying, decoder)
+    assert score == _score(lying, decoder, parameter)
+    assert score.prob_mse <= _score(lying, decoder, start).prob_mse
+    if decoder != "berrut-0":
+        assert isinstance(parameter, Distrusting)
+        assert parameter.distrust.most == lying.errors.most
+        assert score.prob_mse < 0.5 * _score(lying, decoder, start).prob_mse
+    else:
+        assert parameter == start == 0.0
+
+
+@pytest.mark.parametrize("metric", ["agreement", "mse"])
+def test_other_goals_are_ranked_by_what_they_ask_for(metric: str, lying: Lying) -> None:
+    goal = Goal(metric="agreement") if metric == "agreement" else Goal()
+    start, _, score = _found(lying, "kriging", goal)
+    assert goal.rank(score) <= goal.rank(_score(lying, "kriging", start))
+
+
+@pytest.mark.parametrize("decoder", ["spline", "kriging", "calibrated"])
+def test_what_is_found_costs_little_where_nobody_lies(decoder: DecoderKind, lying: Lying) -> None:
+    """All three groups and seven masks are looked at, and so what the search saw is what is measured here."""
+    start, parameter, _ = _found(lying, decoder)
+    cost = _score(lying, decoder, parameter, honest=True).prob_mse / _score(lying, decoder, start, honest=True).prob_mse
+    assert cost <= 1.01 * (1 + 1e-3)  # of what sweeps doubt besides
+
+
+def test_a_distrust_that_costs_more_is_not_taken_though_it_finds_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    careful = Lying.of(*FEW, "search.distrusts=['median']")
+    start, parameter, score = _found(careful, "spline")
+    assert parameter == start
+    monkeypatch.setattr("nercc_tune.inference.decoders.distrust_search._COST", math.inf)
+    _found.cache_clear()
+    _, reckless, better = _found(careful, "spline")
+    assert isinstance(reckless, Distrusting)
+    assert better.prob_mse < score.prob_mse
+    assert _score(careful, "spline", reckless, honest=True).prob_mse > (
+        1.01 * _score(careful, "spline", start, honest=True).prob_mse
+    )
+
+
+@pytest.mark.parametrize("decoder", ["spline", "berrut-0"])
+def test_where_nobody_lies_nothing_is_lost(decoder: DecoderKind) -> None:
+    honest = Lying.of(*FEW, SOME, "errors.count=0", "search.decoders=['calibrated']")
+    start, _, score = _found(honest, decoder)
+    assert score.prob_mse <= _score(honest, decoder, start).prob_mse
+    assert _score(honest, decoder, start) == _score(honest, decoder, start, honest=True)
+
+
+def test_a_choice_on_some_draws_is_not_taken_where_all_draws_say_otherwise(
+    lying: Lying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a single mask, on which somebody is lucky."""
+    monkeypatch.setattr("nercc_tune.inference.decoders.distrust_search._COST", math.inf)
+    harmful = Distrust(kind="median", level=15.0, most=3)
+    few: list[Distrust] = []
+
+    def only(*_: object, **__: object) -> Iterator[Distrust]:
+        few.append(harmful)
+        yield harmful
+
+    def lucky(decoding: DistrustingDecoding, truth: Truth, _: object) -> tuple[DistrustingDecoding, Truth]:
+        sweep = decoding.thinned(torch.tensor([6]), torch.arange(3))
+        return sweep, replace(
+            truth, outputs=torch.cat(list(sweep.estimates(with_distrust(1e-6, harmful))))[0].softmax(-1)
+        )
+
+    monkeypatch.setattr("nercc_tune.inference.decoders.distrust_search._distrusts", only)
+    monkeypatch.setattr("nercc_tune.inference.decoders.distrust_search._thinned", lucky)
+    decoding, truth = lying.decoding(ENCODING, _reading("berrut-0")), lying.truth(ENCODING, _reading("berrut-0"))
+    with_harm, without = (_score(lying, "berrut-0", each).prob_mse for each in (with_distrust(0.0, harmful), 0.0))
+    assert with_harm > without
+    found, score = best_distrust(decoding, truth, GOAL, start=0.0, errors=lying.errors)
+    assert few
+    assert (found, score.prob_mse) == (0.0, without)
+
+
+def test_no_distrust_runs_the_model() -> None:
+    """Stale answers take one pass for an encoder; every mask, decoder and setting reads them again."""
+    model = Seeing()
+    lying = Lying.of(*FEW, "search.distrusts=['residuals', 'median', 'rational']", model=model)
+    once = 3 * (3 + 28 + 28)  # groups of plain queries, coded ones, and the same again for stale weights
+    lying.evaluator.best(ENCODING, [_reading("spline"), _reading("berrut-0")])
+    assert sum(model.seen) == once
+    assert lying.draws.outputs.forwards == 1 + 1 + 1
+    for reading in (_reading("kriging"), _reading("calibrated"), _reading("berrut-2")):
+        trusting = lying.evaluator.best_trusting(ENCODING, reading)
+        for kind in ("median", "polynomial", "rational"):
+            parameter = with_distrust(trusting, Distrust(kind=kind, level=3.0, most=3))
+            lying.evaluator.metrics(lying.design(ENCODING, reading), ENCODING.lambda_enc, parameter)
+    assert sum(model.seen) == once
+    assert lying.draws.outputs.forwards == 1 + 1 + 1
+
+
+@pytest.mark.parametrize("start", [1e-5, Kernel(range=0.7, nugget=1e-3)])
+@pytest.mark.parametrize("typical", [None, 25.0])
+def test_a_sweep_reads_as_the_decoder_does(start: Trusting, typical: float | None, lying: Lying) -> None:
+    """At the least level exactly; at others it doubts more, which residuals believe again all the same."""
+    decoding = lying.decoding(ENCODING, _reading("spline" if isinstance(start, float) else "kriging"))
+    sweep = Sweep(decoding, start)
+
+    def both(distrust: Distrust) -> tuple[Tensor, Tensor]:
+        found = torch.cat(list(sweep.estimates(distrust)))
+        return found, torch.cat(list(decoding.estimates(with_distrust(start, distrust))))
+
+    for kind in ("residuals", "huber", "tukey"):
+        least = Distrust(kind=kind, level=min(LEVELS), most=3, scale=2.0, typical=typical)
+        found, expected = both(least)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    same = 0
+    for level in LEVELS:
+        found, expected = both(Distrust(kind="residuals", level=level, most=3, scale=2.0, typical=typical))
+        same += int(((found - expected).abs().amax((-1, -2)) < 1e-3).sum())
+    assert same >= 0.95 * len(LEVELS) * 7 * 3
+
+
+def _thinned(lying: Lying, monkeypatch: pytest.MonkeyPatch) -> Tensor:
+    """Return at which masks a search looks that may look at few."""
+    seen: list[Tensor] = []
+    plain = DistrustingDecoding.thinned
+
+    def thinned(self: DistrustingDecoding, masks: Tensor, groups: Tensor) -> DistrustingDecoding:
+        seen.append(masks)
+        return plain(self, masks, groups)
+
+    monkeypatch.setattr("nercc_tune.inference.decoders.distrust_search._ANSWERS", 1)
+    monkeypatch.setattr(DistrustingDecoding, "thinned", thinned)
+    _found.cache_clear()
+    _found(lying, "berrut-0")
+    (masks,) = seen
+    return masks
+
+
+def test_a_mask_of_every_kind_is_looked_at_however_large_the_answers_are(
+    lying: Lying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = _thinned(lying, monkeypatch)
+    assert {lying.errors.lies.kind(mask) for mask in masks.tolist()} == set(lying.errors.lies.kinds)
+
+
+def test_masks_are_looked_at_as_they_were_drawn_and_not_those_with_most_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = ("code={ queries = 3, workers = 16 }", "straggling.model=independent", "straggling.probability=0.3")
+    masks = [f"evaluation.{part}_masks=60" for part in ("tuning", "validation", "heldout")]
+    random = Lying.of(*spec, *masks, "straggling.strata=1", "errors.kinds=['constant-2']", stragglers=None)
+    drawn = random.evaluator.masks.order[_thinned(random, monkeypatch)]
+    assert sorted(drawn.tolist()) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["nan", "infinity"])
+def test_medians_are_tried_of_no_more_parts_than_answers_are_left(kind: str) -> None:
+    """Of 13 answers, of which 5 are no numbers, and with a margin of 1."""
+    code = "code={ queries = 3, workers = 16, stragglers = [3] }"
+    spoilt = Lying.of(code, "search.distrusts=['median']", "errors.count=5", f"errors.kinds=['{kind}', 'constant-2']")
+    _, _, score = _found(spoilt, "spline")
+    assert math.isfinite(score.prob_mse)
