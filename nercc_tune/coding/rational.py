@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from nercc_tune.coding.berrut import berrut_matrix
+from nercc_tune.coding.berrut import berrut_matrix, check_degree
 from nercc_tune.coding.linear import LinearCode
 from nercc_tune.coding.nodes import NodeSet
 from nercc_tune.splines import smoothing_matrix
@@ -21,15 +21,14 @@ class RationalCode(LinearCode):
         degree: d of the decoder, as of `BerrutCode`.
 
     Raises:
-        ValueError: If λ_enc is negative or not finite, or the degree is negative.
+        ValueError: If λ_enc is negative or not finite, or the degree is negative or not a whole number.
     """
 
     def __init__(self, nodes: NodeSet, *, lambda_enc: float, degree: int) -> None:
         super().__init__(queries=nodes.queries, workers=nodes.workers)
         if not 0 <= lambda_enc < float("inf"):
             raise ValueError(f"`lambda_enc` must be finite and at least 0, but got {lambda_enc}.")
-        if not degree >= 0:
-            raise ValueError(f"`degree` must be at least 0, but got {degree}.")
+        check_degree(degree, least=0)
         self.nodes = nodes
         self.lambda_enc = lambda_enc
         self.degree = degree

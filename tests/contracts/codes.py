@@ -16,6 +16,7 @@ from nercc_tune.coding import (
     NerccCode,
     NodeSet,
     PlacedCode,
+    RationalCode,
     ReplicationCode,
     TrainedCode,
     UncodedCode,
@@ -38,11 +39,17 @@ def _berrut_of_degree_3(nodes: NodeSet) -> LinearCode:
     return BerrutCode(nodes, degree=3)
 
 
+def _rational(degree: int) -> Callable[[NodeSet], LinearCode]:
+    return lambda nodes: RationalCode(nodes, lambda_enc=1e-6, degree=degree)
+
+
 ON_NODES: dict[str, Callable[[NodeSet], LinearCode]] = {
     **{f"nercc({enc:g}, {dec:g})": _nercc(enc, dec) for enc, dec in PAIRS},
     "berrut": BerrutCode,
     "berrut of degree 3": _berrut_of_degree_3,
     "lagrange": lambda nodes: LagrangeCode(nodes, degree=1),
+    "spline and berrut": _rational(0),
+    "spline and floater-hormann": _rational(2),
 }
 WITHOUT_NODES: dict[str, Callable[[int, int], LinearCode]] = {
     "replication": lambda queries, workers: ReplicationCode(queries=queries, workers=workers),
