@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nercc_tune.coding import TrainedCode
+import torch
+
+from nercc_tune.coding import TrainedCode, Typical, measure_typical
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import Design, Distrust, Kernel, WrongAnswers
 from nercc_tune.serving.served_code import ServedCode
 from tests.builders import interval, tuned_table
 
-__all__ = ["distrusting_table", "nodal", "wrong_answers"]
+__all__ = ["distrusting_table", "nodal", "screening_table", "typical_of", "wrong_answers"]
 
 
 def nodal(code: ServedCode | TrainedCode) -> ServedCode:
@@ -40,6 +42,22 @@ def distrusting_table(
     )
     policy = replace(table.policy, design=design, lambda_enc=1e-10, entries=read)
     return replace(table, entries=entries, policy=policy)
+
+
+def screening_table(distrust: Distrust, typical: Typical | None) -> TunedTable:
+    """Return such a table of splines whose codes all look at what right answers look like, where that is given."""
+    table, digest = distrusting_table(distrust), None if typical is None else typical.digest
+    entries = tuple(replace(entry, typical=digest) for entry in table.entries)
+    return replace(table, entries=entries, policy=replace(table.policy, typical=digest))
+
+
+def typical_of(*, seed: int = 0, classes: int = 3) -> Typical:
+    """Return what answers with three outputs look like: one of the first is the largest, at about 1."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = 0.05 * torch.randn(300, 3, dtype=torch.float64, generator=generator)
+    measured = measure_typical(torch.eye(3, dtype=torch.float64)[torch.arange(300) % classes] + noise)
+    assert measured is not None
+    return measured.rounded()
 
 
 def wrong_answers(false_alarms: float) -> WrongAnswers:

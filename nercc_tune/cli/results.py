@@ -67,8 +67,9 @@ def export(
         make_console(stderr=True).print(f"wrote {output}", highlight=False)
         return
     content = export_table(table, format=format_ or "json")
-    if (table.moments or table.networks) and format_ in (None, "json"):
-        what = "moments" if table.moments else "networks"
+    needed = {"moments": table.moments, "networks": table.networks, "typical answers": table.typical}
+    what = " and ".join(name for name, digests in needed.items() if digests)
+    if what and format_ in (None, "json"):
         make_console(stderr=True).print(
             f"the table needs its {what} beside it: write it with -o, or copy {kept.parent}",
             highlight=False,

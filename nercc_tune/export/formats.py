@@ -54,14 +54,15 @@ def write_table(
 ) -> None:
     """Write the table to a file, whole or not at all: a reader never sees a part of it.
 
-    Beside a JSON table lie the moments of its calibrated decoders and the networks of its trained codes, in files whose
-    names begin alike and end in `.safetensors`; they are written first.
+    Beside a JSON table lie the moments of its calibrated decoders, what right answers look like where its decoders look
+    at that, and the networks of its trained codes, in files whose names begin alike and end in `.safetensors`; they are
+    written first.
 
     Args:
         table: What to write.
         path: Where to; missing folders are made.
         format: By default told by the suffix: .json, .csv, .parquet, .md or .tex.
-        attachments: Those moments and networks.
+        attachments: What is in those files.
 
     Raises:
         ValueError: If there is no `format` for the suffix, or `format` is unknown.

@@ -6,18 +6,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
 from nercc_tune.coding import Moments
 from nercc_tune.errors import TableError
 from nercc_tune.export.table import TunedTable
+from nercc_tune.export.tensors import AGAIN, read_tensors
 from nercc_tune.text.one_line import one_line
 
 __all__ = ["moments_path", "pack_moments", "read_moments"]
-
-_AGAIN = "export the table again, which writes both files, or launch its study again if this is its home"
 
 
 def moments_path(table: str | Path) -> Path:
@@ -44,15 +42,7 @@ def read_moments(path: Path, table: TunedTable) -> Mapping[str, Moments]:
     needed = table.moments
     if not needed:
         return {}
-    try:
-        tensors = load(path.read_bytes())
-    except OSError as error:
-        reason = one_line(error)
-        raise TableError(
-            f"the table's calibrated decoders need `{one_line(path)}`, which cannot be read ({reason}); {_AGAIN}."
-        ) from error
-    except (SafetensorError, ValueError) as error:
-        raise TableError(f"`{one_line(path)}` is no whole file of moments ({one_line(error)}); {_AGAIN}.") from error
+    tensors = read_tensors(path, kind="moments", needed_by="calibrated")
     return {digest: _moments_of(path, tensors, digest) for digest in needed}
 
 
@@ -60,18 +50,18 @@ def _moments_of(path: Path, tensors: Mapping[str, Tensor], digest: str) -> Momen
     parts = [tensors.get(f"{digest}.{name}") for name in ("answers", "truths", "variances")]
     half, truths, variances = parts
     if half is None or truths is None or variances is None:
-        raise TableError(f"`{one_line(path)}` holds the moments of another table; {_AGAIN}.")
+        raise TableError(f"`{one_line(path)}` holds the moments of another table; {AGAIN}.")
     if not all(bool(part.isfinite().all()) for part in (half, truths, variances)):
-        raise TableError(f"the moments in `{one_line(path)}` are not finite; {_AGAIN}.")
+        raise TableError(f"the moments in `{one_line(path)}` are not finite; {AGAIN}.")
     count = truths.shape[-1] if truths.ndim == 2 else 0
     if half.shape != (count * (count + 1) // 2,) or truths.shape[0] != len(variances):
-        raise TableError(f"the moments in `{one_line(path)}` do not fit together; {_AGAIN}.")
+        raise TableError(f"the moments in `{one_line(path)}` do not fit together; {AGAIN}.")
     answers = torch.zeros(count, count, dtype=torch.float64)
     rows, columns = _half(count)
     answers[rows, columns] = answers[columns, rows] = half.to(torch.float64)
     found = Moments(answers=answers, truths=truths.to(torch.float64), variances=variances.to(torch.float64))
     if found.digest != digest:
-        raise TableError(f"the moments in `{one_line(path)}` do not match the table's digest; {_AGAIN}.")
+        raise TableError(f"the moments in `{one_line(path)}` do not match the table's digest; {AGAIN}.")
     return found
 
 

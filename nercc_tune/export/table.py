@@ -27,6 +27,7 @@ from nercc_tune.records import (
     TunedEntry,
     WorkloadInfo,
     from_json,
+    is_screening,
     to_json,
     trusting_of,
 )
@@ -105,6 +106,12 @@ class TunedTable(Strict):
     def networks(self) -> tuple[str, ...]:
         """The digests of the networks that trained codes of the table need, each once."""
         digests = (self.policy.networks, *(entry.networks for entry in self.entries))
+        return tuple(dict.fromkeys(digest for digest in digests if digest is not None))
+
+    @property
+    def typical(self) -> tuple[str, ...]:
+        """The digests of what answers look like to codes of the table that look at it, each once."""
+        digests = (self.policy.typical, *(entry.typical for entry in self.entries))
         return tuple(dict.fromkeys(digest for digest in digests if digest is not None))
 
     @property
@@ -216,6 +223,12 @@ def _check_codes(table: TunedTable) -> None:
         raise TableError(
             "the table is wrong: the decoders `kriging` and `calibrated` have a `kernel`, the latter `moments`, and "
             "trained codes `networks` and no `distrust`."
+        )
+    screening = [(is_screening(entry.parameter), entry.typical) for entry in table.entries]
+    screening.append((any(is_screening(entry.parameter) for entry in policy.entries), policy.typical))
+    if not all(is_needed == bool(digest) for is_needed, digest in screening):
+        raise TableError(
+            "the table is wrong: entries and policy have `typical` where a `distrust` of theirs has it, and only there."
         )
     counts = [entry.stragglers for entry in policy.entries]
     if not counts or len(set(counts)) < len(counts) or not {entry.stragglers for entry in table.entries} >= set(counts):

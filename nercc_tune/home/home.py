@@ -102,7 +102,7 @@ class Home:
             )
 
     def table(self, name: str) -> Path:
-        """Return where the table of a study lies; moments of calibrated decoders lie beside it."""
+        """Return where the table of a study lies; what its codes need besides lies beside it."""
         return self.study(name) / "table.json"
 
     @contextmanager

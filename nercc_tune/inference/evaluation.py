@@ -96,7 +96,9 @@ class CellEvaluator:
         answers = self.drawn.answers(encoding, block=block)
         options: list[Option] = []
         for reading in self._possible(encoding, readings):
-            structure = next((option.kernel for option in options if _is_kriging_of(option, reading)), None)
+            # What a calibrated decoder starts from.
+            plain = (*reading[:2], "kriging")
+            structure = next((option.kernel for option in options if option.reading == plain), None)
             with self.timed():
                 options.append(self._best_of(encoding, reading, answers, block, structure))
         return tuple(sorted(options, key=lambda option: self._goal.rank(option.score)))
@@ -219,8 +221,8 @@ class CellEvaluator:
             return self._spline(encoding, assignment)
         if kind in DEGREES:
             layout = self.drawn.layout(encoding)
-            code = RationalCode(layout.nodes, lambda_enc=encoding.lambda_enc, degree=DEGREES[kind])
-            return MatrixDecoder(code, self.positions(assignment, layout))
+            rational = RationalCode(layout.nodes, lambda_enc=encoding.lambda_enc, degree=DEGREES[kind])
+            return MatrixDecoder(rational, self.positions(assignment, layout))
         return self._kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")
 
     def _spline(self, encoding: Encoding, assignment: str) -> JoinedDecoder:
@@ -237,12 +239,8 @@ class CellEvaluator:
     ) -> KrigingDecoder:
         layout = self.drawn.layout(encoding)
         folds = self._calibration.folds_for(self.drawn, encoding, space) if is_calibrated else ()
-        return KrigingDecoder.of(
-            Sites.of(layout.nodes),
-            self.positions(assignment, layout),
-            has_copies=encoding.lambda_enc == 0,
-            folds=folds,
-        )
+        positions, has_copies = self.positions(assignment, layout), encoding.lambda_enc == 0
+        return KrigingDecoder.of(Sites.of(layout.nodes), positions, has_copies=has_copies, folds=folds)
 
     def _possible(self, encoding: Encoding, readings: Sequence[Reading]) -> list[Reading]:
         """Return the readings that an encoding can have, kriging before what starts from it."""
@@ -289,11 +287,6 @@ class CellEvaluator:
         numbers = self.drawn.truth(reference, reference.decode_space).outputs.numel()
         with self.drawn.timings.measure("decode"), threads_for(numbers * len(self.masks)):
             yield
-
-
-def _is_kriging_of(option: Option, reading: Reading) -> bool:
-    """Whether an option is what a calibrated decoder starts from: kriging with the same assignment and space."""
-    return option.reading == (*reading[:2], "kriging")
 
 
 def _option(reading: Reading, parameter: Parameter, score: Score, *, profile: tuple[float, ...] = ()) -> Option:

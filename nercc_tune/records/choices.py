@@ -31,6 +31,7 @@ __all__ = [
     "Reading",
     "Trusting",
     "decoded_fields",
+    "is_screening",
     "kernel_of",
     "said",
     "smoothing_of",
@@ -174,6 +175,11 @@ def decoded_fields(parameter: Parameter) -> DecodedFields:
 def trusting_of(parameter: Parameter) -> Trusting:
     """Return what a decoder is set to besides its distrust."""
     return parameter.trusting if isinstance(parameter, Distrusting) else parameter
+
+
+def is_screening(parameter: Parameter) -> bool:
+    """Return whether a decoder looks at what right answers look like."""
+    return isinstance(parameter, Distrusting) and parameter.distrust.typical is not None
 
 
 def smoothing_of(parameter: Parameter) -> float:

@@ -22,6 +22,7 @@ from nercc_tune.coding import (
     PlacedCode,
     Placement,
     RationalCode,
+    Typical,
     node_set,
 )
 from nercc_tune.records import (
@@ -51,6 +52,7 @@ class ServedCode(LinearCode):
         parameter: What the decoder is set to, λ_dec or a kernel, and how it distrusts; or all that by the number of
             answers.
         moments: What a calibrated decoder was calibrated to.
+        typical: What right answers look like, for a distrust that looks at it.
 
     Attributes:
         design: The same. With `decode_space` "probabilities" the workers' softmax outputs are decoded, otherwise their
@@ -59,7 +61,7 @@ class ServedCode(LinearCode):
             `outputs.clamp_min(torch.finfo(torch.float32).tiny).log()`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is its own, and all but the design are named
         self,
         design: Design,
         *,
@@ -68,12 +70,14 @@ class ServedCode(LinearCode):
         lambda_enc: float,
         parameter: Setting,
         moments: Moments | None = None,
+        typical: Typical | None = None,
     ) -> None:
         super().__init__(queries=queries, workers=workers)
         self.design = design
         self.lambda_enc = lambda_enc
         self.parameter = parameter
         self._moments = moments
+        self._typical = typical
         self._group_code = GroupCode(self.at_nodes, queries=queries, workers=workers, placement=Placement.of(design))
 
     def on(self, queries: Tensor | NDArray[Any], *, features: Callable[[Tensor], Tensor] | None = None) -> LinearCode:
@@ -106,7 +110,9 @@ class ServedCode(LinearCode):
     def at_nodes(self, nodes: NodeSet) -> LinearCode:
         """Return the code at the nodes of a group, for queries in their order."""
         trusting = self._trusting_at(nodes)
-        return DistrustingCode(trusting, self._distrust_for) if self.is_distrusting else trusting
+        if not self.is_distrusting:
+            return trusting
+        return DistrustingCode(trusting, self._distrust_for, typical=self._typical)
 
     def _trusting_at(self, nodes: NodeSet) -> NerccCode | KrigingCode | RationalCode:
         if self.design.decoder in DEGREES:

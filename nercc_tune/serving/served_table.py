@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import index
 from pathlib import Path
-from typing import SupportsIndex
+from typing import SupportsIndex, TypeVar
 
 from torch import nn
 
@@ -19,6 +20,8 @@ from nercc_tune.serving.by_answers import ByAnswers, Setting
 from nercc_tune.serving.served_code import ServedCode
 from nercc_tune.serving.suspicions import Suspicions
 from nercc_tune.text.one_line import one_line, show
+
+_Attached = TypeVar("_Attached")
 
 _LEAST_FALSE_ALARMS = 1e-3
 
@@ -122,17 +125,14 @@ class ServedTable:
         return ByAnswers(policy=self.table.policy, workers=self.table.entries[0].workers)
 
     def _served(self, chosen: TunedEntry | Policy, parameter: Setting) -> ServedCode | TrainedCode:
-        entry, moments = self.table.entries[0], chosen.moments
+        entry = self.table.entries[0]
         if chosen.networks is not None:
-            if chosen.networks not in self.attachments.networks:
-                raise TableError("the table's networks were not read with it; load it with `nercc_tune.load_table`.")
-            return self.attachments.networks[chosen.networks].code(self._network)
+            return _read_with(self.attachments.networks, chosen.networks, "networks").code(self._network)
         if entry.domain != DOMAIN:
             raise TableError(
                 f"the table's λ are for nodes in {entry.domain}, and this version places them in {DOMAIN}."
             )
-        if moments is not None and moments not in self.attachments.moments:
-            raise TableError("the table's moments were not read with it; load it with `nercc_tune.load_table`.")
+        moments, typical = chosen.moments, chosen.typical
         try:
             return ServedCode(
                 chosen.design,
@@ -140,7 +140,8 @@ class ServedTable:
                 workers=entry.workers,
                 lambda_enc=chosen.lambda_enc,
                 parameter=parameter,
-                moments=self.attachments.moments[moments] if moments is not None else None,
+                moments=None if moments is None else _read_with(self.attachments.moments, moments, "moments"),
+                typical=None if typical is None else _read_with(self.attachments.typical, typical, "typical answers"),
             )
         except ValueError as error:
             raise TableError(_UNKNOWN_DESIGN.format(one_line(error))) from error
@@ -157,6 +158,13 @@ class ServedTable:
             return AbsentNetwork(str(error))
 
 
+def _read_with(attached: Mapping[str, _Attached], digest: str, kind: str) -> _Attached:
+    """Return what a code of the table needs."""
+    if digest not in attached:
+        raise TableError(f"the table's {kind} were not read with it; load it with `nercc_tune.load_table`.")
+    return attached[digest]
+
+
 def _whole(name: str, count: object) -> int:
     """Return a count as it comes out of a configuration, an array or a data frame: 8, "8", 8.0."""
     if isinstance(count, str) and count.strip().isdecimal():
@@ -169,7 +177,7 @@ def _whole(name: str, count: object) -> int:
 
 
 def load_table(path: str | Path, *, model: nn.Module | None = None) -> ServedTable:
-    """Load a JSON table that `nercc-tune export` wrote, and the moments and networks that lie beside it.
+    """Load a JSON table that `nercc-tune export` wrote, and the files that lie beside it.
 
     Args:
         path: The table's file.

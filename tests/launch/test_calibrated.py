@@ -178,7 +178,7 @@ def test_moments_that_are_not_the_tables_are_refused(spoil: object, message: str
     with pytest.raises(TableError, match=message) as refused:
         load_table(copied)
     assert "\n" not in str(refused.value)
-    assert "export the table again, which writes both files" in str(refused.value)
+    assert "export the table again, which writes all its files" in str(refused.value)
 
 
 def test_a_study_without_its_moments_exports_nothing(home: Home, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from nercc_tune.records import LOCATORS, Distrust, Distrusting, Goal, Kernel, Pa
 
 __all__ = ["best_distrust"]
 
-LEVELS = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0, 20.0, 30.0, 50.0)
+LEVELS = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0, 20.0, 30.0, 50.0, 100.0, 1000.0)
 PARTS = (3, 5, 7, 9, 13, 21)
 NOISES = (10.0, 100.0)
 _LEAST_NUGGET = 1e-3
@@ -31,7 +31,7 @@ _ANSWERS = 2**19
 
 # How much more error than without distrust is borne where nothing is wrong.
 _COST = 0.01
-_COARSE = (3.0, 5.0, 10.0)
+_COARSE = (4.0, 12.0, 50.0, 1000.0)
 _TYPICAL = (0.99, 0.999)  # shares of right answers that are nearer to what they look like
 _BEYOND = 1.5  # times the farthest of them
 _LEAST_SCALE = 1e-4  # of a variance: less is rounding
