@@ -251,7 +251,8 @@ class Judge:
         encoding = chosen.design.encoding(chosen.lambda_enc)
         trusting = tuning.best_trusting(encoding, chosen.design.reading)
         measured = DistrustMeter(evaluator).of(chosen.design, chosen.lambda_enc, chosen.parameter, trusting=trusting)
-        return judge_distrust(tuned, measured, bound=tuning.errors.liars, seed=self.spec.evaluation.seed)
+        kinds, seed = self.spec.errors.kinds, self.spec.evaluation.seed
+        return judge_distrust(tuned, measured, kinds=kinds, bound=tuning.errors.liars, seed=seed)
 
     def _front(self, cell: CellHistory) -> tuple[FrontPoint, ...]:
         """Judge the trials that no other beats in both metrics; of many, an even selection."""

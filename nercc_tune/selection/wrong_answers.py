@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -15,12 +16,15 @@ from nercc_tune.selection.judged import Judged
 __all__ = ["judge_distrust"]
 
 
-def judge_distrust(tuned: Judged, measured: MaskedDistrust, *, bound: int, seed: int) -> WrongAnswers:
+def judge_distrust(
+    tuned: Judged, measured: MaskedDistrust, *, kinds: Sequence[str], bound: int, seed: int
+) -> WrongAnswers:
     """Summarise, kind by kind.
 
     Args:
         tuned: The code on the masks with liars.
         measured: Of the same masks.
+        kinds: Those of the study, in its order; of one that no mask has there is nothing to tell.
         bound: How many wrong answers the search reckoned with.
         seed: Of the resamples of the masks of one kind.
     """
@@ -29,7 +33,7 @@ def judge_distrust(tuned: Judged, measured: MaskedDistrust, *, bound: int, seed:
     saved = gain([honest], [trusting], "prob_mse")
     return WrongAnswers(
         bound=bound,
-        detections=tuple(_detection(kind, tuned, measured, seed=seed) for kind in dict.fromkeys(measured.kinds)),
+        detections=tuple(_detection(kind, tuned, measured, seed=seed) for kind in kinds if kind in measured.kinds),
         none_wrong=expect([honest]).prob_mse,
         none_wrong_trusting=expect([trusting]).prob_mse,
         cost=None if saved is None else Interval(mean=-saved.mean, low=-saved.high, high=-saved.low),
