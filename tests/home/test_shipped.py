@@ -6,6 +6,7 @@ import pytest
 
 from nercc_tune.errors import SpecError
 from nercc_tune.home.shipped import bundled_studies, find_study
+from nercc_tune.inference import check_designs
 from nercc_tune.spec import load_family
 
 
@@ -17,6 +18,35 @@ def test_the_default_study_ships() -> None:
 @pytest.mark.parametrize("name", bundled_studies())
 def test_every_shipped_study_is_valid_and_named_after_its_file(name: str) -> None:
     assert load_family(bundled_studies()[name]).name == name
+
+
+def test_the_studies_of_wrong_answers_have_liars_of_every_kind_and_bear_twice_as_many() -> None:
+    names = [name for name in bundled_studies() if name.startswith("errors-")]
+    assert "errors-lenet5-mnist" in names
+    for name in names:
+        (study,) = load_family(find_study(name)).members
+        assert {kind.name for kind in study.errors.each} >= {"sign-flip", "normal", "stale", "nan"}
+        assert study.errors.count is not None
+        assert study.distrusts
+        (more,) = load_family(find_study(name), overrides=[f"errors.count={2 * study.errors.count}"]).members
+        assert more.digest != study.digest
+
+
+@pytest.mark.parametrize("workload", ["mnist", "cifar10"])
+def test_the_studies_of_approxifers_table_take_the_cells_that_they_name(workload: str) -> None:
+    path = find_study(f"approxifer-table-{workload}")
+    (study,) = load_family(path).members
+    assert (study.code.queries, study.code.workers, study.code.stragglers) == (8, 9, (1,))
+    assert study.reference.nodes == "approxifer"
+    assert not study.errors.are_given
+    check_designs(study)
+    late = ["code.queries=10", "code.workers=11"]
+    lying = ["code.queries=12", "code.workers=25", "code.stragglers=[0]"]
+    lying += ["errors.kinds=['sign-flip']", "errors.count=1"]
+    for overrides in (late, lying):
+        (other,) = load_family(path, overrides=overrides).members
+        check_designs(other)
+        assert other.digest != study.digest
 
 
 @pytest.mark.parametrize("workload", ["lenet5-mnist", "repvgg-cifar10", "vit-imagenet"])
