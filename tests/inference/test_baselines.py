@@ -41,7 +41,7 @@ def _answers(lying: Lying, encoder: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     for place, workers in enumerate(lying.arrived):
         liars = lies.liars(place)
         said = right.clone()
-        said[:, position[liars]] = lies.wrong(place, right, position[liars], lambda _, stale=stale: stale)
+        said[:, position[liars]] = lies.wrong(place, right, position[liars], lambda _: stale)
         arrived = position[workers].sort().values
         usable = arrived[said[:, arrived].isfinite().all(-1).all(0)]
         yield said[:, usable].double(), usable
@@ -89,13 +89,15 @@ def test_a_vote_takes_the_median_of_the_copies(lying: Lying) -> None:
     _assert_same(lying.evaluator.baseline_metrics("vote"), _measured(lying, expected))
 
 
-def test_approxifer_leaves_out_as_many_as_its_locator_is_told_are_left(lying: Lying) -> None:
-    """Two lie, and where they answer no numbers nobody is left to be found."""
+@pytest.mark.parametrize(("liars", "found"), [(2, 2), (5, 4)])
+def test_approxifer_leaves_out_as_many_as_its_locator_is_told_are_left(liars: int, found: int) -> None:
+    """Where liars answer no numbers nobody is left to be found; of 13 answers to 3 queries 4 can be borne."""
+    lying = Lying.of("code.ordering=nearest-neighbour", "code.decode_space=logits-softmax", f"errors.count={liars}")
     nodes = lying.draws.groups.layout(lying.spec.reference).nodes
     code = BerrutCode(nodes)
     expected, located = [], 0
     for answers, arrived in _answers(lying, code.encoder_matrix):
-        errors = min(2 - (13 - len(arrived)), (len(arrived) + 1) // 2 - QUERIES)
+        errors = min(liars - (13 - len(arrived)), (len(arrived) + 1) // 2 - QUERIES)
         rows = []
         for group in answers:
             wrong = torch.zeros(len(arrived), dtype=torch.bool)
@@ -104,7 +106,7 @@ def test_approxifer_leaves_out_as_many_as_its_locator_is_told_are_left(lying: Ly
                 located += int(wrong.sum())
             rows.append(code.decoder_matrix(arrived[~wrong]) @ group[~wrong])
         expected.append(torch.stack(rows))
-    assert located == 2 * 4 * 10  # of 14 masks those whose lies are numbers
+    assert located == found * 4 * 10  # of 14 masks those whose lies are numbers
     _assert_same(lying.evaluator.baseline_metrics("approxifer"), _measured(lying, expected))
 
 

@@ -64,7 +64,8 @@ def test_errors_are_beside_those_of_an_oracle_and_of_honest_workers(lying: Lying
     assert mean["honest"] == float(honest.metrics(DESIGN, LAMBDA_ENC, PARAMETER).prob_mse.mean())
     tuned = float(lying.evaluator.metrics(DESIGN, LAMBDA_ENC, PARAMETER).prob_mse.mean())
     believing = float(lying.evaluator.metrics(DESIGN, LAMBDA_ENC, TRUSTING).prob_mse.mean())
-    decoding, truth = (make(DESIGN.encoding(LAMBDA_ENC), SPLINE) for make in (lying.decoding, lying.truth))
+    encoding = DESIGN.encoding(LAMBDA_ENC)
+    decoding, truth = lying.decoding(encoding, SPLINE), lying.truth(encoding, SPLINE)
     assert torch.equal(measured.oracle.prob_mse, measure(decoding.oracle(TRUSTING), truth).prob_mse)
     assert max(mean["oracle"], tuned) < believing
 

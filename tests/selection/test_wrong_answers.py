@@ -157,5 +157,5 @@ def test_what_is_judged_is_measured_on_held_out_masks_with_what_trusts_best_on_t
 def test_a_study_without_wrong_answers_has_nothing_to_judge(tmp_path: Path) -> None:
     judge, history = searched(tiny_spec("search.trials=1", "code.stragglers=[2]"), tmp_path)
     (entry,) = judge.entries(history, forwards=3).values()
-    assert entry.wrong_answers is entry.distrust is None
+    assert (entry.wrong_answers, entry.distrust) == (None, None)
     assert not set(ERROR_BASELINES) & set(entry.baselines)

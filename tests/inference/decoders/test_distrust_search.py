@@ -214,8 +214,17 @@ def test_masks_are_looked_at_as_they_were_drawn_and_not_those_with_most_answers(
 
 @pytest.mark.parametrize("kind", ["nan", "infinity"])
 def test_medians_are_tried_of_no_more_parts_than_answers_are_left(kind: str) -> None:
-    """Of 13 answers, of which 5 are no numbers, and with a margin of 1."""
-    code = "code={ queries = 3, workers = 16, stragglers = [3] }"
-    spoilt = Lying.of(code, "search.distrusts=['median']", "errors.count=5", f"errors.kinds=['{kind}', 'constant-2']")
+    """Of 11 answers, of which more than half are no numbers under some mask."""
+    liars = f"errors={{ kinds = ['{kind}', 'constant-2'], probability = 0.45 }}"
+    few = "code={ queries = 3, workers = 14, stragglers = [3] }"
+    spoilt = Lying.of(few, "search.distrusts=['median']", liars, "evaluation.tuning_masks=40")
+    assert 11 - spoilt.errors.liars < 5
     _, _, score = _found(spoilt, "spline")
     assert math.isfinite(score.prob_mse)
+
+
+@pytest.mark.parametrize("decoder", ["spline", "kriging", "berrut-0"])
+def test_an_evaluator_starts_from_what_is_best_where_nobody_lies(decoder: DecoderKind, lying: Lying) -> None:
+    _, parameter, score = _found(lying, decoder)
+    (option,) = lying.evaluator.best(ENCODING, [_reading(decoder)])
+    assert (option.parameter, option.score) == (parameter, score)
