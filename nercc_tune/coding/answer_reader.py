@@ -70,7 +70,7 @@ class AnswerReader:
             return doubt.reweigh(limit, WEIGHTS[distrust.kind])
         trail = doubt.trail()
         stop = trail.stop(limit, most=distrust.most)
-        return trail.at(stop), trail.suspects(stop)
+        return trail.only_at(stop), trail.suspects(stop)
 
     def doubt(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Doubt:
         """Return the answers that the decoder doubts, by which they are to be believed or not."""
