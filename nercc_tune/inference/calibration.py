@@ -1,4 +1,4 @@
-"""Second moments of the tuning groups, for decoders that are calibrated on them."""
+"""What is measured of the tuning groups, for decoders: second moments, and what right answers look like."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import torch
 
-from nercc_tune.coding import Moments, Sites, measure_moments
+from nercc_tune.coding import Moments, Sites, Typical, measure_moments, measure_typical
 from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.records import DecodeSpace, Encoding
 
@@ -24,7 +24,7 @@ _KEPT = 8  # encodings, each of some megabytes
 
 
 class Calibration:
-    """Moments of the answers and true outputs of groups, measured once for each encoding and decode space.
+    """What decoders know of the tuning groups, measured once for each encoding and decode space.
 
     Args:
         groups: The tuning groups; no others are ever looked at.
@@ -34,6 +34,7 @@ class Calibration:
         self._groups = groups
         self._whole: dict[_Key, Moments] = {}
         self._crossed: dict[_Key, tuple[Fold, ...]] = {}
+        self._typical: dict[_Key, Typical | None] = {}
 
     def folds_for(self, drawn: DrawnGroups, encoding: Encoding, space: DecodeSpace) -> tuple[Fold, ...]:
         """Return the moments to be used for groups: those of the other parts, if they are the tuning groups."""
@@ -62,6 +63,16 @@ class Calibration:
                 for low, high in pairwise(edges)
             )
         return self._crossed[key]
+
+    def typical(self, encoding: Encoding, space: DecodeSpace) -> Typical | None:
+        """Return what the answers of all workers look like, one by one; None where that cannot be told."""
+        key = (encoding, space)
+        if key not in self._typical:
+            _make_room(self._typical)
+            truth = self._groups.truth(encoding, space)
+            measured = measure_typical(truth.answers(self._groups.answers(encoding)))
+            self._typical[key] = None if measured is None else measured.rounded()
+        return self._typical[key]
 
     def _measure(self, encoding: Encoding, space: DecodeSpace, parts: list[slice]) -> Moments:
         truth, layout = self._groups.truth(encoding, space), self._groups.layout(encoding)
