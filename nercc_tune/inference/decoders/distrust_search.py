@@ -31,7 +31,8 @@ _ANSWERS = 2**19
 # errors are of few groups, so that the former alone would be luck.
 _COST = 0.01
 _ALARMS = 1e-3
-_MOST_REFUSED = 12
+_MOST_REFUSED = 20
+_HARDLY_LESS = 2.5  # times the level
 _COARSE = (4.0, 12.0, 50.0, 1000.0)
 _TYPICAL = (0.99, 0.999)  # shares of right answers that are nearer to what they look like
 _BEYOND = 1.5  # times the farthest of them
@@ -125,10 +126,10 @@ def _cheapest_of_best(
 
 
 def _is_stricter(parameter: Distrusting, other: Distrusting) -> bool:
-    """Whether a setting distrusts at least as much as another one that differs in nothing else."""
+    """Whether a setting distrusts as much as another one that differs in nothing else, or hardly less."""
     mine, its = parameter.distrust, other.distrust
     is_alike = parameter.trusting == other.trusting and (mine.kind, mine.typical) == (its.kind, its.typical)
-    return is_alike and mine.level <= its.level
+    return is_alike and mine.level <= _HARDLY_LESS * its.level
 
 
 def _bounds(honest: DistrustingDecoding) -> tuple[float, ...]:
