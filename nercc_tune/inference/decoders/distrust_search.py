@@ -27,15 +27,15 @@ _MASKS = 24
 _GROUPS = 8
 _ANSWERS = 2**19
 
-# How much more error than without distrust is borne where nothing is wrong, and what share of right answers is accused:
-# errors are of few groups, so that the former alone would be luck.
+# How much more error than without distrust is borne where nothing is wrong, and which share of the answers that look
+# right is accused there: errors are of few groups, so that the former alone would be luck.
 _COST = 0.01
 _ALARMS = 1e-3
 _MOST_REFUSED = 20
 _HARDLY_LESS = 2.5  # times the level
 _COARSE = (4.0, 12.0, 50.0, 1000.0)
-_TYPICAL = (0.99, 0.999)  # shares of right answers that are nearer to what they look like
-_BEYOND = 1.5  # times the farthest of them
+_TYPICAL = (0.99, 0.999, 0.9997)  # shares of right answers that are nearer to what they look like
+_BEYOND = 1.05  # times the farthest of them
 _LEAST_SCALE = 1e-4  # of a variance: less is rounding
 
 Rank = tuple[float, ...]
@@ -83,7 +83,7 @@ def best_distrust(
     if thin.expects(start):
         # First whether to look at what answers look like, then all else.
         scale = max(thin.scale(start), _LEAST_SCALE)
-        for bound in (None, *_bounds(honest)):
+        for bound in (None, *_bounds(decoding.honest())):
             coarse = _distrusts(errors, scale=scale, answers=fewest, is_distinct=False, levels=_COARSE)
             try_all(start, (replace(distrust, typical=bound) for distrust in coarse if not distrust.is_counted))
         best = min(tried, key=lambda item: item[0])[1]
@@ -101,9 +101,10 @@ def best_distrust(
 def _is_costly(believing: Sweep, distrust: Distrust, cost: Callable[[Iterator[Tensor]], float]) -> bool:
     """Whether a distrust makes more error, or accuses more, than is borne where nobody lies."""
     read = list(believing.read(distrust))
-    alarms = torch.cat([suspects.to(torch.float64).mean((1, 2)).cpu() for _, suspects in read]).mean()
+    alarms: Tensor | float = torch.cat([suspects.to(torch.float64).mean((1, 2)).cpu() for _, suspects in read]).mean()
+    alarms = float(alarms) - believing.screened.get(distrust.typical, 0.0)
     is_told = distrust.kind in LOCATORS  # how many are wrong, and accuses as many
-    return cost(estimates for estimates, _ in read) > _COST or (float(alarms) > _ALARMS and not is_told)
+    return cost(estimates for estimates, _ in read) > _COST or (alarms > _ALARMS and not is_told)
 
 
 def _cheapest_of_best(
@@ -148,10 +149,14 @@ class Sweep:
     Args:
         decoding: Of the answers.
         trusting: What the decoder is set to besides.
+
+    Attributes:
+        screened: The share of answers that are not typical, by the bound of those that are.
     """
 
     def __init__(self, decoding: DistrustingDecoding, trusting: Trusting) -> None:
         self._decoding, self._trusting = decoding, trusting
+        self.screened: dict[float | None, float] = {None: 0.0}
         self._doubts: dict[float | None, list[list[Doubt]]] = {}
         self._trails: dict[Doubt, Trail] = {}
 
@@ -183,14 +188,16 @@ class Sweep:
         return trail.at(stop), trail.suspects(stop)
 
     def _doubt(self, least: Distrust) -> list[list[Doubt]]:
-        doubts = []
+        doubts, screened, count = [], 0, 0
         for given in self._decoding.given.each():
             of_batch = []
             for groups, reader in self._decoding.readers(self._trusting, given):
                 answers, unusable = given.answers[:, groups], given.unusable[:, groups]
                 unusable = reader.screened(answers, unusable=unusable, distrust=least)
+                screened, count = screened + int(unusable.sum()), count + unusable.numel()
                 of_batch.append(reader.doubt(answers, unusable=unusable, distrust=least))
             doubts.append(of_batch)
+        self.screened[least.typical] = screened / count
         return doubts
 
 
