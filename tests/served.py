@@ -51,11 +51,11 @@ def screening_table(distrust: Distrust, typical: Typical | None) -> TunedTable:
     return replace(table, entries=entries, policy=replace(table.policy, typical=digest))
 
 
-def typical_of(*, seed: int = 0, classes: int = 3) -> Typical:
-    """Return what answers with three outputs look like: one of the first is the largest, at about 1."""
+def typical_of(*, seed: int = 0, outputs: int = 3, classes: int = 3) -> Typical:
+    """Return what answers look like of which one of the first outputs is the largest, at about 1."""
     generator = torch.Generator().manual_seed(seed)
-    noise = 0.05 * torch.randn(300, 3, dtype=torch.float64, generator=generator)
-    measured = measure_typical(torch.eye(3, dtype=torch.float64)[torch.arange(300) % classes] + noise)
+    noise = 0.05 * torch.randn(300, outputs, dtype=torch.float64, generator=generator)
+    measured = measure_typical(torch.eye(outputs, dtype=torch.float64)[torch.arange(300) % classes] + noise)
     assert measured is not None
     return measured.rounded()
 

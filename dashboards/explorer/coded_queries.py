@@ -35,7 +35,9 @@ def show_coded_queries(context: Context) -> None:
     except NerccTuneError as error:
         st.error(str(error))
         return
-    codes = codes_to_send(history, cell.cell.stragglers, moments_of=exploration.moments_of)
+    codes = codes_to_send(
+        history, cell.cell.stragglers, moments_of=exploration.moments_of, typical_of=exploration.typical_of
+    )
     if cell.chosen is not None and cell.chosen.design.training is not None:
         st.info(
             "The networks of this study's codes are trained; shown are the baselines. The report shows what is sent."

@@ -69,15 +69,13 @@ class AnswerReader:
     def read(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust | None = None) -> tuple[Tensor, Tensor]:
         """Return the estimates [M, G, K, c], and who is distrusted, [M, G, F] bool; the unusable are.
 
-        A median is NaN where each of its sub-samples has an answer that is unusable.
-
         Args:
             answers: [M, G, F, c] float64 in the decode space, finite.
             unusable: [M, G, F] bool, answers that are not looked at.
             distrust: How others are found that should not be believed; None to believe all.
 
         Raises:
-            ValueError: If a median has fewer answers than sub-samples.
+            ValueError: As for `screened`.
         """
         if distrust is None:
             return self._without(answers, unusable), unusable
@@ -93,7 +91,7 @@ class AnswerReader:
             return doubt.reweigh(limit, WEIGHTS[distrust.kind])
         trail = doubt.trail()
         stop = trail.stop(limit, most=distrust.most)
-        return trail.at(stop), trail.suspects(stop)
+        return trail.only_at(stop), trail.suspects(stop)
 
     def screened(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Tensor:
         """Return the unusable answers, [M, G, F] bool, and those that are not typical: the farthest, `most` at most.
@@ -154,12 +152,8 @@ class AnswerReader:
                 all_usable = torch.zeros_like(given[..., 0], dtype=torch.bool)
                 estimates[mask, groups] = own._median(given, all_usable, parts=parts)[0]
             return estimates
-        if answers.shape[2] < parts:
-            raise ValueError(
-                f"a median of {parts} sub-samples must have at least {parts} answers, but got {answers.shape[2]}; "
-                "those that hold a NaN or an infinity count as not arrived."
-            )
         read = []
+        parts = min(parts, answers.shape[2])
         for part in range(parts):
             matrix = self._code.decoder_matrix(self._arrived[:, part::parts]).to(answers)
             read.append(matrix[:, None] @ answers[:, :, part::parts])

@@ -47,6 +47,8 @@ def tamed(answers: Tensor, *, most: int, unusable: Tensor) -> Tensor:
         most: How many may be wrong: one more than these reach what right answers reach.
         unusable: [M, G, F] bool, answers that are not looked at.
     """
+    if not answers.numel():
+        return answers
     size = answers.abs().amax(-1).masked_fill(unusable, 0)
     reached = size.topk(min(most + 1, size.shape[-1]), dim=-1).values[..., -1:]
     is_beyond = (size > _FARTHEST * reached) & (reached > 0)
@@ -92,7 +94,12 @@ class Trail:
         return self.apart.suspects((believed_at >= stop).movedim(0, -1))
 
     def at(self, stop: Tensor) -> Tensor:
-        """Return the estimates [M, G, K, c] after so many steps [M, G]."""
+        """Return the estimates [M, G, K, c] after so many steps [M, G], of which `estimates` keeps all."""
+        index = stop[None, ..., None, None].expand(1, *self.estimates.shape[1:])
+        return self.estimates.gather(0, index)[0]
+
+    def only_at(self, stop: Tensor) -> Tensor:
+        """Return the same without those of other steps, which is quicker where no more than a few are asked for."""
         is_made = torch.arange(len(self.order), device=stop.device) < stop[..., None]
         raw = self.apart.estimates + self.gains @ self.steps.masked_fill(~is_made[..., None], 0.0)
         if not self.apart.fit.temperature:
@@ -103,8 +110,16 @@ class Trail:
     @cached_property
     def estimates(self) -> Tensor:
         """[r + 1, M, G, K, c] before each step, and after the last."""
-        every = range(len(self.order) + 1)
-        return torch.stack([self.at(self.apart.which.new_full(self.apart.which.shape[:2], step)) for step in every])
+        fit, uncertainty = self.apart.fit, self.apart.uncertainty
+        raw = self.apart.estimates.new_empty(len(self.order) + 1, *self.apart.estimates.shape)
+        raw[0] = self.apart.estimates
+        for step in range(len(self.order)):
+            gain, read = self.gains[..., step, None], self.steps[:, :, step, None]
+            torch.addcmul(raw[step], gain, read, out=raw[step + 1])
+            raw[step] = fit.tempered(raw[step], uncertainty)
+            uncertainty = uncertainty - gain[..., 0].square() / fit.variances
+        raw[-1] = fit.tempered(raw[-1], uncertainty)
+        return raw
 
 
 class Doubt:

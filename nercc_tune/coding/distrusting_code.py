@@ -26,7 +26,7 @@ class DistrustingCode(LinearCode):
     """Another code, which reads only those answers that the others do not contradict.
 
     `decode(…, return_suspects=True)` names the workers whose answers were distrusted. The matrices are those of the
-    other code, which believes everybody.
+    other code, which believes everybody. Estimates have no gradients: whom to believe has none.
 
     Args:
         inner: The code.
@@ -76,10 +76,10 @@ class DistrustingCode(LinearCode):
             return self.inner.read(answers, workers, dim=dim)
         ascending, order = workers.sort()
         first = answers.movedim(dim, 0)[order.to(answers.device)]
-        given = first.reshape(len(first), -1).to(torch.float64)[None, None]
+        given = first.detach().reshape(len(first), -1).to(torch.float64)[None, None]
         unusable = torch.zeros(1, 1, len(workers), dtype=torch.bool, device=answers.device)
         estimates, suspects = self._reader(ascending).read(given, unusable=unusable, distrust=distrust)
-        shaped = estimates[0, 0].reshape(-1, *first.shape[1:]).movedim(0, dim).to(answers.dtype)
+        shaped = estimates[0, 0].reshape(self.queries, *first.shape[1:]).movedim(0, dim).to(answers.dtype)
         if not bool(shaped.isfinite().all()):
             raise ValueError(
                 f"the estimates must be finite in {answers.dtype}, but the answers are too large; "

@@ -68,7 +68,8 @@ def measure_typical(answers: Tensor) -> Typical | None:
         answers: [..., c] right ones, in the decode space; their class is their largest output.
 
     Returns:
-        None where there are too few for so many outputs, or more outputs than `MOST_OUTPUTS`.
+        None where there are too few for so many outputs, more outputs than `MOST_OUTPUTS`, or all of a class are so
+        much alike that float32 does not hold the precision.
     """
     given = answers.to("cpu", torch.float64).flatten(0, -2)
     count, outputs = given.shape
@@ -81,7 +82,9 @@ def measure_typical(answers: Tensor) -> Typical | None:
     known = torch.isin(classes, occurring)
     apart = given[known] - means[torch.searchsorted(occurring, classes[known])]
     covariance = apart.mT @ apart / len(apart)
-    ridge = _RIDGE * covariance.diagonal().mean().clamp(min=torch.finfo(torch.float64).tiny)
+    ridge = _RIDGE * covariance.diagonal().mean()
+    if not ridge > torch.finfo(torch.float32).tiny:
+        return None
     return Typical(
         means=means, precision=torch.linalg.inv(covariance + ridge * torch.eye(outputs, dtype=torch.float64))
     )

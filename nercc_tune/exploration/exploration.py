@@ -9,7 +9,7 @@ from functools import cached_property
 
 import torch
 
-from nercc_tune.coding import Moments
+from nercc_tune.coding import Moments, Typical
 from nercc_tune.errors import WorkloadError
 from nercc_tune.exploration.live_group import LiveGroup
 from nercc_tune.exploration.sent_code import SentCode
@@ -164,6 +164,10 @@ class Exploration:
         if design.decoder != "calibrated":
             return None
         return self._tuning.calibration.whole(design.encoding(lambda_enc), design.decode_space)
+
+    def typical_of(self, design: Design, lambda_enc: float) -> Typical | None:
+        """Return what a code's right answers look like, measured likewise; None where that cannot be told."""
+        return self._tuning.calibration.typical(design.encoding(lambda_enc), design.decode_space)
 
     def group(self, part: Part, index: int, code: SentCode) -> LiveGroup:
         """Send one group of queries by a code and run the model on what its workers get.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nercc_tune.coding import BerrutCode, GroupCode, LinearCode, Moments, NodeSet, Placement
-from nercc_tune.records import CODE_NAMES, Design, Parameter, StudyHistory
+from nercc_tune.coding import BerrutCode, GroupCode, LinearCode, Moments, NodeSet, Placement, Typical
+from nercc_tune.records import CODE_NAMES, Design, Parameter, StudyHistory, is_screening
 from nercc_tune.serving.by_answers import ByAnswers, Setting
 from nercc_tune.serving.served_code import ServedCode
 from nercc_tune.spec import StudySpec
 
 MomentsOf = Callable[[Design, float], Moments | None]
+TypicalOf = Callable[[Design, float], Typical | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class SentCode:
         parameter: What the decoder is set to, λ_dec or a kernel, and how it distrusts; or all that by the number of
             answers.
         moments: What a calibrated decoder was calibrated to.
+        typical: What right answers look like, for a distrust that looks at it.
     """
 
     title: str
@@ -32,6 +34,7 @@ class SentCode:
     lambda_enc: float | None = None
     parameter: Setting = 0.0
     moments: Moments | None = None
+    typical: Typical | None = None
 
     def for_groups(self, *, queries: int, workers: int) -> GroupCode:
         """Return what makes the code of each group.
@@ -51,6 +54,7 @@ class SentCode:
             lambda_enc=self.lambda_enc,
             parameter=self.parameter,
             moments=self.moments,
+            typical=self.typical,
         )
         return code.at_nodes(nodes)
 
@@ -60,7 +64,11 @@ class SentCode:
 
 
 def codes_to_send(
-    history: StudyHistory, stragglers: int, *, moments_of: MomentsOf = lambda _design, _lambda_enc: None
+    history: StudyHistory,
+    stragglers: int,
+    *,
+    moments_of: MomentsOf = lambda _design, _lambda_enc: None,
+    typical_of: TypicalOf = lambda _design, _lambda_enc: None,
 ) -> dict[str, SentCode]:
     """Return the codes to look at in a cell, by name: `tuned` and `policy` as far as there are any, `nercc_ag`, `bacc`.
 
@@ -71,6 +79,7 @@ def codes_to_send(
         history: The study.
         stragglers: Of the cell.
         moments_of: Gives what a calibrated decoder was calibrated to.
+        typical_of: Gives what right answers look like; asked only for a distrust that looks at it.
 
     Raises:
         ValueError: If the study has no such cell.
@@ -90,14 +99,18 @@ def codes_to_send(
             lambda_enc=chosen.lambda_enc,
             parameter=chosen.parameter,
             moments=moments_of(chosen.design, chosen.lambda_enc),
+            typical=typical_of(chosen.design, chosen.lambda_enc) if is_screening(chosen.parameter) else None,
         )
-    if history.policy is not None and history.policy.design.training is None:
+    policy = history.policy
+    if policy is not None and policy.design.training is None:
+        is_looking = any(is_screening(entry.parameter) for entry in policy.entries)
         codes["policy"] = SentCode(
             title="NeRCC, policy: decoded by the number of answers",
-            design=history.policy.design,
-            lambda_enc=history.policy.lambda_enc,
-            parameter=ByAnswers(policy=history.policy, workers=cell.cell.workers, is_open=True),
-            moments=moments_of(history.policy.design, history.policy.lambda_enc),
+            design=policy.design,
+            lambda_enc=policy.lambda_enc,
+            parameter=ByAnswers(policy=policy, workers=cell.cell.workers, is_open=True),
+            moments=moments_of(policy.design, policy.lambda_enc),
+            typical=typical_of(policy.design, policy.lambda_enc) if is_looking else None,
         )
     codes["nercc_ag"] = SentCode(title=CODE_NAMES["nercc_ag"], design=reference, lambda_enc=0.0)
     codes["bacc"] = SentCode(title=CODE_NAMES["bacc"], design=reference)

@@ -1,4 +1,4 @@
-"""Second moments of the tuning groups, for decoders that are calibrated on them."""
+"""What is measured of the tuning groups, for decoders: second moments, and what right answers look like."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KEPT = 8  # encodings, each of some megabytes
 
 
 class Calibration:
-    """Moments of the answers and true outputs of groups, measured once for each encoding and decode space.
+    """What decoders know of the tuning groups, measured once for each encoding and decode space.
 
     Args:
         groups: The tuning groups; no others are ever looked at.
@@ -65,13 +65,13 @@ class Calibration:
         return self._crossed[key]
 
     def typical(self, encoding: Encoding, space: DecodeSpace) -> Typical | None:
-        """Return what right answers of all workers look like; None where that cannot be told."""
+        """Return what the answers of all workers look like, one by one; None where that cannot be told."""
         key = (encoding, space)
         if key not in self._typical:
             _make_room(self._typical)
             truth = self._groups.truth(encoding, space)
-            typical = measure_typical(truth.answers(self._groups.answers(encoding)))
-            self._typical[key] = None if typical is None else typical.rounded()
+            measured = measure_typical(truth.answers(self._groups.answers(encoding)))
+            self._typical[key] = None if measured is None else measured.rounded()
         return self._typical[key]
 
     def _measure(self, encoding: Encoding, space: DecodeSpace, parts: list[slice]) -> Moments:

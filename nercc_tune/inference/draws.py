@@ -35,7 +35,7 @@ class Draws:
     """Groups with their uncoded outputs, and an evaluator on fixed masks for every straggler count.
 
     Attributes:
-        calibration: The moments that calibrated decoders use, of the tuning groups.
+        calibration: What is measured of the tuning groups for decoders.
     """
 
     groups: DrawnGroups

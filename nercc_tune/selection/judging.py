@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nercc_tune.coding import DOMAIN, Moments
+from nercc_tune.coding import DOMAIN, Moments, Typical
 from nercc_tune.errors import OutputError
 from nercc_tune.inference import AvailabilityMeter, DistrustMeter, Draws, MaskedAvailability, MaskedMetrics
 from nercc_tune.records import (
@@ -22,6 +23,7 @@ from nercc_tune.records import (
     TunedEntry,
     WrongAnswers,
     decoded_fields,
+    is_screening,
 )
 from nercc_tune.selection.bootstrap import CrossedBootstrap
 from nercc_tune.selection.choice import best_trials, non_dominated
@@ -151,6 +153,15 @@ class Judge:
         moments = self.moments_of(design, lambda_enc)
         return None if moments is None else moments.digest
 
+    def typical_of(self, design: Design, lambda_enc: float) -> Typical | None:
+        """Return what right answers look like on all tuning groups; None where that cannot be told."""
+        return self.tuning.calibration.typical(design.encoding(lambda_enc), design.decode_space)
+
+    def typical_digest_of(self, design: Design, lambda_enc: float, parameters: Iterable[Parameter]) -> str | None:
+        """Return the digest of that, where a parameter has a distrust that looks at it."""
+        typical = self.typical_of(design, lambda_enc) if any(map(is_screening, parameters)) else None
+        return None if typical is None else typical.digest
+
     def networks_of(self, design: Design) -> str | None:
         """Return the digest of the networks of a trained code; None for one that has none."""
         training = design.training
@@ -227,6 +238,7 @@ class Judge:
             **decoded_fields(parameter),
             moments=self.digest_of(design, lambda_enc),
             networks=self.networks_of(design),
+            typical=self.typical_digest_of(design, lambda_enc, [parameter]),
             df_enc=self.df_enc(design, lambda_enc),
             df_dec=self.tuning.evaluators[stragglers].df_dec(design, lambda_enc, parameter),
             tuning=chosen.tuning,

@@ -65,6 +65,7 @@ class PolicyChoice:
             df_enc=self.judge.df_enc(chosen.design, chosen.lambda_enc),
             moments=self.judge.digest_of(chosen.design, chosen.lambda_enc),
             networks=self.judge.networks_of(chosen.design),
+            typical=self.judge.typical_digest_of(chosen.design, chosen.lambda_enc, chosen.parameters.values()),
             entries=tuple(self._entry(chosen, s, judged) for s, judged in zip(chosen.parameters, mine, strict=True)),
             heldout=expect(mine),
             single=SinglePair(

@@ -260,7 +260,8 @@ class TestTrail:
             stop = torch.full(answers.shape[:2], step)
             stop[1] = max(step - 2, 0)
             expected, _ = reader.read(answers, unusable=trail.suspects(stop))
-            torch.testing.assert_close(trail.at(stop), expected, rtol=ROUNDING, atol=ROUNDING)
+            for found in (trail.at(stop), trail.only_at(stop)):
+                torch.testing.assert_close(found, expected, rtol=ROUNDING, atol=ROUNDING)
         assert torch.equal(trail.estimates[3], trail.at(torch.full(answers.shape[:2], 3)))
 
     def test_it_stops_before_the_first_that_deviates_too_much(self, code: Code) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from nercc_tune.coding import Typical
 from nercc_tune.errors import WorkloadError
 from nercc_tune.exploration import Exploration, codes_to_send
 from nercc_tune.home import Home
 from nercc_tune.inference import ForwardEngine
-from nercc_tune.records import MEASURES, CellHistory, Distrust, StudyHistory
+from nercc_tune.records import MEASURES, CellHistory, Design, Distrust, StudyHistory
 from nercc_tune.serving import ServedTable, load_table
 from nercc_tune.tuning import closing_storage, open_existing, read_history
 from tests.fakes import finished_home, loader, tiny_model, tiny_workload
@@ -174,6 +175,33 @@ def test_a_live_group_distrusts_what_the_serving_system_does(
     assert not torch.allclose(expected, trusted, atol=1e-5)
     assert torch.allclose(group.decode(arrived).estimates, group.truth.estimates(expected), atol=1e-6)
     assert group.decode([1, 4]).estimates.isfinite().all()
+
+
+def test_a_live_group_is_told_what_is_typical_where_its_code_looks_at_it(
+    exploration: Exploration, history: StudyHistory
+) -> None:
+    typical = Typical(means=torch.zeros(1, 4, dtype=torch.float64), precision=torch.eye(4, dtype=torch.float64))
+    asked: list[float] = []
+
+    def typical_of(_design: Design, lambda_enc: float) -> Typical:
+        asked.append(lambda_enc)
+        return typical
+
+    assert history.policy is not None
+    assert {code.typical for code in codes_to_send(history, 4, typical_of=typical_of).values()} == {None}
+    assert asked == []
+    distrust = Distrust(kind="residuals", level=1e6, most=2, typical=1e-9)
+    first, second = history.policy.entries
+    policy = replace(history.policy, entries=(first, replace(second, distrust=distrust)))
+    codes = codes_to_send(replace(history, policy=policy), 4, typical_of=typical_of)
+    assert {name: code.typical for name, code in codes.items() if code.typical} == {"policy": typical}
+    assert asked == [policy.lambda_enc]
+    group, arrived = exploration.group("heldout", 1, codes["policy"]), list(range(4, 12))
+    answers = group.answers[arrived].double()
+    kept = answers.square().sum(-1).argsort()[:-2].sort().values.tolist()
+    expected = group.code.decoder_matrix([arrived[at] for at in kept]) @ answers[kept]
+    assert torch.allclose(group.decode(arrived).estimates.double(), group.truth.estimates(expected), atol=1e-4)
+    assert exploration.typical_of(policy.design, 0.0) is None  # of 3 groups, which are too few
 
 
 def test_the_policy_goes_on_beyond_its_counts(history: StudyHistory) -> None:

@@ -51,7 +51,8 @@ def test_what_was_written_is_read_to_the_last_digit(written: Path) -> None:
         assert item.digest == digest
         assert _equal(item, _ATTACHED.typical[digest])
         assert item.means.dtype == item.precision.dtype == torch.float64
-    assert found.moments == found.networks == {}
+    assert not found.moments
+    assert not found.networks
 
 
 def test_the_file_lies_beside_the_table_and_holds_each_once(written: Path) -> None:

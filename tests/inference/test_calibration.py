@@ -1,14 +1,14 @@
-"""Moments of the tuning groups, and decoders that are calibrated on them."""
+"""What is measured of the tuning groups, and decoders that are calibrated on it."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from nercc_tune.coding import KrigingCode, Sites, measure_moments
+from nercc_tune.coding import KrigingCode, Sites, measure_moments, measure_typical
 from nercc_tune.inference import Draws
 from nercc_tune.inference.decoders import KrigingDecoder
-from nercc_tune.records import Design, Encoding, Kernel
+from nercc_tune.records import DecodeSpace, Design, Encoding, Kernel
 from nercc_tune.straggling import Part
 from tests.fakes import tiny_inference, tiny_spec
 
@@ -20,6 +20,7 @@ SPEC = tiny_spec(
 )
 DESIGN = Design(nodes="copies-1", decoder="calibrated")
 ENCODING = Encoding(nodes="copies-1", lambda_enc=1e-4)
+SPACES: tuple[DecodeSpace, ...] = ("probabilities", "logits")
 KERNEL = Kernel(range=1.0, nugget=1e-2, weight=0.7, ridge=1e-3)
 
 
@@ -58,6 +59,31 @@ def test_other_parts_are_decoded_by_the_moments_of_all_tuning_groups(part: Part)
     estimates = torch.stack([code.decoder_matrix(arrived) @ answers[:, arrived] for arrived in positions], 1)
     expected = (estimates - truth.outputs[:, None]).square().sum(-1).mean(-1)
     torch.testing.assert_close(found.mse, expected, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_typical_answers_are_those_of_all_workers_as_they_are_served(space: DecodeSpace) -> None:
+    tuning = tiny_inference(tiny_spec("evaluation.tuning_groups=7")).draw("tuning")
+    encoding = Encoding(lambda_enc=1e-4)
+    found = tuning.calibration.typical(encoding, space)
+    given = tuning.groups.answers(encoding)  # raw outputs, which are logits
+    expected = measure_typical(given.softmax(-1) if space == "probabilities" else given)
+    assert found is not None
+    assert expected is not None
+    torch.testing.assert_close(found.means, expected.means, rtol=1e-5, atol=1e-6)
+    for value in (found.means, found.precision):
+        assert torch.equal(value, value.float().double())
+    assert tuning.calibration.typical(encoding, space) is found
+    others = [tuning.calibration.typical(encoding, other) for other in SPACES]
+    others.append(tuning.calibration.typical(Encoding(lambda_enc=1e-2), space))
+    assert len({other.digest for other in others if other is not None}) == 3
+
+
+def test_too_few_tuning_groups_tell_nothing_of_typical_answers() -> None:
+    tuning = _draws()
+    assert tuning.groups.answers(ENCODING).shape == (6, 12, 4)  # 72 answers, and 80 are asked for
+    for _ in range(2):
+        assert tuning.calibration.typical(ENCODING, "probabilities") is None
 
 
 def test_decoders_cost_no_forward() -> None:

@@ -7,10 +7,20 @@ import pytest
 
 from nercc_tune.coding import NerccCode
 from nercc_tune.errors import OutputError
-from nercc_tune.records import BASELINES, CellHistory, DecodeSpace, StudyHistory, TrialRecord, TunedEntry
+from nercc_tune.records import (
+    BASELINES,
+    CellHistory,
+    DecodeSpace,
+    Design,
+    Distrust,
+    Distrusting,
+    StudyHistory,
+    TrialRecord,
+    TunedEntry,
+)
 from nercc_tune.selection import CrossedBootstrap, Judge, difference, gain, judge, search_forwards
 from nercc_tune.spec import StudySpec
-from tests.fakes import tiny_spec
+from tests.fakes import draw, tiny_spec
 from tests.selection.fakes import errors, searched
 
 
@@ -279,3 +289,20 @@ def test_a_cell_without_a_completed_trial_is_refused(judged: tuple[Judge, StudyH
     broken = replace(history, cells=(_failed(history.cells[0]), *history.cells[1:]))
     with pytest.raises(OutputError, match=r"no trial of tiny/K5-N12-S2 succeeded, so there is no pair to choose"):
         judge_.entries(broken, forwards=9)
+
+
+def test_typical_answers_are_named_where_a_distrust_looks_at_them() -> None:
+    spec, design = tiny_spec("evaluation.tuning_groups=7"), Design(decode_space="logits")
+    judge_ = Judge(spec=spec, tuning=draw(spec), validation=draw(spec, "validation"), heldout=draw(spec, "heldout"))
+    distrust = Distrust(kind="residuals", level=4.0, most=2)
+    plain = Distrusting(trusting=1e-3, distrust=distrust)
+    looking = Distrusting(trusting=1e-3, distrust=replace(distrust, typical=9.0))
+    assert judge_.typical_digest_of(design, 0.0, [1e-3, plain]) is None
+    typical = judge_.typical_of(design, 0.0)
+    assert typical is not None
+    assert typical is judge_.tuning.calibration.typical(design.encoding(0.0), "logits")
+    assert judge_.typical_digest_of(design, 0.0, [1e-3, looking]) == typical.digest
+
+
+def test_an_entry_whose_code_looks_at_none_names_none(entries: dict[int, TunedEntry]) -> None:
+    assert {entry.typical for entry in entries.values()} == {None}

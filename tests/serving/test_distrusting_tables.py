@@ -179,15 +179,14 @@ def test_a_policy_that_trusts_has_the_bound_it_had() -> None:
         group.decode(group.encode(QUERIES)[41:], range(41, 200))
 
 
-def test_a_code_of_one_count_reads_what_is_finite_and_a_median_no_less_than_its_sub_samples() -> None:
+def test_a_code_of_one_count_reads_whatever_is_finite() -> None:
     distrust = Distrust(kind="median", level=9, most=3)
     code = ServedTable(distrusting_table(distrust)).code(stragglers=40)
     answers = code.encode(QUERIES)[40:]
     answers[9:] = math.nan
     assert code.decode(answers, range(40, 200), return_suspects=True)[0].isfinite().all()
     answers[8] = math.nan
-    with pytest.raises(ValueError, match=r"a median of 9 sub-samples must have at least 9 answers, but got 8; those"):
-        code.decode(answers, range(40, 200), return_suspects=True)
+    assert code.decode(answers, range(40, 200), return_suspects=True)[0].isfinite().all()
     answers[:] = math.nan
     with pytest.raises(ValueError, match="must hold a finite answer, but all 160 have a NaN or infinity"):
         code.decode(answers, range(40, 200), return_suspects=True)

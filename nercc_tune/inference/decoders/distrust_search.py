@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -29,11 +29,15 @@ _LEAST_MASKS = 4
 _GROUPS = 8
 _ANSWERS = 2**19
 
-# How much more error than without distrust is borne where nothing is wrong.
+# How much more error than without distrust is borne where nothing is wrong, and which share of the answers that look
+# right is accused there: errors are of few groups, so that the former alone would be luck.
 _COST = 0.01
+_ALARMS = 1e-3
+_MOST_REFUSED = 20
+_HARDLY_LESS = 2.5  # times the level
 _COARSE = (4.0, 12.0, 50.0, 1000.0)
-_TYPICAL = (0.99, 0.999)  # shares of right answers that are nearer to what they look like
-_BEYOND = 1.5  # times the farthest of them
+_TYPICAL = (0.99, 0.999, 0.9997)  # shares of right answers that are nearer to what they look like
+_BEYOND = 1.05  # times the farthest of them
 _LEAST_SCALE = 1e-4  # of a variance: less is rounding
 
 Rank = tuple[float, ...]
@@ -49,8 +53,8 @@ def best_distrust(
 ) -> tuple[Parameter, Score]:
     """Find how a decoder best distrusts, together with how it decodes what it believes.
 
-    A setting that costs more than 1 % where nobody lies comes after all that cost less. Some masks and groups choose,
-    and all of them decide between what they choose and trusting everybody.
+    No setting is returned that makes more than 1 % more error where nobody lies, nor one that is no better than to
+    believe everybody on all masks and groups, of which some choose.
 
     Args:
         decoding: Of all masks.
@@ -70,34 +74,67 @@ def best_distrust(
 
     plain = rank(honest.estimates(start))
     fewest, is_distinct = _fewest(decoding), decoding.given.is_distinct
-    best: tuple[Rank, Parameter] = ((0.0, *rank(thin.estimates(start))), start)
+    tried: list[tuple[Rank, Parameter]] = [(rank(thin.estimates(start)), start)]
 
     def try_all(trusting: Trusting, distrusts: Iterable[Distrust]) -> None:
-        nonlocal best
         lying, believing = Sweep(thin, trusting), Sweep(honest, trusting)
         for distrust in distrusts:
             its = rank(lying.estimates(distrust))
-            if (0.0, *its) >= best[0]:
-                continue
-            costly = _excess(rank(believing.estimates(distrust)), plain) > _COST
-            mine = ((float(costly), *its), with_distrust(trusting, distrust))
-            best = min(best, mine, key=lambda item: item[0])
+            if its < tried[0][0] and not _is_costly(believing, distrust, lambda read: _excess(rank(read), plain)):
+                tried.append((its, with_distrust(trusting, distrust)))
 
     if thin.expects(start):
         # First whether to look at what answers look like, then all else.
         scale = max(thin.scale(start), _LEAST_SCALE)
-        for bound in (None, *_bounds(honest)):
+        for bound in (None, *_bounds(decoding.honest())):
             coarse = _distrusts(errors, scale=scale, answers=fewest, is_distinct=False, levels=_COARSE)
             try_all(start, (replace(distrust, typical=bound) for distrust in coarse if not distrust.is_counted))
-        chosen = best[1].distrust.typical if isinstance(best[1], Distrusting) else None
+        best = min(tried, key=lambda item: item[0])[1]
+        chosen = best.distrust.typical if isinstance(best, Distrusting) else None
         for trusting in _settings(start):
             scale = max(thin.scale(trusting), _LEAST_SCALE)
             every = _distrusts(errors, scale=scale, answers=fewest, is_distinct=is_distinct)
             try_all(trusting, (each if each.is_counted else replace(each, typical=chosen) for each in every))
     else:
         try_all(start, _distrusts(errors, scale=None, answers=fewest, is_distinct=is_distinct))
-    found, trusted = (measure(decoding.estimates(each), truth).score() for each in (best[1], start))
-    return (best[1], found) if goal.rank(found) < goal.rank(trusted) else (start, trusted)
+    best = _cheapest_of_best(tried, decoding.honest(), truth, goal, start=start)
+    found, believed = (measure(decoding.estimates(each), truth).score() for each in (best, start))
+    return (best, found) if goal.rank(found) < goal.rank(believed) else (start, believed)
+
+
+def _is_costly(believing: Sweep, distrust: Distrust, cost: Callable[[Iterator[Tensor]], float]) -> bool:
+    """Whether a distrust makes more error, or accuses more, than is borne where nobody lies."""
+    read = list(believing.read(distrust))
+    alarms: Tensor | float = torch.cat([suspects.to(torch.float64).mean((1, 2)).cpu() for _, suspects in read]).mean()
+    alarms = float(alarms) - believing.screened.get(distrust.typical, 0.0)
+    is_told = distrust.kind in LOCATORS  # how many are wrong, and accuses as many
+    return cost(estimates for estimates, _ in read) > _COST or (alarms > _ALARMS and not is_told)
+
+
+def _cheapest_of_best(
+    tried: Sequence[tuple[Rank, Parameter]], honest: DistrustingDecoding, truth: Truth, goal: Goal, *, start: Trusting
+) -> Parameter:
+    """Return the best setting that costs no more than is borne on all draws, which see rare costs that few do not."""
+    plain = goal.rank(measure(honest.estimates(start), truth).score())
+    refused: list[Distrusting] = []
+    for _, parameter in sorted(tried, key=lambda item: item[0]):
+        if not isinstance(parameter, Distrusting):
+            return parameter
+        if any(_is_stricter(parameter, other) for other in refused):
+            continue
+        if len(refused) == _MOST_REFUSED:
+            break
+        if _excess(goal.rank(measure(honest.estimates(parameter), truth).score()), plain) <= _COST:
+            return parameter
+        refused.append(parameter)
+    return start
+
+
+def _is_stricter(parameter: Distrusting, other: Distrusting) -> bool:
+    """Whether a setting distrusts as much as another one that differs in nothing else, or hardly less."""
+    mine, its = parameter.distrust, other.distrust
+    is_alike = parameter.trusting == other.trusting and (mine.kind, mine.typical) == (its.kind, its.typical)
+    return is_alike and mine.level <= _HARDLY_LESS * its.level
 
 
 def _bounds(honest: DistrustingDecoding) -> tuple[float, ...]:
@@ -116,40 +153,55 @@ class Sweep:
     Args:
         decoding: Of the answers.
         trusting: What the decoder is set to besides.
+
+    Attributes:
+        screened: The share of answers that are not typical, by the bound of those that are.
     """
 
     def __init__(self, decoding: DistrustingDecoding, trusting: Trusting) -> None:
         self._decoding, self._trusting = decoding, trusting
+        self.screened: dict[float | None, float] = {None: 0.0}
         self._doubts: dict[float | None, list[list[Doubt]]] = {}
         self._trails: dict[Doubt, Trail] = {}
 
     def estimates(self, distrust: Distrust) -> Iterator[Tensor]:
         """Yield the estimates of all masks in turn, some at a time."""
+        for estimates, _ in self.read(distrust):
+            yield estimates
+
+    def read(self, distrust: Distrust) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the estimates [m, G, K, c] and the suspects [m, G, F] of all masks in turn, some at a time."""
         if distrust.is_counted:
-            yield from self._decoding.estimates(with_distrust(self._trusting, distrust))
+            for reading in self._decoding.readings(with_distrust(self._trusting, distrust)):
+                yield reading.estimates.to(torch.float32), reading.suspects
             return
         if distrust.typical not in self._doubts:
             self._doubts[distrust.typical] = self._doubt(replace(distrust, level=min(LEVELS)))
         for doubts in self._doubts[distrust.typical]:
-            yield torch.cat([self._believe(doubt, distrust) for doubt in doubts], 1).to(torch.float32)
+            parts = [self._believe(doubt, distrust) for doubt in doubts]
+            estimates = torch.cat([part for part, _ in parts], 1).to(torch.float32)
+            yield estimates, torch.cat([suspects for _, suspects in parts], 1)
 
-    def _believe(self, doubt: Doubt, distrust: Distrust) -> Tensor:
+    def _believe(self, doubt: Doubt, distrust: Distrust) -> tuple[Tensor, Tensor]:
         if distrust.kind in WEIGHTS:
-            return doubt.reweigh(distrust.limit, WEIGHTS[distrust.kind])[0]
+            return doubt.reweigh(distrust.limit, WEIGHTS[distrust.kind])
         if doubt not in self._trails:
             self._trails[doubt] = doubt.trail()
         trail = self._trails[doubt]
-        return trail.at(trail.stop(distrust.limit, most=distrust.most))
+        stop = trail.stop(distrust.limit, most=distrust.most)
+        return trail.at(stop), trail.suspects(stop)
 
     def _doubt(self, least: Distrust) -> list[list[Doubt]]:
-        doubts = []
+        doubts, screened, count = [], 0, 0
         for given in self._decoding.given.each():
             of_batch = []
             for groups, reader in self._decoding.readers(self._trusting, given):
                 answers, unusable = given.answers[:, groups], given.unusable[:, groups]
                 unusable = reader.screened(answers, unusable=unusable, distrust=least)
+                screened, count = screened + int(unusable.sum()), count + unusable.numel()
                 of_batch.append(reader.doubt(answers, unusable=unusable, distrust=least))
             doubts.append(of_batch)
+        self.screened[least.typical] = screened / count
         return doubts
 
 
