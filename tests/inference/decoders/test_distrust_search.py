@@ -217,8 +217,9 @@ def test_medians_are_tried_of_no_more_parts_than_answers_are_left(kind: str) -> 
     """Of 11 answers, of which more than half are no numbers under some mask."""
     liars = f"errors={{ kinds = ['{kind}', 'constant-2'], probability = 0.45 }}"
     few = "code={ queries = 3, workers = 14, stragglers = [3] }"
-    spoilt = Lying.of(few, "search.distrusts=['median']", liars, "evaluation.tuning_masks=40")
-    assert 11 - spoilt.errors.liars < 5
+    spoilt = Lying.of(few, "search.distrusts=['median']", liars, "evaluation.tuning_masks=24", "evaluation.seed=2")
+    lies = spoilt.errors.lies
+    assert min(11 - len(lies.liars(mask)) for mask in range(24) if not lies.kind(mask).is_finite) < 5
     _, _, score = _found(spoilt, "spline")
     assert math.isfinite(score.prob_mse)
 
