@@ -231,15 +231,11 @@ def _settings(start: Trusting) -> Iterator[Trusting]:
 def _distrusts(
     errors: CellErrors, *, scale: float | None, answers: int, is_distinct: bool, levels: Sequence[float] = ()
 ) -> Iterator[Distrust]:
-    """Yield how a decoder may distrust; ApproxIFER's locators need nodes that are all distinct.
-
-    A median needs an answer for each of its sub-samples, whichever of them are no numbers.
-    """
+    """Yield how a decoder may distrust; ApproxIFER's locators need nodes that are all distinct."""
     liars, most = errors.liars, errors.most
-    spoilt = 0 if all(kind.is_finite for kind in errors.lies.kinds) else most
     for kind in errors.distrusts:
         if kind == "median":
-            parts = [count for count in PARTS if 2 * count <= answers and count <= answers - spoilt]
+            parts = [count for count in PARTS if 2 * count <= answers]
             yield from (Distrust(kind=kind, level=float(count), most=most) for count in parts)
         elif kind in LOCATORS:
             if liars and is_distinct:

@@ -213,7 +213,7 @@ def test_masks_are_looked_at_as_they_were_drawn_and_not_those_with_most_answers(
 
 
 @pytest.mark.parametrize("kind", ["nan", "infinity"])
-def test_medians_are_tried_of_no_more_parts_than_answers_are_left(kind: str) -> None:
+def test_medians_are_tried_though_fewer_answers_than_parts_are_numbers(kind: str) -> None:
     """Of 11 answers, of which more than half are no numbers under some mask."""
     liars = f"errors={{ kinds = ['{kind}', 'constant-2'], probability = 0.45 }}"
     few = "code={ queries = 3, workers = 14, stragglers = [3] }"
