@@ -13,8 +13,7 @@ from tests.builders import heldout, tuned_table
 from tests.reporting.panels import colour, draw, is_inside, legend, panels, points
 from tests.variants import random_table, with_frozen
 
-# The tuned code has the design of the baselines, nobody lies, and the default prediction is in the figure of availability
-# alone.
+# The tuned code has the design of the baselines, nobody lies, and the default prediction is in another figure.
 _SHOWN = [code for code in CODES if code not in ("bacc_same_design", "default", *ERROR_BASELINES)]
 
 
