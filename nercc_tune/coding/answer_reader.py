@@ -17,7 +17,7 @@ from nercc_tune.coding.nodes import NodeSet
 from nercc_tune.coding.typical import Typical
 from nercc_tune.records import LOCATORS, Distrust
 
-__all__ = ["AnswerReader", "Fitting"]
+__all__ = ["AnswerReader", "Fitting", "Placed"]
 
 _DOUBTED = 0.1  # of the limit: what deviates less is never doubted
 
@@ -96,17 +96,22 @@ class AnswerReader:
     def screened(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Tensor:
         """Return the unusable answers, [M, G, F] bool, and those that are not typical: the farthest, `most` at most.
 
+        No more than half of the answers go, so that there are others to be believed.
+
         Raises:
-            ValueError: If a distrust looks at what answers look like, and that is not known.
+            ValueError: If a distrust looks at what answers look like, and that is not known, or is of other outputs.
         """
         if distrust.typical is None:
             return unusable
         if self._typical is None:
             raise ValueError("`typical` must be given for a distrust that looks at what answers look like.")
+        outputs = self._typical.means.shape[-1]
+        if answers.shape[-1] != outputs:
+            raise ValueError(f"`answers` must have {outputs} outputs, but got {answers.shape[-1]}.")
         apart = self._typical.deviations(answers).masked_fill(unusable, 0.0)
-        farthest = apart.topk(min(distrust.most, apart.shape[-1]), dim=-1).indices
-        is_far = torch.zeros_like(unusable).scatter_(-1, farthest, value=True)
-        return unusable | (is_far & (apart > distrust.typical))
+        room = ((~unusable).sum(-1, keepdim=True) // 2).clamp(max=distrust.most)
+        place = apart.argsort(dim=-1, descending=True).argsort(dim=-1)
+        return unusable | ((place < room) & (apart > distrust.typical))
 
     def doubt(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Doubt:
         """Return the answers that the decoder doubts, by which they are to be believed or not."""

@@ -34,7 +34,7 @@ class DistrustingCode(LinearCode):
         typical: What answers look like, for a distrust that looks at it.
 
     Raises:
-        ValueError: From `decode`, also if a median has fewer answers than sub-samples, or an estimate is not finite.
+        ValueError: From `decode`, also if an estimate is not finite, or the answers have other outputs than tuned to.
 
     Example:
         >>> import torch
@@ -72,20 +72,22 @@ class DistrustingCode(LinearCode):
     @override
     def read(self, answers: Tensor, workers: Tensor, *, dim: int) -> tuple[Tensor, tuple[int, ...]]:
         distrust = self.distrust_for(len(workers))
-        if distrust is None:
+        if distrust is None or not answers.numel():
             return self.inner.read(answers, workers, dim=dim)
         ascending, order = workers.sort()
         first = answers.movedim(dim, 0)[order.to(answers.device)]
-        given = first.detach().reshape(len(first), -1).to(torch.float64)[None, None]
-        unusable = torch.zeros(1, 1, len(workers), dtype=torch.bool, device=answers.device)
+        # The last axis that is left holds the outputs; all others are of groups, which are read one by one.
+        outputs = first.shape[-1] if first.ndim > 1 else 1
+        given = first.detach().reshape(len(first), -1, outputs).transpose(0, 1).to(torch.float64)[None]
+        unusable = torch.zeros(given.shape[:3], dtype=torch.bool, device=answers.device)
         estimates, suspects = self._reader(ascending).read(given, unusable=unusable, distrust=distrust)
-        shaped = estimates[0, 0].reshape(self.queries, *first.shape[1:]).movedim(0, dim).to(answers.dtype)
+        shaped = estimates[0].transpose(0, 1).reshape(self.queries, *first.shape[1:]).movedim(0, dim).to(answers.dtype)
         if not bool(shaped.isfinite().all()):
             raise ValueError(
                 f"the estimates must be finite in {answers.dtype}, but the answers are too large; "
-                f"no more than {distrust.most} of them can be wrong."
+                f"the code was tuned for no more than {distrust.most} wrong ones."
             )
-        return shaped, tuple(ascending[suspects[0, 0].cpu()].tolist())
+        return shaped, tuple(ascending[suspects[0].any(0).cpu()].tolist())
 
     def _reader(self, ascending: Tensor) -> AnswerReader:
         key = ascending.numpy().tobytes()

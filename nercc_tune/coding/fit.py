@@ -80,16 +80,6 @@ class Fit:
             variances=self.variances[:0],
         )
 
-    def part(self, masks: slice) -> Fit:
-        """Return the fit of some masks."""
-        return Fit(
-            precision=self.precision[masks],
-            decoder=self.decoder[masks],
-            uncertainty=self.uncertainty[masks],
-            variances=self.variances,
-            temperature=self.temperature,
-        )
-
 
 def spline_fit(alpha: Tensor, beta: Tensor, arrived: Tensor, smoothing: float) -> Fit:
     """Return the fit of a smoothing spline, whose precision is `(I − H) / λ` with its smoother H at the answers.

@@ -103,7 +103,7 @@ class DrawnGroups:
             OutputError: As for `stale`; likewise `ValueError`.
         """
         name = find_stale(kind, self.outputs.networks)
-        return self.outputs.of(encoder, networks=(name,) * self.workers)
+        return self.outputs.of(encoder, networks=(name,) * self.workers, may_overflow=True)
 
     @property
     def trained(self) -> TrainedCodes:

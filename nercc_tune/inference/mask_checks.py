@@ -124,19 +124,17 @@ def check_counts(spec: StudySpec, latencies: Mapping[Part, TraceLatencies]) -> l
     return notices
 
 
-def check_usable(spec: StudySpec, part: Part, arrivals: Mapping[int, Arrivals], liars: Mapping[int, Liars]) -> None:
-    """Check that enough answers are numbers under every mask of a part, by straggler count.
+def check_usable(part: Part, arrivals: Mapping[int, Arrivals], liars: Mapping[int, Liars]) -> None:
+    """Check that enough answers are right under every mask of a part, by straggler count.
 
     Raises:
         SpecError: If so many workers lie under one that hardly any answer is left.
     """
-    is_finite = np.array([kind.is_finite for kind in spec.errors.each])
     for stragglers, of_cell in liars.items():
         usable = (arrivals[stragglers].arrived & ~of_cell.lying).sum(axis=1)
-        few = int((~is_finite[of_cell.kind] & of_cell.lying.any(axis=1) & (usable < _LEAST_USABLE)).sum())
+        few = int((of_cell.lying.any(axis=1) & (usable < _LEAST_USABLE)).sum())
         if few:
             raise SpecError(
                 f"in `errors`: under {few} of the {len(usable)} {PART_NAMES[part]} masks of S = {stragglers} fewer "
-                f"than {_LEAST_USABLE} answers are numbers; lower `errors.probability`, or leave `nan` and `infinity` "
-                f"out of `errors.kinds`."
+                f"than {_LEAST_USABLE} answers are right; lower `errors.probability`."
             )

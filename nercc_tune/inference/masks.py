@@ -87,7 +87,7 @@ class MaskSource:
         source = cls(spec=spec, cells=_cells(spec, strata), notices=tuple(notices), _strata=strata, _trace=trace)
         for part in PART_NAMES if spec.errors.are_given else ():
             arrivals = source.draw(part, masks=masks_of(spec, part))
-            check_usable(spec, part, arrivals, source.liars(part, arrivals))
+            check_usable(part, arrivals, source.liars(part, arrivals))
         return source
 
     def draw(self, part: Part, *, masks: int) -> dict[int, Arrivals]:

@@ -87,7 +87,7 @@ class WorkerOutputs:
         _check_finite(outputs, "the model's outputs on plain queries")
         return outputs
 
-    def of(self, encoder: Tensor, *, networks: Sequence[str] | None = None) -> Tensor:
+    def of(self, encoder: Tensor, *, networks: Sequence[str] | None = None, may_overflow: bool = False) -> Tensor:
         """Return the answers [G, N, c] to the coded queries of an encoder [N, K], or [G, N, K] of one for each group.
 
         An encoder that sends plain queries only (or nothing) to the model that is served needs no pass of its own: its
@@ -96,6 +96,7 @@ class WorkerOutputs:
         Args:
             encoder: What is sent.
             networks: The name of the network that each of the N workers runs; None where all run the model.
+            may_overflow: Whether answers may be no numbers, as wrong ones may.
 
         Raises:
             OutputError: If an answer is not finite.
@@ -109,7 +110,8 @@ class WorkerOutputs:
             return encoder.to(plain) @ plain
         answers = self._all_blocks(encoder, others)
         whose = f"the outputs of {', '.join(dict.fromkeys(others))}" if others else "the model's outputs"
-        _check_finite(answers, f"{whose} on coded queries")
+        if not may_overflow:
+            _check_finite(answers, f"{whose} on coded queries")
         if not others:
             self._latest = encoder, answers
         return answers

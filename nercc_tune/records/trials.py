@@ -120,7 +120,7 @@ class TrialRecord(Decoded):
         distrust: How it finds out which answers to distrust; None where it trusts all.
         score: None for a trial that failed or was pruned.
         profile: Mean error (`Goal.error`) on the study's λ_dec grid (`StudySpec.decoder_grid`) at this encoder; empty
-            where there is no score.
+            where there is no score, or some answers are wrong.
         others: The same encoder under the study's other readings (strategy `profile`).
         reason: Why the trial failed, else None.
         pruned_after: Blocks of groups, or epochs of a training, after which a hopeless trial was stopped, else None.

@@ -104,7 +104,7 @@ class Distrust(Strict):
             wrong.
         scale: What is expected: the mean square of the deviations of right answers on the tuning groups, in units of
             the decoder's own variance.
-        most: No more answers than these are ever distrusted.
+        most: For how many wrong answers it was tuned: no more are screened, and residuals distrust no more besides.
         typical: The largest squared distance from what answers look like of one that is believed, whatever the others
             say; None where that is not looked at.
 

@@ -106,6 +106,8 @@ class ServedTable:
             gap: As of `Suspicions`.
             faulty: As of `Suspicions`.
 
+        It is the largest of the codes that were tuned for each count; the policy's own is not measured apart.
+
         Raises:
             TableError: If nothing was measured, since the study had no wrong answers, or the table has no such entry.
             ValueError: If `faulty` is not more than the false alarms, or as for `Suspicions`.

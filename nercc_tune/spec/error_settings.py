@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from nercc_tune.records import ErrorKind
+from nercc_tune.records import DEGREES, LOCATORS, ErrorKind
 from nercc_tune.spec.search_settings import SearchSettings
 from nercc_tune.spec.section import Section
 from nercc_tune.spec.settings import CodeSettings, EvaluationSettings
@@ -75,6 +75,12 @@ def check_errors(
     if code.kind != "nercc":
         raise ValueError(
             f'wrong answers need `code.kind = "nercc"`, whose decoders can distrust, but got {code.kind!r}.'
+        )
+    readable = search.distrusts or ("residuals",)
+    if set(search.decoders) <= set(DEGREES) and not set(readable) & {"median", *LOCATORS}:
+        raise ValueError(
+            f"rational decoders distrust by medians and locators alone, but got `distrusts` of {list(readable)}; "
+            f'list "median", "polynomial" or "rational" in `search.distrusts`.'
         )
     if search.strategy != "profile" or search.pruner != "none":
         raise ValueError(

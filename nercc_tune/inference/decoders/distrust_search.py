@@ -142,7 +142,8 @@ def _bounds(honest: DistrustingDecoding) -> tuple[float, ...]:
     typical = honest.typical()
     if typical is None:
         return ()
-    apart = torch.cat([typical.deviations(given.answers).flatten().cpu() for given in honest.given.each()])
+    given = honest.given
+    apart = typical.deviations(given.read(given.outputs)).flatten().cpu()
     shares = apart.quantile(torch.tensor(_TYPICAL, dtype=apart.dtype)).tolist()
     return tuple(bound for bound in (*shares, _BEYOND * float(apart.max())) if bound > 0)
 
@@ -195,7 +196,7 @@ class Sweep:
         doubts, screened, count = [], 0, 0
         for given in self._decoding.given.each():
             of_batch = []
-            for groups, reader in self._decoding.readers(self._trusting, given):
+            for groups, reader in self._decoding.readers(self._trusting, given, is_screening=least.typical is not None):
                 answers, unusable = given.answers[:, groups], given.unusable[:, groups]
                 unusable = reader.screened(answers, unusable=unusable, distrust=least)
                 screened, count = screened + int(unusable.sum()), count + unusable.numel()

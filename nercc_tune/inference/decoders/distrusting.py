@@ -14,12 +14,14 @@ from nercc_tune.coding.answer_reader import Fitting, Placed
 from nercc_tune.inference.decoders.decoder import Decoding, ErrorCurve
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.inference.wrong_answers import GivenAnswers, GivenBatch
-from nercc_tune.records import Distrust, Distrusting, Parameter, Trusting, trusting_of
+from nercc_tune.records import Distrust, Distrusting, Parameter, Trusting, is_screening, trusting_of
 
 __all__ = ["DistrustingDecoding", "EitherDecoding", "Reading", "with_distrust"]
 
 CodesOf = Callable[[Trusting], Sequence[tuple[slice, Placed]]]
 """Groups in turn, each with the code that decodes them: one for all, or one for each fold of a calibration."""
+
+_Key = tuple[Trusting, int, int, bool]
 
 _KEPT = 64  # masks whose fits are kept from one setting to the next
 
@@ -52,7 +54,7 @@ class DistrustingDecoding(Decoding):
     given: GivenAnswers
     codes: CodesOf
     typical: Callable[[], Typical | None]
-    _kept: dict[tuple[Trusting, int, int], AnswerReader] = field(default_factory=dict)
+    _kept: dict[_Key, AnswerReader] = field(default_factory=dict)
 
     def thinned(self, masks: Tensor, groups: Tensor) -> DistrustingDecoding:
         """Return the same for some masks and groups."""
@@ -85,7 +87,7 @@ class DistrustingDecoding(Decoding):
                 unusable = unusable | given.lying[:, None].to(unusable.device)
             parts = [
                 reader.read(given.answers[:, groups], unusable=unusable[:, groups], distrust=distrust)
-                for groups, reader in self.readers(trusting_of(parameter), given)
+                for groups, reader in self.readers(trusting_of(parameter), given, is_screening=is_screening(parameter))
             ]
             yield Reading(
                 given=given,
@@ -93,7 +95,9 @@ class DistrustingDecoding(Decoding):
                 suspects=torch.cat([suspects for _, suspects in parts], 1),
             )
 
-    def readers(self, trusting: Trusting, given: GivenBatch) -> list[tuple[Tensor, AnswerReader]]:
+    def readers(
+        self, trusting: Trusting, given: GivenBatch, *, is_screening: bool = False
+    ) -> list[tuple[Tensor, AnswerReader]]:
         """Return the groups of each code, of those that are looked at, with what reads their answers."""
         asked = self.given.groups
         numbers = torch.arange(len(self.given.outputs)) if asked is None else asked
@@ -101,14 +105,16 @@ class DistrustingDecoding(Decoding):
         for fold, (groups, code) in enumerate(self.codes(trusting)):
             own = torch.isin(numbers, torch.arange(len(self.given.outputs))[groups]).nonzero()[:, 0]
             if len(own):
-                found.append((own, self._reader((trusting, int(given.masks[0]), fold), code, given.arrived)))
+                found.append(
+                    (own, self._reader((trusting, int(given.masks[0]), fold, is_screening), code, given.arrived))
+                )
         return found
 
-    def _reader(self, key: tuple[Trusting, int, int], code: Placed, arrived: Tensor) -> AnswerReader:
+    def _reader(self, key: _Key, code: Placed, arrived: Tensor) -> AnswerReader:
         if any(other[0] != key[0] for other in self._kept):
             self._kept.clear()
         if key not in self._kept:
-            reader = AnswerReader(code, arrived, self.typical())
+            reader = AnswerReader(code, arrived, self.typical() if key[-1] else None)
             if len(arrived) * (1 + len(self._kept)) > _KEPT:
                 return reader
             self._kept[key] = reader
