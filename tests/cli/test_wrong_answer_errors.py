@@ -31,7 +31,7 @@ _BAD = {
             "errors={ kinds = ['sign-flip', 'nan'], probability = 0.45 }",
             "evaluation.heldout_masks=60",
         ],
-        "fewer than 2 answers are numbers; lower `errors.probability`",
+        "fewer than 2 answers are right; lower `errors.probability`",
     ),
     "no other group": (
         ["errors.kinds=['other-query']", "evaluation.validation_groups=1"],
