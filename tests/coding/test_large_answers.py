@@ -86,5 +86,7 @@ def test_a_few_answers_give_finite_estimates(name: str, kind: DistrustKind, coun
 def test_estimates_that_are_not_finite_are_refused() -> None:
     code = DistrustingCode(CODES["spline"], Distrust(kind="residuals", level=4.0, most=1))
     answers = torch.tensor([[-6e4], [6e4]], dtype=torch.float16)
-    with pytest.raises(ValueError, match=r"estimates must be finite in torch.float16, .* tuned for no more than 1 wrong"):
+    with pytest.raises(
+        ValueError, match=r"estimates must be finite in torch.float16, .* tuned for no more than 1 wrong"
+    ):
         code.decode(answers, [10, 12])  # from which the ends are extrapolated
