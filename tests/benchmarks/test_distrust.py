@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 WORKERS, ARRIVED, QUERIES, MOST = 200, 160, 50, 25
 LIMIT_MS = {10: 5.0, 1000: 50.0}
+YARDSTICKS = {10: 8.0, 1000: 30.0}
 MASKS, GROUPS, LEVELS = 100, 20, torch.logspace(-0.5, 1.0, 64).tolist()
 _TOGETHER = 20  # masks, whose estimates after every step are held at a time: 100 MB
 _NODES = node_set("chebyshev", queries=QUERIES, workers=WORKERS)
@@ -78,7 +79,11 @@ def test_one_group(name: str, outputs: int, wrong: int, benchmark: BenchmarkFixt
         f"\n{name}, {outputs} outputs, {wrong} wrong: {quickest_ms:.1f} ms, {anew_ms:.1f} ms with a new mask; "
         f"{int(suspects.sum()) - wrong} others are distrusted"
     )
-    assert quickest_ms <= LIMIT_MS[outputs]
+    # Within `LIMIT_MS` on a core of its own; how long that takes here is told by what LAPACK needs for one matrix of F.
+    matrix = torch.randn(ARRIVED, ARRIVED, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    yardstick_ms = min(_ms(lambda: torch.linalg.eigh(matrix @ matrix.mT)) for _ in range(10))
+    print(f"{quickest_ms / yardstick_ms:.1f} times as long as the eigenvalues of a matrix of {ARRIVED}")
+    assert quickest_ms < YARDSTICKS[outputs] * yardstick_ms
 
 
 @pytest.mark.parametrize("name", CODES)
@@ -98,9 +103,9 @@ def test_many_limits_masks_and_groups(name: str) -> None:
     def apart(mask: int, group: int) -> Tensor:
         own, reader = answers[mask, group][None, None], AnswerReader(code, arrived[mask][None])
         unusable, found = torch.zeros(1, 1, ARRIVED, dtype=torch.bool), []
-        for level in LEVELS:
-            at = Distrust(kind="residuals", level=level, most=MOST, scale=distrust.scale)
-            found.append(reader.read(own, unusable=unusable, distrust=at)[0].square().mean())
+        for limit in limits:
+            trail = reader.doubt(own, unusable=unusable, distrust=distrust).trail()
+            found.append(trail.only_at(trail.stop(limit, most=MOST)).square().mean())
         return torch.stack(found)
 
     begun = time.perf_counter()
