@@ -38,6 +38,7 @@ _HARDLY_LESS = 2.5  # times the level
 _COARSE = (4.0, 12.0, 50.0, 1000.0)
 _TYPICAL = (0.99, 0.999, 0.9997)  # shares of right answers that are nearer to what they look like
 _BEYOND = 1.05  # times the farthest of them
+_LEAST_ERROR = 1e-9
 _LEAST_SCALE = 1e-4  # of a variance: less is rounding
 
 Rank = tuple[float, ...]
@@ -250,5 +251,5 @@ def _fewest(decoding: DistrustingDecoding) -> int:
 
 
 def _excess(rank: Rank, plain: Rank) -> float:
-    """Return by which share a rank's error is larger; its last item is an error."""
-    return rank[-1] / plain[-1] - 1 if plain[-1] > 0 else float(rank[-1] > 0)
+    """Return by which share a rank's error is larger; its last item is an error, of which the least is rounding."""
+    return (rank[-1] - plain[-1]) / max(plain[-1], _LEAST_ERROR)
