@@ -75,13 +75,12 @@ class Elimination:
 
     @property
     def doubts(self) -> Tensor:
-        """[M, G, F] the same, or more where an answer and the next one deviate together.
+        """[M, G, F] the `deviations`, or more where an answer and the next one deviate together.
 
         Two wrong answers that agree hide each other: each is what the other says. What both deviate from all others,
         beyond what the one of them that deviates more does by itself, counts for both.
         """
-        alone = self.deviations
-        told = self._told if self._told is not None else self._tell()
+        alone, told = self.deviations, self._said
         before, after = self._diagonal[..., :-1], self._diagonal[..., 1:]
         room = before * after - self._beside.square()
         products = (told[:, :, :-1] * told[:, :, 1:]).sum(-1)
@@ -100,9 +99,7 @@ class Elimination:
 
         Those left out have −1; those of which nobody else says anything 0.
         """
-        if self._told is None:
-            self._told = self._tell()
-        squares = self._told.square().sum(-1)
+        squares = self._said.square().sum(-1)
         told = (squares / self._diagonal).masked_fill_(self._diagonal <= self._least, 0.0)
         return told.masked_fill_(self.left_out, -1.0)
 
@@ -158,11 +155,14 @@ class Elimination:
     def _left(self) -> Tensor:
         return self._answers.masked_fill(self.left_out[..., None], 0.0) if self._taken else self._answers
 
-    def _tell(self) -> Tensor:
-        """Return `Q y` [M, G, F, c] of the answers that are left, with nothing of what is left out."""
-        steps, left = self._made[..., : self._count], self._left
-        told = _of_groups(self._fit.precision, left)
-        return told - steps.mT @ (steps @ left) if self._taken else told
+    @property
+    def _said(self) -> Tensor:
+        """`Q y` [M, G, F, c] of the answers that are left, with nothing of what is left out; kept up to date."""
+        if self._told is None:
+            steps, left = self._made[..., : self._count], self._left
+            told = _of_groups(self._fit.precision, left)
+            self._told = told - steps.mT @ (steps @ left) if self._taken else told
+        return self._told
 
     def _keep(self, steps: Tensor) -> None:
         end = self._taken + steps.shape[2]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from nercc_tune.coding.kept_values import as_kept, digest_of
 from nercc_tune.coding.nodes import NodeSet
 from nercc_tune.records import Kernel
 from nercc_tune.splines.coinciding import ranks
@@ -88,17 +88,12 @@ class Moments:
 
     def rounded(self) -> Moments:
         """Return the moments on the CPU as float32 keeps them, as they are served: what is judged is what is served."""
-        rounded = {name: value.to(torch.float32).cpu().to(torch.float64) for name, value in vars(self).items()}
-        return Moments(**rounded)
+        return Moments(**as_kept(vars(self)))
 
     @property
     def digest(self) -> str:
         """SHA-256 over the moments as float32 keeps them."""
-        hashed = hashlib.sha256()
-        for name, value in vars(self).items():
-            hashed.update(f"{name}{tuple(value.shape)}".encode())
-            hashed.update(value.to("cpu", torch.float32).contiguous().numpy().astype("<f4").tobytes())
-        return hashed.hexdigest()
+        return digest_of(vars(self))
 
     @property
     def scale(self) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from nercc_tune.coding.kept_values import as_kept, digest_of
 
 __all__ = ["Typical", "measure_typical"]
 
@@ -49,16 +50,11 @@ class Typical:
     @property
     def digest(self) -> str:
         """SHA-256 over the values as float32 keeps them."""
-        hashed = hashlib.sha256()
-        for name, value in vars(self).items():
-            hashed.update(f"{name}{tuple(value.shape)}".encode())
-            hashed.update(value.to("cpu", torch.float32).contiguous().numpy().astype("<f4").tobytes())
-        return hashed.hexdigest()
+        return digest_of(vars(self))
 
     def rounded(self) -> Typical:
         """Return the values on the CPU as float32 keeps them, as they are served: what is judged is what is served."""
-        rounded = {name: value.to(torch.float32).cpu().to(torch.float64) for name, value in vars(self).items()}
-        return Typical(**rounded)
+        return Typical(**as_kept(vars(self)))
 
 
 def measure_typical(answers: Tensor) -> Typical | None:

@@ -24,7 +24,7 @@ class CellErrors:
         lies: In the order of the masks.
         distrusts: How wrong answers may be found.
         liars: How many answers are wrong in a mask, at most.
-        most: No more are ever distrusted.
+        most: As of `Distrust`.
     """
 
     lies: CellLies

@@ -95,7 +95,8 @@ class ServedTable:
     def suspicions(self, *, stragglers: int | None = None, gap: float = 1_000_000, faulty: float = 0.1) -> Suspicions:
         """Return the count of suspicions for a code of the table, with the false alarms that were measured for it.
 
-        They are those on the held-out draws, averaged over workers and masks; for the policy the most of any entry.
+        They are those on the held-out draws, averaged over workers and masks; for the policy, whose own are not
+        measured, the most of any entry.
         At least 1 in 1000 is reckoned with: no smaller share can be told from the few hundred groups of a study, nor
         relied on elsewhere, and a worker that is always distrusted is found after 3 groups all the same. Where some
         workers are accused more often than others, as at the ends of the nodes, or live queries differ from held-out
@@ -105,8 +106,6 @@ class ServedTable:
             stragglers: Of the code, as for `code`; None for the policy.
             gap: As of `Suspicions`.
             faulty: As of `Suspicions`.
-
-        It is the largest of the codes that were tuned for each count; the policy's own is not measured apart.
 
         Raises:
             TableError: If nothing was measured, since the study had no wrong answers, or the table has no such entry.

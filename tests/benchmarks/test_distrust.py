@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from nercc_tune.coding import AnswerReader, KrigingCode, NerccCode, node_set
 from nercc_tune.records import Distrust, Kernel
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("one_thread")]
 
 WORKERS, ARRIVED, QUERIES, MOST = 200, 160, 50, 25
 LIMIT_MS = {10: 5.0, 1000: 50.0}
@@ -28,14 +28,6 @@ CODES: dict[str, NerccCode | KrigingCode] = {
     "spline": NerccCode(_NODES, lambda_enc=0.0, lambda_dec=1e-6),
     "kriging": KrigingCode(_NODES, lambda_enc=0.0, kernel=Kernel(range=2.0, nugget=1e-3)),
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def _problem(

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -16,18 +15,10 @@ from torch import Tensor
 from nercc_tune.coding import BerrutCode, locate, node_set
 from nercc_tune.coding.locators import Variant
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("one_thread")]
 
 WORKERS, ARRIVED, QUERIES, ERRORS = 200, 160, 50, 20
 LIMIT_MS = {10: 5.0, 1000: 50.0}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def published(nodes: Tensor, answers: Tensor) -> Tensor:

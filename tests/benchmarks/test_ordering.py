@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -18,17 +17,9 @@ LIMIT_MS = 5.0
 LIMIT_OF_500_S = 5.0
 
 
-@pytest.fixture
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("kind", ["nearest-neighbour", "projection"])
 def test_a_group_of_50(kind: str, benchmark: BenchmarkFixture) -> None:
     queries = torch.rand(50, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -43,7 +34,7 @@ def test_a_group_of_50(kind: str, benchmark: BenchmarkFixture) -> None:
 
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 def test_a_code_of_a_group(benchmark: BenchmarkFixture) -> None:
     code = GroupCode(
         lambda nodes: NerccCode(nodes, lambda_enc=1e-6, lambda_dec=1e-6),
@@ -60,7 +51,7 @@ def test_a_code_of_a_group(benchmark: BenchmarkFixture) -> None:
 
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 def test_a_group_of_500_ends() -> None:
     queries = torch.rand(500, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     start = time.perf_counter()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from torch import Tensor
 from nercc_tune.coding import node_set
 from nercc_tune.splines import smooth, smoothing_matrix
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("one_thread")]
 
 WORKERS, QUERIES, STRAGGLERS, OUTPUTS = 2000, 500, 400, 10
 SMOOTHING = 1e-6
@@ -24,14 +24,6 @@ MATRICES_S = 1.0
 SIZES = tuple(1000 * 2**doubling for doubling in range(8))  # up to 128,000 workers
 EXPONENT = 1.2
 REPEATS = 9
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def _seconds(call: Callable[[], Tensor]) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from nercc_tune.inference.metrics import Truth
@@ -48,3 +49,8 @@ class Decoder(Protocol):
 
     def df(self, parameter: Parameter) -> Tensor:
         """Return the effective degrees of freedom at a value of the parameter, [M] of all masks in turn."""
+
+
+def answers_of_each(batches: Sequence[Tensor]) -> Tensor:
+    """Return F of each mask, [M] float64, of masks [M, F] that are held together by F."""
+    return torch.cat([torch.full((len(batch),), batch.shape[1], dtype=torch.float64) for batch in batches])

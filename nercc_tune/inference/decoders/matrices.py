@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from nercc_tune.coding import LinearCode
-from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve
+from nercc_tune.inference.decoders.decoder import Decoder, Decoding, ErrorCurve, answers_of_each
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.records import Parameter
 
@@ -53,7 +53,7 @@ class MatrixDecoder(Decoder):
     @override
     def df(self, parameter: Parameter) -> Tensor:
         """Return F: every answer can change the estimates."""
-        return torch.cat([torch.full((len(batch),), batch.shape[1], dtype=torch.float64) for batch in self.batches])
+        return answers_of_each(self.batches)
 
 
 @dataclass(frozen=True, eq=False)
