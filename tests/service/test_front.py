@@ -41,73 +41,82 @@ def _of(commands: list[Command], kind: type[Command]) -> list[Command]:
     return [command for command in commands if isinstance(command, kind)]
 
 
+class _Runner:
+    """Does what a front asks, and checks that it may be asked."""
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        self.running: dict[int, Run] = {}
+        self.away: set[int] = set()
+        self.told: list[int] = []
+        self.submitted = 0
+        self._groups: set[int] = set()
+
+    def obey(self) -> None:
+        for command in self.front.commands():
+            match command:
+                case Run(worker, group, _):
+                    assert worker not in self.running
+                    assert worker not in self.away
+                    self.running[worker] = command
+                    self._groups.add(group)
+                case Reply(query, group, _, _, tasks):
+                    assert group in self._groups
+                    assert tasks
+                    self.told.append(query)
+                case Refuse(query, _):
+                    self.told.append(query)
+                case Forget(group):
+                    assert all(run.group != group for run in self.running.values())
+
+    def happen(self, chance: random.Random, now: float) -> None:
+        event, worker = chance.random(), chance.randrange(self.front.scheme.workers)
+        if event < 0.4:
+            self.front.submit(self.submitted, now)
+            self.submitted += 1
+        elif event < 0.8 and self.running:
+            worker = chance.choice(sorted(self.running))
+            del self.running[worker]
+            self.front.finish(worker, now, is_sound=chance.random() < 0.9)
+        elif event < 0.9 and worker not in self.away:
+            self.away.add(worker)
+            self.running.pop(worker, None)
+            self.front.leave(worker, now)
+        elif event >= 0.9 and self.away:
+            self.front.come_back(self.away.pop(), now)
+        self.obey()
+
+    def end(self, now: float) -> None:
+        for worker in sorted(self.away):
+            self.front.come_back(worker, now)
+        self.away.clear()
+        self.obey()
+        while self.running or self.front.waiting:
+            now += 0.5
+            self.front.tick(now)
+            self.obey()
+            for worker in sorted(self.running):
+                del self.running[worker]
+                self.front.finish(worker, now)
+                self.obey()
+
+
 @pytest.mark.parametrize("scheme", [_POOLED, _PARITY, _CODED, _HEDGED], ids=lambda scheme: scheme.name)
 @given(seed=st.integers(0, 10_000))
 def test_each_query_is_answered_or_refused_once_and_nothing_is_left(scheme: Scheme, seed: int) -> None:
     """Whatever ends, dies and comes back in whatever order."""
     chance = random.Random(seed)  # noqa: S311 - events
     front, now = Front(scheme, timeout_s=20.0), 0.0
-    running: dict[int, Run] = {}
-    away: set[int] = set()
-    told: list[int] = []
-    groups: set[int] = set()
-    submitted = 0
-
-    def obey() -> None:
-        for command in front.commands():
-            match command:
-                case Run(worker, group, _):
-                    assert worker not in running
-                    assert worker not in away
-                    running[worker] = command
-                    groups.add(group)
-                case Reply(query, group, _, _, tasks):
-                    assert group in groups
-                    assert tasks
-                    told.append(query)
-                case Refuse(query, _):
-                    told.append(query)
-                case Forget(group):
-                    assert all(run.group != group for run in running.values())
-
+    runner = _Runner(front)
     for _ in range(60):
         now += chance.expovariate(4.0)
         front.tick(now)
-        obey()
-        event = chance.random()
-        if event < 0.4:
-            front.submit(submitted, now)
-            submitted += 1
-        elif event < 0.8 and running:
-            worker = chance.choice(sorted(running))
-            del running[worker]
-            front.finish(worker, now, is_sound=chance.random() < 0.9)
-        elif event < 0.9:
-            worker = chance.randrange(scheme.workers)
-            if worker not in away:
-                away.add(worker)
-                running.pop(worker, None)
-                front.leave(worker, now)
-        elif away:
-            worker = chance.choice(sorted(away))
-            away.discard(worker)
-            front.come_back(worker, now)
-        obey()
-    for worker in sorted(away):
-        front.come_back(worker, now)
-    away.clear()
-    obey()
-    while running or front.waiting:
-        now += 0.5
-        front.tick(now)
-        obey()
-        for worker in sorted(running):
-            del running[worker]
-            front.finish(worker, now)
-            obey()
-    assert sorted(told) == list(range(submitted))
+        runner.obey()
+        runner.happen(chance, now)
+    runner.end(now)
+    assert sorted(runner.told) == list(range(runner.submitted))
     tally = front.tally
-    assert sum(tally.replies.values()) + tally.refused == submitted
+    assert sum(tally.replies.values()) + tally.refused == runner.submitted
     assert not front._groups
     assert tally.burned_s <= tally.busy_s
 
