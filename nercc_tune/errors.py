@@ -13,6 +13,10 @@ NerccTuneError
 ├── DashboardError     the web pages cannot be served
 ├── TrackingError      the MLflow tracking store cannot be reached or read
 ├── PromotionError     a code that must not be deployed, or nothing to return to
+├── ServiceError       a running service cannot answer
+│   ├── Overloaded         …since so many queries wait that no more are taken
+│   ├── NoAnswer           …since too few workers gave an answer, or not in time
+│   └── WorkerLost         …since a worker died with its task, or cannot be reached
 └── TableError         a table that cannot be trusted or served from
 ```
 
@@ -27,13 +31,17 @@ __all__ = [
     "DataMissingError",
     "HomeError",
     "NerccTuneError",
+    "NoAnswer",
     "OutputError",
+    "Overloaded",
     "PromotionError",
+    "ServiceError",
     "SpecError",
     "StorageError",
     "TableError",
     "TraceError",
     "TrackingError",
+    "WorkerLost",
     "WorkloadError",
 ]
 
@@ -84,6 +92,22 @@ class TrackingError(NerccTuneError):
 
 class PromotionError(NerccTuneError):
     """A code must not be deployed as it is, or there is none to return to."""
+
+
+class ServiceError(NerccTuneError):
+    """A running service cannot answer, or cannot be run."""
+
+
+class Overloaded(ServiceError):
+    """So many queries wait that no more are taken."""
+
+
+class NoAnswer(ServiceError):
+    """A query stays without an answer: too few workers gave one, or not in time."""
+
+
+class WorkerLost(ServiceError):
+    """A worker died with its task, or cannot be reached."""
 
 
 class TableError(NerccTuneError):
