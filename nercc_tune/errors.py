@@ -14,9 +14,9 @@ NerccTuneError
 ├── TrackingError      the MLflow tracking store cannot be reached or read
 ├── PromotionError     a code that must not be deployed, or nothing to return to
 ├── ServiceError       a running service cannot answer
-│   ├── Overloaded         …since so many queries wait that no more are taken
-│   ├── NoAnswer           …since too few workers gave an answer, or not in time
-│   └── WorkerLost         …since a worker died with its task, or cannot be reached
+│   ├── OverloadError      …since so many queries wait that no more are taken
+│   ├── NoAnswerError      …since too few workers gave an answer, or not in time
+│   └── WorkerLostError    …since a worker died with its task, or cannot be reached
 └── TableError         a table that cannot be trusted or served from
 ```
 
@@ -31,9 +31,9 @@ __all__ = [
     "DataMissingError",
     "HomeError",
     "NerccTuneError",
-    "NoAnswer",
+    "NoAnswerError",
     "OutputError",
-    "Overloaded",
+    "OverloadError",
     "PromotionError",
     "ServiceError",
     "SpecError",
@@ -41,7 +41,7 @@ __all__ = [
     "TableError",
     "TraceError",
     "TrackingError",
-    "WorkerLost",
+    "WorkerLostError",
     "WorkloadError",
 ]
 
@@ -98,15 +98,15 @@ class ServiceError(NerccTuneError):
     """A running service cannot answer, or cannot be run."""
 
 
-class Overloaded(ServiceError):
+class OverloadError(ServiceError):
     """So many queries wait that no more are taken."""
 
 
-class NoAnswer(ServiceError):
+class NoAnswerError(ServiceError):
     """A query stays without an answer: too few workers gave one, or not in time."""
 
 
-class WorkerLost(ServiceError):
+class WorkerLostError(ServiceError):
     """A worker died with its task, or cannot be reached."""
 
 

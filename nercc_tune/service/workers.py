@@ -17,7 +17,7 @@ class Workers(Protocol):
         """Return a worker's answer [c] to one coded query […], as its network gives it (logits).
 
         Raises:
-            WorkerLost: If the worker died, or cannot be reached.
+            WorkerLostError: If the worker died, or cannot be reached.
         """
 
     async def is_back(self, worker: int) -> None:
