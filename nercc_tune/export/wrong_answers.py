@@ -6,11 +6,12 @@ import math
 
 from nercc_tune.export.blocks import KIND, UNDEFINED, Block, write_count, write_error, write_percent
 from nercc_tune.export.table import TunedTable
-from nercc_tune.records import Detection, WrongAnswers
+from nercc_tune.records import Detection, Interval, WrongAnswers
 
-__all__ = ["write_bare_percent", "wrong_answer_blocks", "wrong_answers_of"]
+__all__ = ["write_bare_percent", "write_ratio", "wrong_answer_blocks", "wrong_answers_of"]
 
 _ERROR = "MSE in probabilities"
+_TELLING = 1000  # the largest ratio whose digits are told
 _FOUND_NOTE = (
     "Found and missed: of the wrong answers, over all groups and masks; falsely accused: of the right ones. The oracle "
     "is told which answers are wrong, and decodes without them."
@@ -52,14 +53,25 @@ def write_bare_percent(share: float) -> str:
     return UNDEFINED if math.isnan(share) else f"{100 * share:.3g}"
 
 
+def write_ratio(ratio: Interval | None) -> str:
+    """Write `1.05 [1.00, 1.16]`; beyond 1000 the oracle makes next to no error, and digits would say nothing."""
+    if ratio is None:
+        return UNDEFINED
+    mean, low, high = (
+        f"{each:.2f}" if each <= _TELLING else f">{_TELLING}" for each in (ratio.mean, ratio.low, ratio.high)
+    )
+    return f"{mean} [{low}, {high}]"
+
+
 def _detected(detection: Detection) -> tuple[str, ...]:
     shares = (detection.found_share, 1 - detection.found_share, detection.accused_share)
-    errors = (detection.prob_mse, detection.oracle, detection.ratio)
+    errors = (detection.prob_mse, detection.oracle)
     return (
         detection.kind,
         str(detection.wrong),
         *map(write_bare_percent, shares),
         *map(write_error, errors),
+        write_ratio(detection.ratio),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from nercc_tune.export.table import TunedTable
-from nercc_tune.export.wrong_answers import write_bare_percent, wrong_answers_of
+from nercc_tune.export.wrong_answers import write_bare_percent, write_ratio, wrong_answers_of
 from nercc_tune.records import Interval, WrongAnswers
 from nercc_tune.terminal.figures import show_interval
 
@@ -52,7 +52,7 @@ def _rows(found: Mapping[str, WrongAnswers]) -> list[list[str]]:
             write_bare_percent(item.found_share),
             write_bare_percent(item.accused_share),
             show_interval(item.prob_mse),
-            show_interval(item.ratio) if item.ratio else "–",
+            write_ratio(item.ratio),
         ]
         for count, wrong in found.items()
         for item in wrong.detections

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from nercc_tune.export.blocks import UNDEFINED
 from nercc_tune.export.formats import export_table
 from nercc_tune.export.frame import table_frame
 from nercc_tune.export.table import TunedTable, parse_table
-from nercc_tune.export.wrong_answers import write_bare_percent, wrong_answer_blocks, wrong_answers_of
+from nercc_tune.export.wrong_answers import write_bare_percent, write_ratio, wrong_answer_blocks, wrong_answers_of
 from nercc_tune.records import Interval, Kernel
 from tests.builders import study_history, tuned_table
 from tests.variants import DISTRUST, FOUND, random_table, with_wrong_answers
@@ -144,3 +145,9 @@ def test_a_table_with_wrong_answers_read_back_is_equal_and_one_without_keeps_its
     assert parse_table(table.to_json()) == table
     values = json.loads(tuned_table().to_json())
     assert not {"distrust", "wrong_answers"} & set(values["entries"][0])
+
+
+def test_a_ratio_to_next_to_no_error_is_told_without_digits() -> None:
+    assert write_ratio(Interval(mean=1.1, low=1.0, high=2.5e10)) == "1.10 [1.00, >1000]"
+    assert write_ratio(Interval(mean=2e12, low=1e12, high=3e12)) == ">1000 [>1000, >1000]"
+    assert write_ratio(None) == UNDEFINED
