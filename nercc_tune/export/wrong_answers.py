@@ -57,9 +57,8 @@ def write_ratio(ratio: Interval | None) -> str:
     """Write `1.05 [1.00, 1.16]`; beyond 1000 the oracle makes next to no error, and digits would say nothing."""
     if ratio is None:
         return UNDEFINED
-    mean, low, high = (
-        f"{each:.2f}" if each <= _TELLING else f">{_TELLING}" for each in (ratio.mean, ratio.low, ratio.high)
-    )
+    ends = (ratio.mean, ratio.low, ratio.high)
+    mean, low, high = (f"{each:.2f}" if each <= _TELLING else f">{_TELLING}" for each in ends)
     return f"{mean} [{low}, {high}]"
 
 
