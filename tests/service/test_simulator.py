@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ _SCHEMES = [
     replicated(6),
     hedged(6, hedge=Hedge(quantile=0.9, budget=0.1)),
     with_parities(2, ["parity-1"], workers=4, parity_workers=2),
+    replace(with_parities(2, ["parity-1"], workers=4, parity_workers=2, sends_at_once=True), name="at once"),
     coded(3, [0, 1, 2, 0, None, None], rule=Answers(count=4)),
     coded(3, [0, 1, 2, None, None, None], rule=Answers(count=3), gives_own=False, name="decoded only"),
 ]
