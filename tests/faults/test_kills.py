@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 def _kill_workers(study: Operation, launch: subprocess.Popen[str], *, kills: int, pause_s: float) -> int:
     """Kill random workers at random moments; return how many were killed before the launch ended.
 
-    They are spread over the study's first half: the pauses are shortened while the study is ahead of the kills. While it
-    is behind them nobody is killed, as on a machine on which a worker needs longer than it would live.
+    They are spread over the study's first half: the pauses are shortened while the study is ahead of the kills. While
+    it is behind them nobody is killed, as on a machine on which a worker needs longer than it would live.
     """
     chance = random.Random(0)  # noqa: S311 - moments
     done, is_ahead = 0, False
