@@ -39,7 +39,7 @@ RATE = 270.0
 KS = (2, 3, 4)
 GROUPS = {2: 8, 3: 9, 4: 8}  # K of NeRCC: with K / k mixes it costs what ParM does
 TAIL_TO_MEDIAN = 3.05  # of equal resources at k = 2, from what ParM gains on them
-FACTORS = (1.0, 30.0)  # between which the disturbance is looked for
+FACTORS = (1.2, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # where it is looked for; far beyond, the median itself grows
 EQUAL, PARM = "equal resources", "ParM"
 
 
@@ -69,14 +69,25 @@ class Setting:
         return simulate(scheme, poisson(RATE, self.queries, seed=seed), machines=machines)
 
     def set_on_rival(self) -> Setting:
-        """Return the setting in which equal resources at k = 2 have the tail that they had."""
+        """Return the setting in which equal resources at k = 2 have the tail that they had.
+
+        Raises:
+            ValueError: If no factor gives it.
+        """
         equal = plain(_workers(2))
 
         def excess(factor: float) -> float:
             measured = self.disturbed(factor).run(equal, seed=0)
             return measured.percentile_s(99.9) / measured.percentile_s(50) - TAIL_TO_MEDIAN
 
-        return self.disturbed(float(optimize.brentq(excess, *FACTORS, xtol=0.005)))
+        below = 1.0
+        for above in FACTORS:
+            if excess(above) > 0:
+                return self.disturbed(float(optimize.brentq(excess, below, above, xtol=0.005)))
+            below = above
+        raise ValueError(
+            f"`disturbance` must give such a tail at a factor up to {below}, but {self.disturbance} does not."
+        )
 
     def disturbed(self, factor: float) -> Setting:
         """Return the setting with another factor."""
