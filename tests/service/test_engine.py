@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import weakref
+from contextlib import suppress
 
 import pytest
 import torch
@@ -183,7 +184,8 @@ def test_no_tensor_is_kept_when_all_is_answered(name: str) -> None:
 
     async def ask(engine: Engine, query: Tensor) -> None:
         kept.append(weakref.ref(query))
-        kept.append(weakref.ref((await engine.ask(query)).probabilities))
+        with suppress(NoAnswerError):  # of a task that three workers died with
+            kept.append(weakref.ref((await engine.ask(query)).probabilities))
 
     async def serve() -> Engine:
         engine = Engine(scheme, codec, FlakyWorkers(seed=1, dies=0.1, lies=0))
