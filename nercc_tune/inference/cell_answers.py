@@ -18,6 +18,7 @@ from nercc_tune.inference.layout import Layout
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.inference.wrong_answers import GivenAnswers
 from nercc_tune.records import DEGREES, Encoding, ErrorKind, Reading, Trusting, kernel_of, smoothing_of
+from nercc_tune.splines.coinciding import ranks
 
 __all__ = ["CellAnswers"]
 
@@ -93,5 +94,5 @@ class CellAnswers:
             outputs=answers,
             read=truth.answers,
             stale=stale,
-            is_distinct=bool((beta.diff() > 0).all()),
+            rank=ranks(beta),
         )

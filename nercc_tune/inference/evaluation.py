@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -38,6 +39,7 @@ from nercc_tune.records import (
     Cell,
     DecodeSpace,
     Design,
+    DistrustKind,
     Encoding,
     Goal,
     Kernel,
@@ -110,6 +112,22 @@ class CellEvaluator:
             OutputError: As for `best`.
         """
         return trusting_of(self._where_nobody_lies.best(encoding, [reading])[0].parameter)
+
+    def best_distrusting(
+        self, design: Design, lambda_enc: float, start: Trusting, *, distrusts: tuple[DistrustKind, ...]
+    ) -> Parameter:
+        """Return a setting with the distrust of some kinds that is best beside it, if any is better than none.
+
+        Raises:
+            OutputError: As for `best`.
+        """
+        if self.errors is None:
+            return start
+        encoding, truth = design.encoding(lambda_enc), self.drawn.truth(design, design.decode_space)
+        lying = self.given.to_decoder(encoding, design.reading, self.drawn.answers(encoding), truth)
+        errors = replace(self.errors, distrusts=distrusts)
+        with self.timed():
+            return best_distrust(lying, truth, self._goal, start=start, errors=errors)[0]
 
     def option(self, design: Design, lambda_enc: float, parameter: Parameter) -> Option:
         """Evaluate one code, with the profile of its λ_dec.
