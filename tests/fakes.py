@@ -151,10 +151,15 @@ def write_trace(path: Path, *, workers: int, iterations: int) -> None:
 
 
 def draw(
-    spec: StudySpec, part: Part = "tuning", *, workload: Workload | None = None, data_dir: Path | None = None
+    spec: StudySpec,
+    part: Part = "tuning",
+    *,
+    workload: Workload | None = None,
+    data_dir: Path | None = None,
+    tuning: Draws | None = None,
 ) -> Draws:
     """Draw one part of a study's groups and masks."""
-    return tiny_inference(spec, workload=workload, data_dir=data_dir).draw(part)
+    return tiny_inference(spec, workload=workload, data_dir=data_dir).draw(part, tuning=tuning)
 
 
 def info(workload: Workload) -> WorkloadInfo:

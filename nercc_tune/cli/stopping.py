@@ -5,11 +5,17 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
+from nercc_tune.launch.interrupts import keep_interrupts
+
 
 def end_like_ctrl_c() -> None:
-    """Let SIGTERM, by which clusters end jobs, end a command as Ctrl-C does: what it holds is given back."""
+    """Let SIGTERM, by which clusters end jobs, end a command as Ctrl-C does: what it holds is given back.
+
+    Both are raised again where they would be lost.
+    """
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    keep_interrupts()

@@ -16,6 +16,7 @@ from nercc_tune.coding.mixers import MIXERS, Mixer, MixerKind, parity_weights
 from nercc_tune.coding.moments import Moments, Sites, measure_moments
 from nercc_tune.coding.nercc import NerccCode
 from nercc_tune.coding.networks_file import AbsentNetwork, NetworksFile, Origin, pack_networks, read_networks
+from nercc_tune.coding.nodal import NodalCode, nodal_code
 from nercc_tune.coding.nodes import (
     COPIES,
     DOMAIN,
@@ -59,6 +60,7 @@ __all__ = [
     "Moments",
     "NerccCode",
     "NetworksFile",
+    "NodalCode",
     "NodeSet",
     "NonFiniteAnswers",
     "Origin",
@@ -79,6 +81,7 @@ __all__ = [
     "locate",
     "measure_moments",
     "measure_typical",
+    "nodal_code",
     "node_kinds",
     "node_set",
     "order_queries",

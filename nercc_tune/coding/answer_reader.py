@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from nercc_tune.coding.copies import outvoted, votes_of
 from nercc_tune.coding.distrust import WEIGHTS, Doubt, tamed
 from nercc_tune.coding.elimination import Elimination
 from nercc_tune.coding.fit import Fit
@@ -16,6 +17,7 @@ from nercc_tune.coding.locators import Variant, bearable, locate
 from nercc_tune.coding.nodes import NodeSet
 from nercc_tune.coding.typical import Typical
 from nercc_tune.records import LOCATORS, Distrust
+from nercc_tune.splines.coinciding import ranks
 
 __all__ = ["AnswerReader", "Fitting", "Placed"]
 
@@ -82,6 +84,9 @@ class AnswerReader:
         unusable = self.screened(answers, unusable=unusable, distrust=distrust)
         if distrust.kind == "median":
             return self._median(answers, unusable, parts=int(distrust.level)), unusable
+        if distrust.kind == "copies":
+            suspects = unusable | outvoted(self._rank, self._votes(answers, unusable, distrust))
+            return self._without(answers, suspects), suspects
         if distrust.kind in LOCATORS:
             answers = tamed(answers, most=distrust.most, unusable=unusable)
             suspects = unusable | self._located(answers, unusable, distrust)
@@ -96,7 +101,8 @@ class AnswerReader:
     def screened(self, answers: Tensor, *, unusable: Tensor, distrust: Distrust) -> Tensor:
         """Return the unusable answers, [M, G, F] bool, and those that are not typical: the farthest, `most` at most.
 
-        No more than half of the answers go, so that there are others to be believed.
+        No more than half of the answers go, so that there are others to be believed, and where copies vote none with
+        which another one agrees.
 
         Raises:
             ValueError: If a distrust looks at what answers look like, and that is not known, or is of other outputs.
@@ -109,6 +115,8 @@ class AnswerReader:
         if answers.shape[-1] != outputs:
             raise ValueError(f"`answers` must have {outputs} outputs, but got {answers.shape[-1]}.")
         apart = self._typical.deviations(answers).masked_fill(unusable, 0.0)
+        if distrust.kind == "copies":
+            apart = apart.masked_fill(self._votes(answers, unusable, distrust) > 1, 0.0)
         room = ((~unusable).sum(-1, keepdim=True) // 2).clamp(max=distrust.most)
         place = apart.argsort(dim=-1, descending=True).argsort(dim=-1)
         return unusable | ((place < room) & (apart > distrust.typical))
@@ -124,6 +132,13 @@ class AnswerReader:
         left = Elimination(self.fit.to(answers.device), answers)
         left.leave_out_all(unusable)
         return left.deviations
+
+    @cached_property
+    def _rank(self) -> Tensor:
+        return ranks(self._code.nodes.beta[self._arrived])
+
+    def _votes(self, answers: Tensor, unusable: Tensor, distrust: Distrust) -> Tensor:
+        return votes_of(self._rank, answers, limit=distrust.limit, unusable=unusable)
 
     def _without(self, answers: Tensor, suspects: Tensor) -> Tensor:
         if not bool(suspects.any()):

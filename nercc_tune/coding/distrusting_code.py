@@ -10,10 +10,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from nercc_tune.coding.answer_reader import AnswerReader
-from nercc_tune.coding.kriging import KrigingCode
 from nercc_tune.coding.linear import LinearCode
-from nercc_tune.coding.nercc import NerccCode
-from nercc_tune.coding.rational import RationalCode
+from nercc_tune.coding.nodal import NodalCode
 from nercc_tune.coding.typical import Typical
 from nercc_tune.records import Distrust
 
@@ -38,7 +36,7 @@ class DistrustingCode(LinearCode):
 
     Example:
         >>> import torch
-        >>> from nercc_tune.coding import node_set
+        >>> from nercc_tune.coding import NerccCode, node_set
         >>> inner = NerccCode(node_set("uniform", queries=4, workers=12), lambda_enc=0.0, lambda_dec=1e-6)
         >>> code = DistrustingCode(inner, Distrust(kind="residuals", level=3.0, most=2))
         >>> answers = code.encode(torch.linspace(0.0, 1.0, 4)[:, None])
@@ -49,7 +47,7 @@ class DistrustingCode(LinearCode):
 
     def __init__(
         self,
-        inner: NerccCode | KrigingCode | RationalCode,
+        inner: NodalCode,
         distrust: Distrust | Callable[[int], Distrust | None],
         *,
         typical: Typical | None = None,

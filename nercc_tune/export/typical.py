@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from nercc_tune.coding import Typical
-from nercc_tune.errors import TableError
 from nercc_tune.export.table import TunedTable
-from nercc_tune.export.tensors import AGAIN, read_tensors
-from nercc_tune.text.one_line import one_line
+from nercc_tune.export.tensors import pack_kept, read_kept
 
 __all__ = ["pack_typical", "read_typical", "typical_path"]
 
@@ -29,11 +25,7 @@ def pack_typical(typical: Iterable[Typical]) -> bytes:
 
     The precision is kept whole: an inverse is symmetric only as far as it is rounded.
     """
-    tensors: dict[str, Tensor] = {}
-    for item in typical:
-        values = {"means": item.means, "precision": item.precision}
-        tensors |= {f"{item.digest}.{name}": value.to(torch.float32).contiguous() for name, value in values.items()}
-    return save(tensors)
+    return pack_kept(typical, lambda item: {"means": item.means, "precision": item.precision})
 
 
 def read_typical(path: Path, table: TunedTable) -> Mapping[str, Typical]:
@@ -42,22 +34,17 @@ def read_typical(path: Path, table: TunedTable) -> Mapping[str, Typical]:
     Raises:
         TableError: If the file is missing, cut, not finite, or not that of the table.
     """
-    needed = table.typical
-    if not needed:
-        return {}
-    tensors = read_tensors(path, kind="typical answers", needed_by="distrusting")
-    return {digest: _typical_of(path, tensors, digest) for digest in needed}
+    return read_kept(
+        path,
+        table.typical,
+        kind="typical answers",
+        needed_by="distrusting",
+        names=("means", "precision"),
+        build=_typical_of,
+    )
 
 
-def _typical_of(path: Path, tensors: Mapping[str, Tensor], digest: str) -> Typical:
-    means, precision = tensors.get(f"{digest}.means"), tensors.get(f"{digest}.precision")
-    if means is None or precision is None:
-        raise TableError(f"`{one_line(path)}` holds the typical answers of another table; {AGAIN}.")
-    if not (bool(means.isfinite().all()) and bool(precision.isfinite().all())):
-        raise TableError(f"the typical answers in `{one_line(path)}` are not finite; {AGAIN}.")
+def _typical_of(means: Tensor, precision: Tensor) -> Typical | None:
     if means.ndim != 2 or not means.numel() or precision.shape != (means.shape[1], means.shape[1]):
-        raise TableError(f"the typical answers in `{one_line(path)}` do not fit together; {AGAIN}.")
-    found = Typical(means=means.to(torch.float64), precision=precision.to(torch.float64))
-    if found.digest != digest:
-        raise TableError(f"the typical answers in `{one_line(path)}` do not match the table's digest; {AGAIN}.")
-    return found
+        return None
+    return Typical(means=means, precision=precision)

@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import Tensor
 
-from nercc_tune.coding import KrigingCode, NerccCode, RationalCode, worker_positions
+from nercc_tune.coding import nodal_code, worker_positions
 from nercc_tune.coding.answer_reader import Placed
 from nercc_tune.inference.calibration import Calibration
 from nercc_tune.inference.cell_masks import CellMasks
@@ -17,7 +17,8 @@ from nercc_tune.inference.drawn_groups import DrawnGroups
 from nercc_tune.inference.layout import Layout
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.inference.wrong_answers import GivenAnswers
-from nercc_tune.records import DEGREES, Encoding, ErrorKind, Reading, Trusting, kernel_of, smoothing_of
+from nercc_tune.records import Encoding, ErrorKind, Reading, Trusting
+from nercc_tune.splines.coinciding import ranks
 
 __all__ = ["CellAnswers"]
 
@@ -51,14 +52,8 @@ class CellAnswers:
 
         def codes(trusting: Trusting) -> Sequence[tuple[slice, Placed]]:
             nodes, lambda_enc = layout.nodes, encoding.lambda_enc
-            if kind in DEGREES:
-                return [(slice(None), RationalCode(nodes, lambda_enc=lambda_enc, degree=DEGREES[kind]))]
-            if kind == "spline":
-                spline = NerccCode(nodes, lambda_enc=lambda_enc, lambda_dec=smoothing_of(trusting))
-                return [(slice(None), spline)]
-            kernel = kernel_of(trusting)
             return [
-                (groups, KrigingCode(nodes, lambda_enc=lambda_enc, kernel=kernel, measured=moments))
+                (groups, nodal_code(kind, nodes, lambda_enc=lambda_enc, trusting=trusting, measured=moments))
                 for groups, moments in folds or [(slice(None), None)]
             ]
 
@@ -93,5 +88,5 @@ class CellAnswers:
             outputs=answers,
             read=truth.answers,
             stale=stale,
-            is_distinct=bool((beta.diff() > 0).all()),
+            rank=ranks(beta),
         )

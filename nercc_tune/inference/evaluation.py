@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from torch import Tensor
 
-from nercc_tune.coding import RationalCode, Sites
 from nercc_tune.inference.baselines import Baseline
 from nercc_tune.inference.calibration import Calibration
 from nercc_tune.inference.cell_answers import CellAnswers
+from nercc_tune.inference.cell_decoders import CellDecoders
 from nercc_tune.inference.cell_masks import CellMasks
 from nercc_tune.inference.decoders import (
     Decoder,
     Decoding,
     EitherDecoding,
-    JoinedDecoder,
-    KrigingDecoder,
-    MatrixDecoder,
-    SplineDecoder,
-    TrainedDecoder,
     best_distrust,
     best_kernel,
     best_parameter,
@@ -36,8 +32,8 @@ from nercc_tune.records import (
     DECODERS,
     DEGREES,
     Cell,
-    DecodeSpace,
     Design,
+    DistrustKind,
     Encoding,
     Goal,
     Kernel,
@@ -46,7 +42,6 @@ from nercc_tune.records import (
     Reading,
     Score,
     Trusting,
-    decoded_fields,
     trusting_of,
 )
 from nercc_tune.straggling import Arrivals
@@ -73,7 +68,7 @@ class CellEvaluator:
         self.masks = masks
         self.errors = masks.errors
         self.given = CellAnswers(drawn=drawn, masks=masks, calibration=calibration)
-        self._splines: dict[tuple[str, str, str], JoinedDecoder] = {}
+        self._decoders = CellDecoders(drawn, masks, calibration)
         self._baselines: dict[tuple[str, Design], MaskedMetrics] = {}
 
     @property
@@ -111,6 +106,22 @@ class CellEvaluator:
         """
         return trusting_of(self._where_nobody_lies.best(encoding, [reading])[0].parameter)
 
+    def best_distrusting(
+        self, design: Design, lambda_enc: float, start: Trusting, *, distrusts: tuple[DistrustKind, ...]
+    ) -> Parameter:
+        """Return a setting with the distrust of some kinds that is best beside it, if any is better than none.
+
+        Raises:
+            OutputError: As for `best`.
+        """
+        if self.errors is None:
+            return start
+        encoding, truth = design.encoding(lambda_enc), self.drawn.truth(design, design.decode_space)
+        lying = self.given.to_decoder(encoding, design.reading, self.drawn.answers(encoding), truth)
+        errors = replace(self.errors, distrusts=distrusts)
+        with self.timed():
+            return best_distrust(lying, truth, self._goal, start=start, errors=errors)[0]
+
     def option(self, design: Design, lambda_enc: float, parameter: Parameter) -> Option:
         """Evaluate one code, with the profile of its λ_dec.
 
@@ -122,12 +133,10 @@ class CellEvaluator:
         with self.timed():
             decoding = self.prepared(encoding, design.reading, self.drawn.answers(encoding), truth)
             is_spline = design.decoder == "spline" and self.errors is None
-            return Option(
-                assignment=design.assignment,
-                decode_space=design.decode_space,
-                decoder=design.decoder,
-                **decoded_fields(parameter),
-                score=measure(decoding.estimates(parameter), truth).score(),
+            return Option.of(
+                design.reading,
+                parameter,
+                measure(decoding.estimates(parameter), truth).score(),
                 profile=profile_of(decoding, truth, self._goal, self._grid) if is_spline else (),
             )
 
@@ -214,33 +223,7 @@ class CellEvaluator:
 
     def decoder(self, encoding: Encoding, reading: Reading) -> Decoder:
         """Return the decoder of all masks; a spline's is made once for a layout."""
-        assignment, space, kind = reading
-        if encoding.training is not None:
-            return TrainedDecoder(self.drawn.trained.of(encoding.training), self.masks.batches)
-        if kind == "spline":
-            return self._spline(encoding, assignment)
-        if kind in DEGREES:
-            layout = self.drawn.layout(encoding)
-            rational = RationalCode(layout.nodes, lambda_enc=encoding.lambda_enc, degree=DEGREES[kind])
-            return MatrixDecoder(rational, self.positions(assignment, layout))
-        return self._kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")
-
-    def _spline(self, encoding: Encoding, assignment: str) -> JoinedDecoder:
-        layout = self.drawn.layout(encoding)
-        # Nodes that are the same for all groups are so for every ordering.
-        key = (encoding.ordering if layout.nodes.alpha.ndim > 1 else "", encoding.nodes, assignment)
-        if key not in self._splines:
-            batches = self.positions(assignment, layout)
-            self._splines[key] = JoinedDecoder([SplineDecoder(layout.nodes, batch) for batch in batches])
-        return self._splines[key]
-
-    def _kriging(
-        self, encoding: Encoding, assignment: str, space: DecodeSpace, *, is_calibrated: bool
-    ) -> KrigingDecoder:
-        layout = self.drawn.layout(encoding)
-        folds = self._calibration.folds_for(self.drawn, encoding, space) if is_calibrated else ()
-        positions, has_copies = self.positions(assignment, layout), encoding.lambda_enc == 0
-        return KrigingDecoder.of(Sites.of(layout.nodes), positions, has_copies=has_copies, folds=folds)
+        return self._decoders.of(encoding, reading)
 
     def _possible(self, encoding: Encoding, readings: Sequence[Reading]) -> list[Reading]:
         """Return the readings that an encoding can have, kriging before what starts from it."""
@@ -259,26 +242,26 @@ class CellEvaluator:
         read = truth.answers(answers)
         if encoding.training is not None:
             decoded = self.decoder(encoding, reading).prepare(read).estimates(0.0)
-            return _option(reading, 0.0, measure(decoded, truth).score())
+            return Option.of(reading, 0.0, measure(decoded, truth).score())
         profile: tuple[float, ...] = ()
         best: tuple[Trusting, Score]
         if kind == "spline":
-            decoding = self._spline(encoding, assignment).prepare(read, groups=groups)
+            decoding = self._decoders.spline(encoding, assignment).prepare(read, groups=groups)
             smoothing, score, profile = best_parameter(decoding, truth, self._goal, self._grid)
             best = smoothing, score
         elif kind in DEGREES:
             best = 0.0, measure(self.decoder(encoding, reading).prepare(read).estimates(0.0), truth).score()
         else:
-            decoder = self._kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")
+            decoder = self._decoders.kriging(encoding, assignment, space, is_calibrated=kind == "calibrated")
             best = best_kernel(decoder, read, truth, self._goal, start=structure)
         if self.errors is None:
-            return _option(reading, *best, profile=profile)
+            return Option.of(reading, *best, profile=profile)
         lying = self.given.to_decoder(encoding, reading, answers, truth)
-        return _option(reading, *best_distrust(lying, truth, self._goal, start=best[0], errors=self.errors))
+        return Option.of(reading, *best_distrust(lying, truth, self._goal, start=best[0], errors=self.errors))
 
     def positions(self, assignment: str, layout: Layout) -> list[Tensor]:
         """Return where those who arrived sit among β, [M, F] ascending, a tensor for each number F."""
-        return self.masks.positions(assignment, layout.nodes.beta, rack=self.drawn.reference.rack)
+        return self._decoders.positions(assignment, layout)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -287,15 +270,3 @@ class CellEvaluator:
         numbers = self.drawn.truth(reference, reference.decode_space).outputs.numel()
         with self.drawn.timings.measure("decode"), threads_for(numbers * len(self.masks)):
             yield
-
-
-def _option(reading: Reading, parameter: Parameter, score: Score, *, profile: tuple[float, ...] = ()) -> Option:
-    assignment, space, kind = reading
-    return Option(
-        assignment=assignment,
-        decode_space=space,
-        decoder=kind,
-        **decoded_fields(parameter),
-        score=score,
-        profile=profile,
-    )

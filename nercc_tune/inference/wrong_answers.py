@@ -13,6 +13,7 @@ from nercc_tune.records import DistrustKind, ErrorKind
 
 __all__ = ["CellErrors", "GivenAnswers", "GivenBatch"]
 
+_LEAST_APART = 1e-6  # of the answers' variance: rounding, also of devices and batches that differ
 _AT_ONCE = 2**21  # answers of masks × groups × workers × outputs, in numbers
 
 
@@ -79,7 +80,7 @@ class GivenAnswers:
         outputs: [G, N, c] right outputs of all workers, in the order of β.
         read: Takes outputs to the decode space.
         stale: Gives the outputs of a model whose weights are off, as `CellLies.wrong` asks for them.
-        is_distinct: Whether no two workers sit at one node.
+        rank: [N] at which distinct node each worker sits, in the order of β.
         groups: Which groups are looked at; all by default.
         masks: Which places among the masks; all by default.
     """
@@ -90,9 +91,26 @@ class GivenAnswers:
     outputs: Tensor
     read: Callable[[Tensor], Tensor]
     stale: Callable[[ErrorKind], Tensor]
-    is_distinct: bool
+    rank: Tensor
     groups: Tensor | None = None
     masks: Tensor | None = None
+
+    @property
+    def is_distinct(self) -> bool:
+        """Whether no two workers sit at one node."""
+        return bool((self.rank.diff() > 0).all())
+
+    def expected_of_copies(self) -> float | None:
+        """Return the mean squared distance of two right copies of one coded query, and at least one of rounding.
+
+        None where no coded query is sent twice.
+        """
+        if self.is_distinct:
+            return None
+        right = self.read(self._own(self.outputs)).to(torch.float64)
+        apart = right.diff(dim=1)[:, (self.rank.diff() == 0).to(right.device)].square().sum(-1).mean()
+        spread = (right - right.mean(1, keepdim=True)).square().sum(-1).mean()
+        return max(float(apart), _LEAST_APART * float(spread), torch.finfo(torch.float64).tiny)
 
     def each(self) -> Iterator[GivenBatch]:
         """Yield the answers of all masks in turn, some at a time."""

@@ -72,6 +72,7 @@ from nercc_tune.records.trainings import (
 )
 from nercc_tune.records.trials import Cell, Option, Score, TrialRecord
 from nercc_tune.records.wrong_answers import (
+    DEFAULT_DISTRUSTS,
     DISTRUSTS,
     ERROR_KINDS,
     LOCATORS,
@@ -87,6 +88,7 @@ __all__ = [
     "CODE_NAMES",
     "DECODERS",
     "DECODE_SPACES",
+    "DEFAULT_DISTRUSTS",
     "DEFAULT_PREDICTION",
     "DEGREES",
     "DISTRUSTS",

@@ -12,7 +12,9 @@ from nercc_tune.records.choices import (
     Design,
     Encoding,
     Kernel,
+    Parameter,
     Reading,
+    decoded_fields,
     said,
 )
 from nercc_tune.records.strict_json import Strict
@@ -97,6 +99,19 @@ class Option(Decoded):
     distrust: Annotated[Distrust | None, said(None)] = None
     score: Score
     profile: tuple[float, ...]
+
+    @classmethod
+    def of(cls, reading: Reading, parameter: Parameter, score: Score, *, profile: tuple[float, ...] = ()) -> Option:
+        """Return what a reading gives whose decoder is set to a parameter."""
+        assignment, space, kind = reading
+        return cls(
+            assignment=assignment,
+            decode_space=space,
+            decoder=kind,
+            **decoded_fields(parameter),
+            score=score,
+            profile=profile,
+        )
 
     @property
     def reading(self) -> Reading:

@@ -14,6 +14,7 @@ from nercc_tune.records.intervals import Interval
 from nercc_tune.records.strict_json import Strict
 
 __all__ = [
+    "DEFAULT_DISTRUSTS",
     "DISTRUSTS",
     "ERROR_KINDS",
     "LOCATORS",
@@ -79,15 +80,14 @@ class ErrorKind(Strict):
         digits = format(Decimal(repr(self.number)), "f")
         return f"{self.name}-{digits.removesuffix('.0')}"
 
-    @property
-    def is_finite(self) -> bool:
-        """Whether the answers are numbers, which nothing but their values can tell from right ones."""
-        return self.name not in ("nan", "infinity")
 
+DistrustKind = Literal["residuals", "huber", "tukey", "copies", "median", "polynomial", "rational"]
+DISTRUSTS: tuple[DistrustKind, ...] = ("residuals", "huber", "tukey", "copies", "median", "polynomial", "rational")
+"""Leave-one-out residuals; the same re-weighted, two ways; copies of one coded query that more of the others
+contradict; the median of sub-samples; ApproxIFER's locators."""
 
-DistrustKind = Literal["residuals", "huber", "tukey", "median", "polynomial", "rational"]
-DISTRUSTS: tuple[DistrustKind, ...] = ("residuals", "huber", "tukey", "median", "polynomial", "rational")
-"""Leave-one-out residuals; the same re-weighted, two ways; the median of sub-samples; ApproxIFER's locators."""
+DEFAULT_DISTRUSTS: tuple[DistrustKind, ...] = ("residuals", "copies")
+"""What is tried where a study names none."""
 
 LOCATORS: tuple[DistrustKind, ...] = ("polynomial", "rational")
 """Those that are told how many answers are wrong."""
@@ -100,10 +100,10 @@ class Distrust(Strict):
     Attributes:
         kind: By what.
         level: Of `residuals`, `huber` and `tukey` how many times the expected deviation of an answer from what all
-            others say of it is too much; of `median` how many sub-samples there are; of locators how many answers are
-            wrong.
+            others say of it is too much; of `copies` how many times the expected distance of two copies is; of
+            `median` how many sub-samples there are; of locators how many answers are wrong.
         scale: What is expected: the mean square of the deviations of right answers on the tuning groups, in units of
-            the decoder's own variance.
+            the decoder's own variance; of `copies` that of their distances.
         most: For how many wrong answers it was tuned: no more are screened, and residuals distrust no more besides.
         typical: The largest squared distance from what answers look like of one that is believed, whatever the others
             say; None where that is not looked at.
@@ -134,13 +134,18 @@ class Distrust(Strict):
 
     @property
     def limit(self) -> float:
-        """The largest squared deviation that is believed, in units of the decoder's own variance."""
+        """The largest squared deviation or distance that is believed, in the unit of `scale`."""
         return self.scale * self.level**2
 
     @property
     def is_counted(self) -> bool:
         """Whether the level is a number of sub-samples or answers."""
         return self.kind == "median" or self.kind in LOCATORS
+
+    @property
+    def is_of_deviations(self) -> bool:
+        """Whether the level is one of deviations from what a decoder expects of its answers."""
+        return self.kind in ("residuals", "huber", "tukey")
 
     @property
     def label(self) -> str:

@@ -11,6 +11,7 @@ from nercc_tune.export.blocks import UNDEFINED, write_count, write_error
 from nercc_tune.export.table import TunedTable
 from nercc_tune.records import (
     CODE_NAMES,
+    DEFAULT_DISTRUSTS,
     Candidate,
     CellHistory,
     Design,
@@ -118,7 +119,7 @@ def describe_errors(spec: Mapping[str, Any]) -> str | None:
     count, probability = errors.get("count"), errors.get("probability")
     whose = "the same workers in" if errors.get("sticky") else "others in"
     many = f"each answer with probability {probability:g}" if count is None else f"{count} answers"
-    found = spec.get("search", {}).get("distrusts") or ["residuals"]
+    found = spec.get("search", {}).get("distrusts") or DEFAULT_DISTRUSTS
     return f"{many}, {whose} every mask, in turn {plain(', '.join(errors['kinds']))}; found by {' or '.join(found)}"
 
 

@@ -12,6 +12,39 @@ Rank = tuple[float, float, float]
 Item = TypeVar("Item")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A code that may be chosen for a cell.
+
+    Attributes:
+        proposal: Of the trial that found it; None for replication, which no trial has to find.
+        tuning: Its score on the tuning draws.
+    """
+
+    proposal: int | None
+    design: Design
+    lambda_enc: float
+    parameter: Parameter
+    tuning: Score
+
+    @classmethod
+    def of(cls, trial: TrialRecord) -> Choice:
+        """Return the code of a completed trial.
+
+        Raises:
+            ValueError: If the trial has no score.
+        """
+        if trial.score is None:
+            raise ValueError(f"`trial` must be complete, but got {trial.uid}.")
+        return cls(
+            proposal=trial.proposal,
+            design=trial.design,
+            lambda_enc=trial.lambda_enc,
+            parameter=trial.parameter,
+            tuning=trial.score,
+        )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PolicyCandidate:
     """One encoder and one reading of the answers, with the λ_dec or kernel of each straggler count.

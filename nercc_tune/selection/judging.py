@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from nercc_tune.coding import DOMAIN, Moments, Typical
 from nercc_tune.errors import OutputError
@@ -17,57 +18,22 @@ from nercc_tune.records import (
     FrontPoint,
     Goal,
     Parameter,
-    Score,
     StudyHistory,
-    TrialRecord,
     TunedEntry,
     WrongAnswers,
     decoded_fields,
     is_screening,
 )
 from nercc_tune.selection.bootstrap import CrossedBootstrap
-from nercc_tune.selection.choice import best_trials, non_dominated
+from nercc_tune.selection.choice import Choice, best_trials, non_dominated
 from nercc_tune.selection.heldout import difference, expect, gain
 from nercc_tune.selection.judged import Judged
-from nercc_tune.selection.replication import REPLICATION_KERNEL, replication_design
+from nercc_tune.selection.replication import replication_design, replication_parameter
 from nercc_tune.selection.wrong_answers import judge_distrust
 from nercc_tune.spec import StudySpec
 from nercc_tune.splines import effective_dof
 
 _MOST_OF_FRONT = 12
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A code that may be chosen for a cell.
-
-    Attributes:
-        proposal: Of the trial that found it; None for replication, which no trial has to find.
-        tuning: Its score on the tuning draws.
-    """
-
-    proposal: int | None
-    design: Design
-    lambda_enc: float
-    parameter: Parameter
-    tuning: Score
-
-    @classmethod
-    def of(cls, trial: TrialRecord) -> Choice:
-        """Return the code of a completed trial.
-
-        Raises:
-            ValueError: If the trial has no score.
-        """
-        if trial.score is None:
-            raise ValueError(f"`trial` must be complete, but got {trial.uid}.")
-        return cls(
-            proposal=trial.proposal,
-            design=trial.design,
-            lambda_enc=trial.lambda_enc,
-            parameter=trial.parameter,
-            tuning=trial.score,
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +55,14 @@ class Judge:
     def goal(self) -> Goal:
         """What the study optimises."""
         return self.spec.search.goal
+
+    @cached_property
+    def replications(self) -> Mapping[int, Parameter]:
+        """What replication's decoder is set to, by straggler count."""
+        return {
+            stragglers: replication_parameter(self.spec, evaluator)
+            for stragglers, evaluator in self.tuning.evaluators.items()
+        }
 
     def entries(self, history: StudyHistory, *, forwards: float) -> dict[int, TunedEntry]:
         """Choose and judge the code of every cell, by straggler count.
@@ -190,12 +164,13 @@ class Judge:
 
     def _replication(self, stragglers: int) -> Choice:
         design, evaluator = replication_design(self.spec), self.tuning.evaluators[stragglers]
+        parameter = self.replications[stragglers]
         return Choice(
             proposal=None,
             design=design,
             lambda_enc=0.0,
-            parameter=REPLICATION_KERNEL,
-            tuning=evaluator.metrics(design, 0.0, REPLICATION_KERNEL).score(),
+            parameter=parameter,
+            tuning=evaluator.metrics(design, 0.0, parameter).score(),
         )
 
     def _entry(

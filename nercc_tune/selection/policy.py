@@ -25,7 +25,7 @@ from nercc_tune.selection.choice import PolicyCandidate, Rank, expected_rank, on
 from nercc_tune.selection.heldout import difference, expect
 from nercc_tune.selection.judged import Judged
 from nercc_tune.selection.judging import Judge
-from nercc_tune.selection.replication import REPLICATION_KERNEL, replication_design
+from nercc_tune.selection.replication import replication_design
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,8 +99,7 @@ class PolicyChoice:
 
     def _replication(self) -> PolicyCandidate:
         """Return replication, which no trial has to find."""
-        design, counts = replication_design(self.judge.spec), list(self.judge.tuning.evaluators)
-        parameters: dict[int, Parameter] = dict.fromkeys(counts, REPLICATION_KERNEL)
+        design, parameters = replication_design(self.judge.spec), self.judge.replications
         return PolicyCandidate(
             design=design,
             lambda_enc=0.0,

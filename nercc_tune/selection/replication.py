@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nercc_tune.records import Design, Kernel
+from nercc_tune.inference import CellEvaluator
+from nercc_tune.records import Design, Kernel, Parameter
 from nercc_tune.spec import StudySpec
 
-__all__ = ["REPLICATION_KERNEL", "replication_design"]
+__all__ = ["REPLICATION_KERNEL", "replication_design", "replication_parameter"]
 
 REPLICATION_KERNEL = Kernel(range=0.0)
 """Outputs that know nothing of each other: a query without a copy gets the mean of the others."""
@@ -25,3 +26,16 @@ def replication_design(spec: StudySpec) -> Design:
         nodes=f"copies-{spec.code.workers // spec.code.queries}",
         decoder="kriging",
     )
+
+
+def replication_parameter(spec: StudySpec, evaluator: CellEvaluator) -> Parameter:
+    """Return what its decoder is set to in a cell: where some answers are wrong, its copies outvote each other.
+
+    Args:
+        spec: The study.
+        evaluator: Of the tuning draws, on which it is found how near copies are that agree.
+
+    Raises:
+        OutputError: If outputs are not finite.
+    """
+    return evaluator.best_distrusting(replication_design(spec), 0.0, REPLICATION_KERNEL, distrusts=("copies",))

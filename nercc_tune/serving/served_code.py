@@ -14,26 +14,20 @@ from nercc_tune.coding import (
     FITTED_NODES,
     DistrustingCode,
     GroupCode,
-    KrigingCode,
     LinearCode,
     Moments,
-    NerccCode,
     NodeSet,
     PlacedCode,
     Placement,
-    RationalCode,
     Typical,
+    nodal_code,
     node_set,
 )
 from nercc_tune.records import (
-    DEGREES,
     Design,
     Distrust,
     Distrusting,
     Parameter,
-    Trusting,
-    kernel_of,
-    smoothing_of,
     trusting_of,
 )
 from nercc_tune.serving.by_answers import ByAnswers, Setting
@@ -109,27 +103,16 @@ class ServedCode(LinearCode):
 
     def at_nodes(self, nodes: NodeSet) -> LinearCode:
         """Return the code at the nodes of a group, for queries in their order."""
-        trusting = self._trusting_at(nodes)
+        trusting = nodal_code(
+            self.design.decoder,
+            nodes,
+            lambda_enc=self.lambda_enc,
+            trusting=lambda arrived: trusting_of(self.parameter_for(arrived)),
+            measured=self._moments,
+        )
         if not self.is_distrusting:
             return trusting
         return DistrustingCode(trusting, self._distrust_for, typical=self._typical)
-
-    def _trusting_at(self, nodes: NodeSet) -> NerccCode | KrigingCode | RationalCode:
-        if self.design.decoder in DEGREES:
-            return RationalCode(nodes, lambda_enc=self.lambda_enc, degree=DEGREES[self.design.decoder])
-        if self.design.decoder == "spline":
-            return NerccCode(
-                nodes, lambda_enc=self.lambda_enc, lambda_dec=lambda n: smoothing_of(self._trusting_for(n))
-            )
-        return KrigingCode(
-            nodes,
-            lambda_enc=self.lambda_enc,
-            kernel=lambda n: kernel_of(self._trusting_for(n)),
-            measured=self._moments,
-        )
-
-    def _trusting_for(self, arrived: int) -> Trusting:
-        return trusting_of(self.parameter_for(arrived))
 
     def _distrust_for(self, arrived: int) -> Distrust | None:
         parameter = self.parameter_for(arrived)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from nercc_tune.records import DEGREES, LOCATORS, ErrorKind
+from nercc_tune.records import DEFAULT_DISTRUSTS, DEGREES, LOCATORS, ErrorKind
 from nercc_tune.spec.search_settings import SearchSettings
 from nercc_tune.spec.section import Section
 from nercc_tune.spec.settings import CodeSettings, EvaluationSettings
@@ -52,11 +52,13 @@ class ErrorSettings(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> ErrorSettings:
-        given = [name for name in ("count", "probability") if getattr(self, name) is not None]
-        if self.kinds and len(given) != 1:
+        if not self.kinds:
+            # Of what is as by default nobody can tell whether it was given: stored studies hold every field.
+            given = [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
+            if given:
+                raise ValueError(f"`{given[0]}` needs `kinds`, how answers are wrong.")
+        elif (self.count is None) == (self.probability is None):
             raise ValueError("`kinds` need either `count` or `probability`, how many of the answers are wrong.")
-        if given and not self.kinds:
-            raise ValueError(f"`{given[0]}` needs `kinds`, how answers are wrong.")
         return self
 
 
@@ -76,11 +78,11 @@ def check_errors(
         raise ValueError(
             f'wrong answers need `code.kind = "nercc"`, whose decoders can distrust, but got {code.kind!r}.'
         )
-    readable = search.distrusts or ("residuals",)
-    if set(search.decoders) <= set(DEGREES) and not set(readable) & {"median", *LOCATORS}:
+    readable = search.distrusts or DEFAULT_DISTRUSTS
+    if set(search.decoders) <= set(DEGREES) and not set(search.distrusts) & {"median", "copies", *LOCATORS}:
         raise ValueError(
-            f"rational decoders distrust by medians and locators alone, but got `distrusts` of {list(readable)}; "
-            f'list "median", "polynomial" or "rational" in `search.distrusts`.'
+            f"rational decoders distrust by medians, copies and locators alone, but got `distrusts` of "
+            f'{list(readable)}; list "median", "copies", "polynomial" or "rational" in `search.distrusts`.'
         )
     if search.strategy != "profile" or search.pruner != "none":
         raise ValueError(

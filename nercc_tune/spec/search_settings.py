@@ -25,8 +25,9 @@ class SearchSettings(Section):
     `copies` lists how many copies of every query the nodes `copies` have, each of which is tried.
     `decoders` lists how estimates are read off the answers: `spline`, `kriging` with a kernel of the nodes, or
     `calibrated` on second moments of the tuning groups.
-    `distrusts` lists how wrong answers are found, where `[errors]` has some: `residuals` by default, `huber`, `tukey`,
-    `median`, and ApproxIFER's locators `polynomial` and `rational`; trusting all answers is always tried.
+    `distrusts` lists how wrong answers are found, where `[errors]` has some: `residuals` and `copies` by default,
+    `huber`, `tukey`, `median`, and ApproxIFER's locators `polynomial` and `rational`; trusting all answers is always
+    tried.
     `patience` ends the search after so many proposals in a row that improved no cell by the share `min_improvement`
     (0 turns the rule off).
     `pruner` stops hopeless encoders early, after each of `blocks` parts of the tuning groups; of trained codes

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from nercc_tune.records import Design, DistrustKind, Encoding, Reading
+from nercc_tune.records import DEFAULT_DISTRUSTS, Design, DistrustKind, Encoding, Reading
 from nercc_tune.spec.error_settings import ErrorSettings, check_errors
 from nercc_tune.spec.search_settings import SearchSettings
 from nercc_tune.spec.section import Section
@@ -158,7 +158,7 @@ class StudySpec(Section):
     @property
     def distrusts(self) -> tuple[DistrustKind, ...]:
         """How wrong answers are found; nothing where the study has none."""
-        return (self.search.distrusts or ("residuals",)) if self.errors.are_given else ()
+        return (self.search.distrusts or DEFAULT_DISTRUSTS) if self.errors.are_given else ()
 
     @property
     def decoder_grid(self) -> tuple[float, ...]:

@@ -165,7 +165,7 @@ def test_some_masks_and_groups_have_the_answers_that_all_have(lying: Lying) -> N
 
 def test_the_cell_counts_its_liars(lying: Lying) -> None:
     assert (lying.errors.liars, lying.errors.most) == (2, 3)
-    assert lying.errors.distrusts == ("residuals",)
+    assert lying.errors.distrusts == ("residuals", "copies")
     nobody = Lying.of("errors.count=0")
     assert (nobody.errors.liars, nobody.errors.most) == (0, 1)
     some = Lying.of("errors={ kinds = ['normal-1'], probability = 0.3, margin = 2 }")

@@ -16,6 +16,7 @@ from nercc_tune.inference import CellEvaluator, Draws
 from nercc_tune.launch.pipeline import launch
 from nercc_tune.launch.result import LaunchResult
 from nercc_tune.records import ERROR_BASELINES, TunedEntry
+from nercc_tune.selection.replication import REPLICATION_KERNEL
 from nercc_tune.serving import ServedTable, load_table
 from nercc_tune.tuning import closing_storage, open_existing, read_history
 from tests.fakes import loader, timeless, tiny_home, tiny_inference, tiny_spec, tiny_workload
@@ -252,3 +253,34 @@ def test_two_search_workers_find_what_one_finds(operate: object) -> None:
     first, second = (TunedTable.from_history(study.history()).entries for study in (alone, together))
     assert [entry.parameter for entry in first] == [entry.parameter for entry in second]
     assert [entry.wrong_answers for entry in first] == [entry.wrong_answers for entry in second]
+
+
+def test_replication_is_served_with_copies_that_find_who_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nercc_tune.launch.preparation.load_workload", loader(tiny_workload()))
+    spec = tiny_spec(
+        "code={ queries = 3, workers = 12, stragglers = [1] }",
+        "errors={ kinds = ['sign-flip', 'nan'], count = 1, margin = 1 }",
+        "evaluation.replication=true",
+        "search.objective=prob_mse",
+        "search.trials=1",
+    )
+    (entry,) = launch(spec, Home(tmp_path)).table.entries
+    assert entry.candidates[-1].proposal is None
+    assert (entry.design.nodes, entry.kernel) == ("copies-4", REPLICATION_KERNEL)
+    assert entry.distrust is not None
+    assert entry.distrust.kind == "copies"
+    assert entry.wrong_answers is not None
+    assert {each.kind: each.found_share for each in entry.wrong_answers.detections} == {"sign-flip": 1, "nan": 1}
+    assert [each.accused for each in entry.wrong_answers.detections] == [0, 0]
+    table = load_table(Home(tmp_path).table("tiny"))
+    queries = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+    for code in (table.code(stragglers=1), table.policy()):
+        group = code.on(queries)
+        right = group.encode(queries).softmax(-1)
+        for liar in range(12):
+            answers = right.clone()
+            answers[liar] = (-group.encode(queries)[liar]).softmax(-1)
+            arrived = [worker for worker in range(12) if worker != (liar + 1) % 12]
+            estimates, suspects = group.decode(answers[arrived], arrived, return_suspects=True)
+            assert suspects == (liar,)
+            torch.testing.assert_close(estimates, queries.softmax(-1), atol=1e-5, rtol=0)

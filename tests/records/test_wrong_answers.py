@@ -51,14 +51,12 @@ def test_a_kind_is_read_back_from_its_label_whatever_its_number(name: str, numbe
     kind = ErrorKind(name=name, number=abs(number))
     assert ErrorKind.of(kind.label) == kind
     assert ErrorKind.of(kind.label).label == kind.label
-    assert kind.is_finite
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_kind_without_a_number_is_called_by_its_name(name: str) -> None:
     kind = ErrorKind.of(name)
     assert (kind.name, kind.number, kind.label) == (name, None, name)
-    assert kind.is_finite == (name not in ("nan", "infinity"))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +125,7 @@ def test_json_of_something_else_is_refused(record: object, change: dict[str, Any
 def test_a_level_is_a_threshold_or_a_number_of_things(kind: DistrustKind) -> None:
     distrust = Distrust(kind=kind, level=3.0, most=0)
     assert distrust.is_counted == (kind in ("median", *LOCATORS))
+    assert distrust.is_of_deviations == (kind not in ("copies", "median", *LOCATORS))
     assert distrust.label.startswith(f"{kind} ")
     assert distrust.label.endswith(" 3")
     if distrust.is_counted:

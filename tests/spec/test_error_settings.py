@@ -50,8 +50,8 @@ def test_a_share_of_the_answers_may_be_wrong_instead_of_a_number() -> None:
     assert (spec.errors.count, spec.errors.probability) == (None, 0.2)
 
 
-def test_residuals_distrust_where_nothing_else_is_listed() -> None:
-    assert _spec().distrusts == ("residuals",)
+def test_residuals_and_copies_distrust_where_nothing_else_is_listed() -> None:
+    assert _spec().distrusts == ("residuals", "copies")
     assert _spec("search.distrusts=['tukey', 'median']").distrusts == ("tukey", "median")
 
 
@@ -72,6 +72,14 @@ _BAD = {
     ),
     "no list": (["errors.kinds=sign-flip"], r"`errors\.kinds`: it must be a list, but got 'sign-flip'\.$"),
     "a number without kinds": (["errors.kinds=[]"], r"in `errors`: `count` needs `kinds`, how answers are wrong\.$"),
+    "stickiness without kinds": (
+        ["errors={ sticky = true }"],
+        r"in `errors`: `sticky` needs `kinds`, how answers are wrong\.$",
+    ),
+    "a margin without kinds": (
+        ["errors={ margin = 2 }"],
+        r"in `errors`: `margin` needs `kinds`, how answers are wrong\.$",
+    ),
     "a number and a share": (
         ["errors.probability=0.1"],
         r"in `errors`: `kinds` need either `count` or `probability`, how many of the answers are wrong\.$",
@@ -111,8 +119,17 @@ _BAD = {
         ["search.distrusts=['astrology']"],
         r"`search\.distrusts\.0`: it must be 'residuals', 'huber', .* or 'rational', but got 'astrology'\.$",
     ),
+    "rational decoders alone": (
+        ["search.decoders=['berrut-0', 'berrut-2']"],
+        r"rational decoders distrust by medians, copies and locators alone, but got `distrusts` of \['residuals', 'copies'\]",
+    ),
     "a distrust twice": (["search.distrusts=['huber', 'huber']"], r"`distrusts` must not repeat a choice"),
 }
+
+
+@pytest.mark.parametrize("kind", ["median", "copies", "polynomial"])
+def test_rational_decoders_may_distrust_by_what_expects_nothing_of_answers(kind: str) -> None:
+    assert _spec("search.decoders=['berrut-0']", f"search.distrusts=['{kind}']").distrusts == (kind,)
 
 
 @pytest.mark.parametrize("case", _BAD)

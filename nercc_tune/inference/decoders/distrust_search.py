@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nercc_tune.coding.distrust import WEIGHTS, Doubt, Trail
-from nercc_tune.inference.decoders.distrusting import DistrustingDecoding, with_distrust
+from nercc_tune.inference.decoders.distrusting import DistrustingDecoding
 from nercc_tune.inference.lies import CellLies
 from nercc_tune.inference.metrics import Truth, measure
 from nercc_tune.inference.wrong_answers import CellErrors
@@ -18,6 +18,7 @@ from nercc_tune.records import LOCATORS, Distrust, Distrusting, Goal, Kernel, Pa
 __all__ = ["best_distrust"]
 
 LEVELS = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0, 20.0, 30.0, 50.0, 100.0, 1000.0)
+COPIES_LEVELS = (30.0, 10.0, 3.0)  # the first of those that are as good is taken: it bears more rounding
 PARTS = (3, 5, 7, 9, 13, 21)
 NOISES = (10.0, 100.0)
 _LEAST_NUGGET = 1e-3
@@ -74,7 +75,7 @@ def best_distrust(
         return goal.rank(measure(estimates, part).score())
 
     plain = rank(honest.estimates(start))
-    fewest, is_distinct = _fewest(decoding), decoding.given.is_distinct
+    fewest, copies = _fewest(decoding), decoding.given.expected_of_copies()
     tried: list[tuple[Rank, Parameter]] = [(rank(thin.estimates(start)), start)]
 
     def try_all(trusting: Trusting, distrusts: Iterable[Distrust]) -> None:
@@ -82,22 +83,22 @@ def best_distrust(
         for distrust in distrusts:
             its = rank(lying.estimates(distrust))
             if its < tried[0][0] and not _is_costly(believing, distrust, lambda read: _excess(rank(read), plain)):
-                tried.append((its, with_distrust(trusting, distrust)))
+                tried.append((its, Distrusting(trusting=trusting, distrust=distrust)))
 
     if thin.expects(start):
         # First whether to look at what answers look like, then all else.
         scale = max(thin.scale(start), _LEAST_SCALE)
         for bound in (None, *_bounds(decoding.honest())):
-            coarse = _distrusts(errors, scale=scale, answers=fewest, is_distinct=False, levels=_COARSE)
+            coarse = _distrusts(errors, scale=scale, copies=copies, answers=fewest, levels=_COARSE)
             try_all(start, (replace(distrust, typical=bound) for distrust in coarse if not distrust.is_counted))
         best = min(tried, key=lambda item: item[0])[1]
         chosen = best.distrust.typical if isinstance(best, Distrusting) else None
         for trusting in _settings(start):
             scale = max(thin.scale(trusting), _LEAST_SCALE)
-            every = _distrusts(errors, scale=scale, answers=fewest, is_distinct=is_distinct)
+            every = _distrusts(errors, scale=scale, copies=copies, answers=fewest)
             try_all(trusting, (each if each.is_counted else replace(each, typical=chosen) for each in every))
     else:
-        try_all(start, _distrusts(errors, scale=None, answers=fewest, is_distinct=is_distinct))
+        try_all(start, _distrusts(errors, scale=None, copies=copies, answers=fewest))
     best = _cheapest_of_best(tried, decoding.honest(), truth, goal, start=start)
     found, believed = (measure(decoding.estimates(each), truth).score() for each in (best, start))
     return (best, found) if goal.rank(found) < goal.rank(believed) else (start, believed)
@@ -107,7 +108,7 @@ def _is_costly(believing: Sweep, distrust: Distrust, cost: Callable[[Iterator[Te
     """Whether a distrust makes more error, or accuses more, than is borne where nobody lies."""
     read = list(believing.read(distrust))
     alarms: Tensor | float = torch.cat([suspects.to(torch.float64).mean((1, 2)).cpu() for _, suspects in read]).mean()
-    alarms = float(alarms) - believing.screened.get(distrust.typical, 0.0)
+    alarms = float(alarms) - believing.screened(distrust)
     is_told = distrust.kind in LOCATORS  # how many are wrong, and accuses as many
     return cost(estimates for estimates, _ in read) > _COST or (alarms > _ALARMS and not is_told)
 
@@ -155,14 +156,11 @@ class Sweep:
     Args:
         decoding: Of the answers.
         trusting: What the decoder is set to besides.
-
-    Attributes:
-        screened: The share of answers that are not typical, by the bound of those that are.
     """
 
     def __init__(self, decoding: DistrustingDecoding, trusting: Trusting) -> None:
         self._decoding, self._trusting = decoding, trusting
-        self.screened: dict[float | None, float] = {None: 0.0}
+        self._screened: dict[tuple[float | None, float | None], float] = {}
         self._doubts: dict[float | None, list[list[Doubt]]] = {}
         self._trails: dict[Doubt, Trail] = {}
 
@@ -173,8 +171,8 @@ class Sweep:
 
     def read(self, distrust: Distrust) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the estimates [m, G, K, c] and the suspects [m, G, F] of all masks in turn, some at a time."""
-        if distrust.is_counted:
-            for reading in self._decoding.readings(with_distrust(self._trusting, distrust)):
+        if not distrust.is_of_deviations:
+            for reading in self._decoding.readings(Distrusting(trusting=self._trusting, distrust=distrust)):
                 yield reading.estimates.to(torch.float32), reading.suspects
             return
         if distrust.typical not in self._doubts:
@@ -183,6 +181,20 @@ class Sweep:
             parts = [self._believe(doubt, distrust) for doubt in doubts]
             estimates = torch.cat([part for part, _ in parts], 1).to(torch.float32)
             yield estimates, torch.cat([suspects for _, suspects in parts], 1)
+
+    def screened(self, distrust: Distrust) -> float:
+        """Return the share of answers that go because they do not look like right ones."""
+        if distrust.typical is None:
+            return 0.0
+        key = (distrust.typical, distrust.level if distrust.kind == "copies" else None)
+        if key not in self._screened:
+            gone = [
+                reader.screened(given.answers[:, groups], unusable=given.unusable[:, groups], distrust=distrust)
+                for given in self._decoding.given.each()
+                for groups, reader in self._decoding.readers(self._trusting, given, is_screening=True)
+            ]
+            self._screened[key] = float(torch.cat([each.flatten() for each in gone]).to(torch.float64).mean())
+        return self._screened[key]
 
     def _believe(self, doubt: Doubt, distrust: Distrust) -> tuple[Tensor, Tensor]:
         if distrust.kind in WEIGHTS:
@@ -194,16 +206,14 @@ class Sweep:
         return trail.at(stop), trail.suspects(stop)
 
     def _doubt(self, least: Distrust) -> list[list[Doubt]]:
-        doubts, screened, count = [], 0, 0
+        doubts: list[list[Doubt]] = []
         for given in self._decoding.given.each():
             of_batch = []
             for groups, reader in self._decoding.readers(self._trusting, given, is_screening=least.typical is not None):
                 answers, unusable = given.answers[:, groups], given.unusable[:, groups]
                 unusable = reader.screened(answers, unusable=unusable, distrust=least)
-                screened, count = screened + int(unusable.sum()), count + unusable.numel()
                 of_batch.append(reader.doubt(answers, unusable=unusable, distrust=least))
             doubts.append(of_batch)
-        self.screened[least.typical] = screened / count
         return doubts
 
 
@@ -231,19 +241,22 @@ def _settings(start: Trusting) -> Iterator[Trusting]:
 
 
 def _distrusts(
-    errors: CellErrors, *, scale: float | None, answers: int, is_distinct: bool, levels: Sequence[float] = ()
+    errors: CellErrors, *, scale: float | None, copies: float | None, answers: int, levels: Sequence[float] = LEVELS
 ) -> Iterator[Distrust]:
-    """Yield how a decoder may distrust; ApproxIFER's locators need nodes that are all distinct."""
+    """Yield how a decoder may distrust; ApproxIFER's locators need nodes that are all distinct, where no copies are."""
     liars, most = errors.liars, errors.most
     for kind in errors.distrusts:
         if kind == "median":
             parts = [count for count in PARTS if 2 * count <= answers]
             yield from (Distrust(kind=kind, level=float(count), most=most) for count in parts)
         elif kind in LOCATORS:
-            if liars and is_distinct:
+            if liars and copies is None:
                 yield Distrust(kind=kind, level=float(liars), most=most)
+        elif kind == "copies":
+            if copies is not None:
+                yield from (Distrust(kind=kind, level=level, most=most, scale=copies) for level in COPIES_LEVELS)
         elif scale is not None:
-            yield from (Distrust(kind=kind, level=level, most=most, scale=scale) for level in levels or LEVELS)
+            yield from (Distrust(kind=kind, level=level, most=most, scale=scale) for level in levels)
 
 
 def _fewest(decoding: DistrustingDecoding) -> int:

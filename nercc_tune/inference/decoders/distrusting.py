@@ -14,9 +14,9 @@ from nercc_tune.coding.answer_reader import Fitting, Placed
 from nercc_tune.inference.decoders.decoder import Decoding, ErrorCurve
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.inference.wrong_answers import GivenAnswers, GivenBatch
-from nercc_tune.records import Distrust, Distrusting, Parameter, Trusting, is_screening, trusting_of
+from nercc_tune.records import Distrusting, Parameter, Trusting, is_screening, trusting_of
 
-__all__ = ["DistrustingDecoding", "EitherDecoding", "Reading", "with_distrust"]
+__all__ = ["DistrustingDecoding", "EitherDecoding", "Reading"]
 
 CodesOf = Callable[[Trusting], Sequence[tuple[slice, Placed]]]
 """Groups in turn, each with the code that decodes them: one for all, or one for each fold of a calibration."""
@@ -151,8 +151,3 @@ class EitherDecoding(Decoding):
     @override
     def error_curve(self, truth: Truth) -> ErrorCurve | None:
         return self.trusting.error_curve(truth)
-
-
-def with_distrust(trusting: Trusting, distrust: Distrust | None) -> Parameter:
-    """Return a setting with a distrust, or without."""
-    return trusting if distrust is None else Distrusting(trusting=trusting, distrust=distrust)

@@ -22,6 +22,7 @@ import torch
 from nercc_tune.errors import NerccTuneError
 from nercc_tune.launch.crews.crew import FalseStarts, report_of, to_error
 from nercc_tune.launch.events import WorkerEvents
+from nercc_tune.launch.interrupts import keep_interrupts
 from nercc_tune.launch.worker import Job, work
 from nercc_tune.text.redaction import without_password
 
@@ -202,6 +203,7 @@ def _run(job: Job, messages: Connection) -> None:
     """Be a worker process: Ctrl-C is the launch's to handle, which ends its workers by SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
+        keep_interrupts()
         signal.signal(signal.SIGTERM, _interrupt)
         threading.Thread(target=_follow_parent, name="nercc-tune-parent", daemon=True).start()
         work(job, WorkerEvents(ready=lambda: messages.send_bytes(_READY.encode())))
@@ -215,6 +217,8 @@ def _run(job: Job, messages: Connection) -> None:
         if not isinstance(error, NerccTuneError):
             raise
         sys.exit(2)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # in a process that ends it would make a traceback
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

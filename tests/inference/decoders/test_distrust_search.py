@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from nercc_tune.inference import measure
-from nercc_tune.inference.decoders.distrust_search import LEVELS, Sweep, best_distrust
-from nercc_tune.inference.decoders.distrusting import DistrustingDecoding, with_distrust
+from nercc_tune.inference.decoders.distrust_search import COPIES_LEVELS, LEVELS, Sweep, best_distrust
+from nercc_tune.inference.decoders.distrusting import DistrustingDecoding
 from nercc_tune.inference.metrics import Truth
 from nercc_tune.records import (
+    DECODE_SPACES,
     DecoderKind,
+    DecodeSpace,
     Distrust,
     Distrusting,
     Encoding,
@@ -126,13 +128,15 @@ def test_a_choice_on_some_draws_is_not_taken_where_all_draws_say_otherwise(
     def lucky(decoding: DistrustingDecoding, truth: Truth, _: object) -> tuple[DistrustingDecoding, Truth]:
         sweep = decoding.thinned(torch.tensor([6]), torch.arange(3))
         return sweep, replace(
-            truth, outputs=torch.cat(list(sweep.estimates(with_distrust(1e-6, harmful))))[0].softmax(-1)
+            truth, outputs=torch.cat(list(sweep.estimates(Distrusting(trusting=1e-6, distrust=harmful))))[0].softmax(-1)
         )
 
     monkeypatch.setattr("nercc_tune.inference.decoders.distrust_search._distrusts", only)
     monkeypatch.setattr("nercc_tune.inference.decoders.distrust_search._thinned", lucky)
     decoding, truth = lying.decoding(ENCODING, _reading("berrut-0")), lying.truth(ENCODING, _reading("berrut-0"))
-    with_harm, without = (_score(lying, "berrut-0", each).prob_mse for each in (with_distrust(0.0, harmful), 0.0))
+    with_harm, without = (
+        _score(lying, "berrut-0", each).prob_mse for each in (Distrusting(trusting=0.0, distrust=harmful), 0.0)
+    )
     assert with_harm > without
     found, score = best_distrust(decoding, truth, GOAL, start=0.0, errors=lying.errors)
     assert few
@@ -150,7 +154,7 @@ def test_no_distrust_runs_the_model() -> None:
     for reading in (_reading("kriging"), _reading("calibrated"), _reading("berrut-2")):
         trusting = lying.evaluator.best_trusting(ENCODING, reading)
         for kind in ("median", "polynomial", "rational"):
-            parameter = with_distrust(trusting, Distrust(kind=kind, level=3.0, most=3))
+            parameter = Distrusting(trusting=trusting, distrust=Distrust(kind=kind, level=3.0, most=3))
             lying.evaluator.metrics(lying.design(ENCODING, reading), ENCODING.lambda_enc, parameter)
     assert sum(model.seen) == once
     assert lying.draws.outputs.forwards == 1 + 1 + 1
@@ -165,7 +169,7 @@ def test_a_sweep_reads_as_the_decoder_does(start: Trusting, typical: float | Non
 
     def both(distrust: Distrust) -> tuple[Tensor, Tensor]:
         found = torch.cat(list(sweep.estimates(distrust)))
-        return found, torch.cat(list(decoding.estimates(with_distrust(start, distrust))))
+        return found, torch.cat(list(decoding.estimates(Distrusting(trusting=start, distrust=distrust))))
 
     for kind in ("residuals", "huber", "tukey"):
         least = Distrust(kind=kind, level=min(LEVELS), most=3, scale=2.0, typical=typical)
@@ -219,9 +223,71 @@ def test_medians_are_tried_though_fewer_answers_than_parts_are_numbers(kind: str
     few = "code={ queries = 3, workers = 14, stragglers = [3] }"
     spoilt = Lying.of(few, "search.distrusts=['median']", liars, "evaluation.tuning_masks=24", "evaluation.seed=2")
     lies = spoilt.errors.lies
-    assert min(11 - len(lies.liars(mask)) for mask in range(24) if not lies.kind(mask).is_finite) < 5
+    assert min(11 - len(lies.liars(mask)) for mask in range(24) if lies.kind(mask).name == kind) < 5
     _, _, score = _found(spoilt, "spline")
     assert math.isfinite(score.prob_mse)
+
+
+COPIES = ("errors.kinds=['sign-flip', 'constant-2', 'nan']", "code={ queries = 3, workers = 12, stragglers = [1] }")
+MANY = tuple(f"evaluation.{part}_masks=12" for part in ("tuning", "validation", "heldout"))
+REPLICATION = Encoding(nodes="copies-4")
+
+
+@pytest.fixture(scope="module")
+def copied() -> Lying:
+    return Lying.of(*COPIES, *MANY, "errors.count=1", stragglers=1)
+
+
+def _of_copies(lying: Lying, space: DecodeSpace = "probabilities") -> tuple[Parameter, DistrustingDecoding]:
+    """Return what is found for plain copies, of queries that say nothing of each other, and their decoding."""
+    reading: Reading = ("identity", space, "kriging")
+    decoding, truth = lying.decoding(REPLICATION, reading), lying.truth(REPLICATION, reading)
+    errors = replace(lying.errors, distrusts=("copies",))
+    return best_distrust(decoding, truth, GOAL, start=Kernel(range=0.0), errors=errors)[0], decoding
+
+
+@pytest.mark.parametrize("space", DECODE_SPACES)
+def test_of_four_copies_the_one_that_lies_is_found(space: DecodeSpace, copied: Lying) -> None:
+    """Of three that are left when one is late too, and nobody else is accused."""
+    parameter, decoding = _of_copies(copied, space)
+    assert isinstance(parameter, Distrusting)
+    assert parameter.distrust.kind == "copies"
+    for reading in decoding.readings(parameter):
+        assert torch.equal(reading.suspects, reading.given.lying[:, None].expand_as(reading.suspects))
+    for reading in decoding.honest().readings(parameter):
+        assert not reading.suspects.any()
+
+
+def test_the_largest_level_is_taken_of_those_that_are_as_good(copied: Lying) -> None:
+    parameter, decoding = _of_copies(copied)
+    assert isinstance(parameter, Distrusting)
+    own, truth = parameter.distrust, copied.truth(REPLICATION, ("identity", "probabilities", "kriging"))
+
+    def error(level: float) -> float:
+        other = replace(parameter, distrust=replace(own, level=level))
+        return measure(decoding.estimates(other), truth).score().prob_mse
+
+    best = error(own.level)
+    assert min(map(error, COPIES_LEVELS)) == best
+    assert all(error(level) > best for level in COPIES_LEVELS if level > own.level)
+
+
+def test_what_is_expected_of_copies_is_at_least_what_rounding_makes(copied: Lying) -> None:
+    given = copied.given(REPLICATION, ("identity", "logits-softmax", "kriging"))
+    right = given.read(given.outputs).to(torch.float64)
+    spread = (right - right.mean(1, keepdim=True)).square().sum(-1).mean()
+    assert given.expected_of_copies() == pytest.approx(1e-6 * float(spread))
+    noise = 0.1 * torch.randn(right.shape, generator=torch.Generator().manual_seed(0))
+    apart = replace(given, outputs=given.outputs + noise).expected_of_copies()
+    assert apart == pytest.approx(2 * 0.1**2 * right.shape[-1], rel=0.3)
+    assert copied.given(ENCODING, _reading("spline")).expected_of_copies() is None
+
+
+def test_copies_are_no_matter_where_no_query_is_sent_twice() -> None:
+    alone = Lying.of(*FEW, "search.distrusts=['copies']")
+    start, parameter, score = _found(alone, "spline")
+    assert parameter == start
+    assert score == _score(alone, "spline", start)
 
 
 @pytest.mark.parametrize("decoder", ["spline", "kriging", "berrut-0"])

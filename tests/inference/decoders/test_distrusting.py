@@ -15,11 +15,12 @@ from nercc_tune.coding.answer_reader import Placed
 from nercc_tune.inference import CellEvaluator, measure
 from nercc_tune.inference.cell_masks import CellMasks
 from nercc_tune.inference.decoders import EitherDecoding
-from nercc_tune.inference.decoders.distrusting import DistrustingDecoding, with_distrust
+from nercc_tune.inference.decoders.distrusting import DistrustingDecoding
 from nercc_tune.records import (
     DEGREES,
     DecoderKind,
     Distrust,
+    Distrusting,
     DistrustKind,
     Encoding,
     Kernel,
@@ -101,7 +102,7 @@ def test_every_mask_and_group_is_read_as_if_it_were_alone(
 ) -> None:
     distrust = Distrust(kind=kind, level=LEVELS[kind], most=3, scale=0.5)
     decoding = lying.decoding(ENCODING, _reading(decoder, "interleaved"))
-    found = list(decoding.readings(with_distrust(SETTINGS[decoder], distrust)))
+    found = list(decoding.readings(Distrusting(trusting=SETTINGS[decoder], distrust=distrust)))
     estimates, suspects = (torch.cat(each) for each in zip(*((r.estimates, r.suspects) for r in found), strict=True))
     expected = list(_by_hand(lying, decoding, decoder, distrust))
     assert torch.equal(suspects, torch.stack([its for _, its in expected]))
@@ -110,7 +111,7 @@ def test_every_mask_and_group_is_read_as_if_it_were_alone(
     torch.testing.assert_close(
         estimates, torch.stack([its for its, _ in expected]), rtol=1e-6, atol=1e-6, equal_nan=True
     )
-    again = torch.cat(list(decoding.estimates(with_distrust(SETTINGS[decoder], distrust))))
+    again = torch.cat(list(decoding.estimates(Distrusting(trusting=SETTINGS[decoder], distrust=distrust))))
     assert torch.equal(again.nan_to_num(), estimates.to(torch.float32).nan_to_num())
 
 
@@ -118,9 +119,11 @@ def test_every_mask_and_group_is_read_as_if_it_were_alone(
 def test_answers_are_screened_by_what_all_right_ones_look_like(kind: DistrustKind, lying: Lying) -> None:
     decoding = lying.decoding(ENCODING, _reading("kriging"))
     distrust = Distrust(kind=kind, level=LEVELS[kind], most=3, scale=2.0, typical=20.0)
-    suspects = torch.cat([reading.suspects for reading in decoding.readings(with_distrust(KERNEL, distrust))])
+    suspects = torch.cat(
+        [reading.suspects for reading in decoding.readings(Distrusting(trusting=KERNEL, distrust=distrust))]
+    )
     assert torch.equal(suspects, torch.stack([its for _, its in _by_hand(lying, decoding, "kriging", distrust)]))
-    unscreened = with_distrust(KERNEL, replace(distrust, typical=None))
+    unscreened = Distrusting(trusting=KERNEL, distrust=replace(distrust, typical=None))
     assert not torch.equal(suspects, torch.cat([reading.suspects for reading in decoding.readings(unscreened)]))
 
 
@@ -159,7 +162,7 @@ def test_an_oracle_decodes_as_if_no_liar_had_arrived(decoder: DecoderKind, assig
     truth = lying.truth(ENCODING, reading)
     expected = _without_liars(lying).metrics(design, ENCODING.lambda_enc, setting)
     distrust = Distrust(kind="median", level=5.0, most=3)
-    for parameter in (setting, with_distrust(setting, distrust)):
+    for parameter in (setting, Distrusting(trusting=setting, distrust=distrust)):
         found = measure(lying.decoding(ENCODING, reading).oracle(parameter), truth)
         # Plain decoders work in float32, on answers up to 20.
         torch.testing.assert_close(found.prob_mse, expected.prob_mse, rtol=1e-3, atol=1e-7)
@@ -177,7 +180,7 @@ def test_where_nobody_lies_both_decoders_agree(decoder: DecoderKind, lying: Lyin
     trusting, reader = (torch.cat(list(part.estimates(setting))) for part in (either.trusting, either.distrusting))
     torch.testing.assert_close(trusting, reader, rtol=1e-4, atol=1e-3)  # float32 of answers up to 20
     assert torch.equal(torch.cat(list(either.estimates(setting))), trusting)
-    parameter = with_distrust(setting, Distrust(kind="median", level=3.0, most=1))
+    parameter = Distrusting(trusting=setting, distrust=Distrust(kind="median", level=3.0, most=1))
     distrusting = torch.cat(list(either.estimates(parameter)))
     assert torch.equal(distrusting, torch.cat(list(either.distrusting.estimates(parameter))))
     assert not torch.equal(distrusting, trusting)
@@ -207,7 +210,7 @@ def test_some_masks_and_groups_are_decoded_as_all_are(decoder: DecoderKind, lyin
     """Of calibrated decoders each group by the moments of the others, whichever groups are looked at."""
     decoding = lying.decoding(ENCODING, _reading(decoder))
     masks, groups = torch.tensor([0, 4, 5, 11]), torch.tensor([0, 2, 5])
-    parameter = with_distrust(SETTINGS[decoder], Distrust(kind="median", level=5.0, most=3))
+    parameter = Distrusting(trusting=SETTINGS[decoder], distrust=Distrust(kind="median", level=5.0, most=3))
     for setting in (SETTINGS[decoder], parameter):
         every = torch.cat(list(decoding.estimates(setting)))
         some = torch.cat(list(decoding.thinned(masks, groups).estimates(setting)))
