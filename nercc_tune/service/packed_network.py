@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import pickle
+from typing import Any
 
 import torch
-from ray import cloudpickle
 from torch import nn
 
 from nercc_tune.errors import ServiceError
@@ -29,7 +30,7 @@ def pack_network(network: nn.Module) -> bytes:
         torch.jit.save(network, buffer)
         return _SCRIPT + buffer.getvalue()
     try:
-        packed: bytes = cloudpickle.dumps(network)
+        packed: bytes = _cloudpickle().dumps(network)
     except (TypeError, AttributeError, RuntimeError, pickle.PicklingError) as error:
         raise ServiceError(
             f"the model cannot be sent to the workers ({one_line(error)}); export it as TorchScript (.pt)."
@@ -42,5 +43,10 @@ def unpack_network(packed: bytes) -> nn.Module:
     if packed.startswith(_SCRIPT):
         script: nn.Module = torch.jit.load(io.BytesIO(packed[len(_SCRIPT) :]), map_location="cpu")
         return script
-    network: nn.Module = cloudpickle.loads(packed[len(_PICKLE) :])
+    network: nn.Module = _cloudpickle().loads(packed[len(_PICKLE) :])
     return network
+
+
+def _cloudpickle() -> Any:
+    """Return what Ray itself pickles by; see `ray_workers` for why it is imported late."""
+    return importlib.import_module("ray.cloudpickle")

@@ -8,6 +8,7 @@ death of its worker, where a router waits in silence for the next one.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import time
 from collections.abc import Sequence
@@ -17,10 +18,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import ray
 import torch
 from numpy.typing import NDArray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from torch import Tensor, nn
 
 from nercc_tune.errors import ServiceError, WorkerLostError
@@ -54,11 +53,14 @@ class Placement:
 class _Worker:
     """Runs one network, one query at a time. A forward pass is never interrupted, nor is what makes it slow."""
 
-    def __init__(self, number: int, packed: bytes, *, device: str, slowness: Slowness | None, began: float) -> None:
+    def __init__(
+        self, number: int, packed: Sequence[Any], *, device: str, slowness: Slowness | None, began: float
+    ) -> None:
         torch.set_num_threads(1)
         self._number = number
         self._device = torch.device(device)
-        self._network: nn.Module = unpack_network(packed).to(self._device)
+        (reference,) = packed
+        self._network: nn.Module = unpack_network(_ray().get(reference)).to(self._device)
         self._slowness = slowness
         self._began = began
         self._count = 0
@@ -93,7 +95,7 @@ class RayWorkers:
     @cached_property
     def _actors(self) -> list[Any]:
         try:
-            return [ray.get_actor(name, namespace=NAMESPACE) for name in self._names]
+            return [_ray().get_actor(name, namespace=NAMESPACE) for name in self._names]
         except ValueError as error:
             raise ServiceError("the workers of this service have ended; start it again.") from error
 
@@ -101,7 +103,7 @@ class RayWorkers:
         """Return a worker's answer [c] to one coded query […]."""
         try:
             answer = await self._actors[worker].run.remote(coded.numpy())
-        except RayActorError as error:
+        except _ray().exceptions.RayActorError as error:
             raise WorkerLostError(f"worker {worker} died, or cannot be reached.") from error
         return torch.from_numpy(np.array(answer))
 
@@ -110,7 +112,7 @@ class RayWorkers:
         while True:
             try:
                 await self._actors[worker].ping.remote()
-            except RayActorError:
+            except _ray().exceptions.RayActorError:
                 await asyncio.sleep(_POLL_S)
             else:
                 return
@@ -135,14 +137,15 @@ class StartedWorkers:
         Raises:
             ServiceError: If one cannot be started, or not in time.
         """
+        ray = _ray()
         try:
             return tuple(ray.get([actor.ping.remote() for actor in self._actors], timeout=timeout_s))
-        except GetTimeoutError as error:
+        except ray.exceptions.GetTimeoutError as error:
             raise ServiceError(
                 f"not all {len(self.names)} workers were ready after {timeout_s:g} s; "
                 "give fewer `--workers`, or a cluster with room for them."
             ) from error
-        except RayError as error:
+        except ray.exceptions.RayError as error:
             raise ServiceError(f"a worker cannot be started: {_reason(error)}.") from error
 
     def end(self) -> None:
@@ -165,9 +168,10 @@ def start_workers(
     Raises:
         ServiceError: If a network cannot be sent.
     """
+    ray = _ray()
     packed = {id(network): ray.put(pack_network(network)) for network in {id(each): each for each in networks}.values()}
     names = tuple(f"{prefix}-{number}" for number in range(len(networks)))
-    kind: Any = ray.remote(_Worker)
+    kind = ray.remote(_Worker)
     actors = tuple(
         kind.options(
             name=name,
@@ -177,18 +181,24 @@ def start_workers(
             max_restarts=-1,
             max_task_retries=0,
             scheduling_strategy="SPREAD",
-        ).remote(number, packed[id(network)], device=placement.device, slowness=slowness, began=time.time())
+        ).remote(number, (packed[id(network)],), device=placement.device, slowness=slowness, began=time.time())
         for number, (name, network) in enumerate(zip(names, networks, strict=True))
     )
     return StartedWorkers(names=names, _actors=actors, _packed=tuple(packed.values()))
 
 
 def _end(actor: Any) -> None:
-    with suppress(RayError):
+    ray = _ray()
+    with suppress(ray.exceptions.RayError):
         ray.kill(actor, no_restart=True)
 
 
-def _reason(error: RayError) -> str:
+def _ray() -> Any:
+    """Return Ray, which reads the environment when it is first imported: whoever starts a cluster sets that before."""
+    return importlib.import_module("ray")
+
+
+def _reason(error: Exception) -> str:
     """Return the line of an error that says why: Ray's own text is a page."""
     lines = [line.strip() for line in str(getattr(error, "cause", None) or error).splitlines() if line.strip()]
     return one_line(lines[-1] if lines else type(error).__name__).rstrip(".")
