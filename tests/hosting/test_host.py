@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import psutil
+import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import torch
 from PIL import Image
@@ -130,7 +130,7 @@ class Service:
     def front_pid(self) -> int:
         children = psutil.Process().children(recursive=True)
         (pid,) = [child.pid for child in children if "ServeReplica" in " ".join(child.cmdline())]
-        return pid
+        return int(pid)
 
 
 @pytest.fixture(scope="module")
