@@ -23,6 +23,7 @@ from nercc_tune.home.places import sqlite_file, sqlite_url
 from nercc_tune.text.redaction import redact, without_password
 from nercc_tune.tracking.schema import check_schema
 
+_SQLITE_HEADER = b"SQLite format 3\x00"
 _BEGINNING = 200
 _VERSION = re.compile(r"\d+(\.\w+)+")
 _REVISION = "SELECT version_num FROM alembic_version"
@@ -133,7 +134,7 @@ def _check_file(path: Path) -> None:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             row = connection.execute(_REVISION).fetchone() if "alembic_version" in tables else None
     except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB and not path.read_bytes().startswith(_SQLITE_HEADER):
             raise TrackingError(
                 f"{where} is not an SQLite database; move it away, and `nercc-tune sync` builds it anew."
             ) from error
