@@ -127,15 +127,17 @@ def _check_file(path: Path) -> None:
         return
     if not os.access(path, os.R_OK | os.W_OK):
         raise TrackingError(f"{where} may not be read and written; change its permissions, or give another file.")
-    with path.open("rb") as file:
-        header = file.read(len(_SQLITE_HEADER))
-    if header and header != _SQLITE_HEADER:
-        raise TrackingError(f"{where} is not an SQLite database; move it away, and `nercc-tune sync` builds it anew.")
+    # Only SQLite itself may open the file: closing it otherwise would drop the locks of this process's connections, and
+    # another process would then take away the log that they read.
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             row = connection.execute(_REVISION).fetchone() if "alembic_version" in tables else None
     except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB and not path.read_bytes().startswith(_SQLITE_HEADER):
+            raise TrackingError(
+                f"{where} is not an SQLite database; move it away, and `nercc-tune sync` builds it anew."
+            ) from error
         raise TrackingError(
             f"{where} cannot be read ({error}); move it away, and `nercc-tune sync` builds it anew."
         ) from error

@@ -18,7 +18,8 @@ import pytest
 from nercc_tune.errors import TrackingError
 from nercc_tune.text.redaction import redact
 from nercc_tune.tracking.projection import Projection
-from nercc_tune.tracking.reachability import check_tracking
+from nercc_tune.tracking.reachability import check_tracking, sqlite_path
+from tests.fakes import tiny_home
 from tests.tracking.conftest import Store
 
 
@@ -168,3 +169,20 @@ def test_the_check_does_not_import_mlflow() -> None:
         "r.check_tracking('sqlite:///absent.db'); sys.exit('mlflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
+
+
+def test_checking_a_store_leaves_the_locks_of_those_who_read_it(tmp_path: Path) -> None:
+    """Else a process that ends takes the log away from under them, and they see the past for ever."""
+    home = tiny_home(tmp_path)
+    path = sqlite_path(home.tracking_url)
+    insert = "c.execute('INSERT INTO seen VALUES (?)', [int(sys.argv[2])])"
+    write = f"import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); {insert}; c.commit(); c.close()"
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("PRAGMA journal_mode = WAL")
+        reader.execute("CREATE TABLE seen (number INTEGER)")
+        reader.commit()
+        for number in range(3):
+            check_tracking(home.tracking_url)
+            command = [sys.executable, "-c", write, str(path), str(number)]
+            subprocess.run(command, check=True)  # noqa: S603 - a fixed program
+            assert reader.execute("SELECT max(number) FROM seen").fetchone() == (number,)
