@@ -17,10 +17,11 @@ from torch import Tensor
 from nercc_tune.errors import NoAnswerError, ServiceError
 from nercc_tune.service.answered import Answered
 from nercc_tune.service.commands import Tally
+from nercc_tune.service.load import Load
 from nercc_tune.service.measured import SOURCES, Measured
 from nercc_tune.text.one_line import one_line
 
-_LEAD_S = 0.05  # from the first moment of a load to its first query, so that nothing is late from the start
+_LEAD_S = 0.05  # from the first moment of a session to its first query, so that nothing is late from the start
 _GRACE_S = 60.0  # after the last query; a service that is silent for longer will not answer any more
 _UNKNOWN = -1
 
@@ -60,88 +61,52 @@ class Questions:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Load:
-    """When which query is sent.
+class Session:
+    """Which questions are asked when.
 
     Attributes:
-        rate: Queries per second, on the average.
-        arrivals_s: [Q] ascending, in seconds.
-        asked: [Q] which of the questions.
-        warm_up_s: Queries before this time are sent, and left out.
-        seconds: When the load ends.
+        load: When queries are sent.
+        picks: [Q] which of the questions each is.
+        warm_up: The share of queries, from the first on, that are sent and left out.
 
     Raises:
-        ValueError: If the times are not ascending from 0 on, or none is left after the warm-up.
+        ValueError: If there are not as many picks as arrivals, or not 0 ≤ warm_up < 1.
     """
 
-    rate: float
-    arrivals_s: NDArray[np.float64]
-    asked: NDArray[np.int64]
-    warm_up_s: float
-    seconds: float
+    load: Load
+    picks: NDArray[np.int64]
+    warm_up: float = 0.1
 
     def __post_init__(self) -> None:
-        times = self.arrivals_s
-        if len(times) != len(self.asked):
-            raise ValueError(f"`asked` must be as many as the arrivals, {len(times)}, but got {len(self.asked)}.")
-        if not (np.isfinite(times).all() and (np.diff(times, prepend=0.0) >= 0).all()):
-            raise ValueError("`arrivals_s` must be finite and ascending, from 0 on.")
-        if not 0 <= self.warm_up_s < self.seconds < math.inf:
+        if len(self.picks) != len(self.load.arrivals_s):
             raise ValueError(
-                f"`0 <= warm_up_s < seconds` must hold, but got {self.warm_up_s:g} and {self.seconds:g} s."
+                f"`picks` must be as many as the arrivals, {len(self.load.arrivals_s)}, but got {len(self.picks)}."
             )
-        if not self.is_measured.any():
-            raise ValueError(f"`arrivals_s` must hold a query after the warm-up of {self.warm_up_s:g} s, but none is.")
+        if not 0 <= self.warm_up < 1:
+            raise ValueError(f"`warm_up` must be in [0, 1), but got {self.warm_up}.")
+
+    @classmethod
+    def drawn(cls, load: Load, *, questions: int, seed: int, warm_up: float = 0.1) -> Session:
+        """Draw a question for each arrival, with replacement."""
+        picks = np.random.default_rng(seed).integers(questions, size=len(load.arrivals_s))
+        return cls(load=load, picks=picks, warm_up=warm_up)
 
     @property
-    def is_measured(self) -> NDArray[np.bool_]:
-        """[Q] whether a query is measured, and not part of the warm-up."""
-        measured: NDArray[np.bool_] = self.arrivals_s >= self.warm_up_s
-        return measured
+    def first(self) -> int:
+        """The first query that is measured."""
+        return int(self.warm_up * len(self.picks))
 
 
-def poisson_load(rate: float, seconds: float, *, warm_up_s: float, questions: int, seed: int) -> Load:
-    """Return a load whose queries come independently of each other, each one drawn from all questions.
-
-    Args:
-        rate: Queries per second.
-        seconds: How long the load lasts, warm-up included.
-        warm_up_s: How long the warm-up is.
-        questions: How many can be asked.
-        seed: Of the times and of the questions.
+def stretched(arrivals_s: NDArray[np.float64], rate: float) -> Load:
+    """Return a load with the times of a trace, in any unit, stretched to a rate: what counts is how they are spread.
 
     Raises:
-        ValueError: If the rate or the time is not positive and finite, or as for `Load`.
-    """
-    if not (0 < rate < math.inf and 0 < seconds < math.inf):
-        raise ValueError(f"`rate` and `seconds` must be positive and finite, but got {rate:g} and {seconds:g}.")
-    rng = np.random.default_rng(seed)
-    count = rng.poisson(rate * seconds)
-    arrivals = np.sort(rng.uniform(0.0, seconds, count))  # a Poisson process, given its count
-    asked = rng.integers(questions, size=count)
-    return Load(rate=rate, arrivals_s=arrivals, asked=asked, warm_up_s=warm_up_s, seconds=seconds)
-
-
-def trace_load(arrivals_s: NDArray[np.float64], *, rate: float, warm_up_s: float, questions: int, seed: int) -> Load:
-    """Return a load with the times of a trace, stretched to a rate.
-
-    Args:
-        arrivals_s: [Q ≥ 2] ascending, in any unit: what counts is how they are spread.
-        rate: Queries per second, on the average.
-        warm_up_s: As of `Load`.
-        questions: How many can be asked.
-        seed: Of the questions.
-
-    Raises:
-        ValueError: If the times are not ascending over some time, or as for `Load`.
+        ValueError: If they are not two or more times that ascend over some time, or the rate is not positive.
     """
     span = float(arrivals_s[-1] - arrivals_s[0]) if len(arrivals_s) > 1 else 0.0
     if not (0 < span < math.inf and 0 < rate < math.inf):
         raise ValueError("`arrivals_s` must be two or more times that ascend, and `rate` positive and finite.")
-    seconds = len(arrivals_s) / rate
-    times = (arrivals_s - arrivals_s[0]) * (seconds / span)
-    asked = np.random.default_rng(seed).integers(questions, size=len(times))
-    return Load(rate=rate, arrivals_s=times, asked=asked, warm_up_s=warm_up_s, seconds=seconds)
+    return Load(rate=rate, arrivals_s=(arrivals_s - arrivals_s[0]) * (len(arrivals_s) / rate / span))
 
 
 def read_arrivals(path: Path) -> NDArray[np.float64]:
@@ -163,14 +128,14 @@ def read_arrivals(path: Path) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Seen:
-    """What a load saw, warm-up included.
+    """What a session saw, warm-up included.
 
     Attributes:
         latency_s: [Q] from the moment a query should have been sent, to its answer or refusal.
         sources: [Q] as places in `SOURCES`.
         given: [Q] the classes that were answered; −1 for a refusal.
         late_s: [Q] how much later than it should have been a query was sent: the generator's own fault.
-        ended_s: When the last answer came, in seconds since the load began.
+        ended_s: When the last answer came, in seconds since the session began.
         refusals: Why queries were refused, each reason once.
     """
 
@@ -183,12 +148,12 @@ class Seen:
 
 
 class _Notes:
-    def __init__(self, asked: Asked, load: Load, questions: Questions) -> None:
+    def __init__(self, asked: Asked, session: Session, questions: Questions) -> None:
         self._asked = asked
-        self._load = load
+        self._session = session
         self._questions = questions
         self._began = time.perf_counter() + _LEAD_S
-        count = len(load.arrivals_s)
+        count = len(session.picks)
         self._latency_s = np.zeros(count)
         self._sources = np.full(count, SOURCES.index(None), dtype=np.int8)
         self._given = np.full(count, _UNKNOWN, dtype=np.int64)
@@ -197,14 +162,14 @@ class _Notes:
 
     @property
     def now(self) -> float:
-        """Seconds since the load began."""
+        """Seconds since the session began."""
         return time.perf_counter() - self._began
 
     async def ask(self, number: int) -> None:
-        due = float(self._load.arrivals_s[number])
+        due = float(self._session.load.arrivals_s[number])
         self._late_s[number] = self.now - due
         try:
-            answered = await self._asked.ask(self._questions.queries[self._load.asked[number]])
+            answered = await self._asked.ask(self._questions.queries[self._session.picks[number]])
         except ServiceError as error:
             self._refusals[str(error)] = None
         else:
@@ -223,7 +188,7 @@ class _Notes:
         )
 
 
-async def send(asked: Asked, load: Load, questions: Questions) -> Seen:
+async def send(asked: Asked, session: Session, questions: Questions) -> Seen:
     """Send each query at its time, whatever became of those before it, and wait for all answers.
 
     So a service that stalls is asked all the same, and what was asked meanwhile counts from when it should have been
@@ -232,9 +197,9 @@ async def send(asked: Asked, load: Load, questions: Questions) -> Seen:
     Raises:
         NoAnswerError: If a minute after the last query some are without an answer or a refusal.
     """
-    notes = _Notes(asked, load, questions)
+    notes = _Notes(asked, session, questions)
     tasks = []
-    for number, due in enumerate(load.arrivals_s):
+    for number, due in enumerate(session.load.arrivals_s):
         await asyncio.sleep(max(0.0, float(due) - notes.now))
         tasks.append(asyncio.create_task(notes.ask(number)))
     if tasks:
@@ -251,27 +216,27 @@ async def send(asked: Asked, load: Load, questions: Questions) -> Seen:
     return notes.seen()
 
 
-def measured(seen: Seen, load: Load, questions: Questions, *, scheme: str, tally: Tally) -> Measured:
-    """Return what a load saw after its warm-up.
+def measured(seen: Seen, session: Session, questions: Questions, *, scheme: str, tally: Tally) -> Measured:
+    """Return what a session saw after its warm-up.
 
     Args:
         seen: By `send`.
-        load: The same.
+        session: The same.
         questions: The same.
         scheme: Its name.
         tally: What the front did.
     """
-    kept = load.is_measured
-    asked, given = load.asked[kept], seen.given[kept]
+    first = session.first
+    picks, given = session.picks[first:], seen.given[first:]
     return Measured(
         scheme=scheme,
-        rate=load.rate,
-        seconds=max(load.seconds, seen.ended_s) - load.warm_up_s,
-        latency_s=seen.latency_s[kept],
-        sources=seen.sources[kept],
+        rate=session.load.rate,
+        seconds=seen.ended_s - float(session.load.arrivals_s[first]),
+        latency_s=seen.latency_s[first:],
+        sources=seen.sources[first:],
         tally=tally,
-        is_right=given == questions.labels[asked],
-        agrees=given == questions.plain[asked],
+        is_right=given == questions.labels[picks],
+        agrees=given == questions.plain[picks],
     )
 
 

@@ -13,17 +13,17 @@ from torch import Tensor
 
 from nercc_tune.errors import OverloadError, ServiceError
 from nercc_tune.service.answered import Answered
-from nercc_tune.service.commands import Source, Tally
-from nercc_tune.service.load import (
-    Load,
+from nercc_tune.service.asking import (
     Questions,
+    Session,
     answers_without_coding,
     measured,
-    poisson_load,
     read_arrivals,
     send,
-    trace_load,
+    stretched,
 )
+from nercc_tune.service.commands import Source, Tally
+from nercc_tune.service.load import Load, poisson
 from nercc_tune.service.measured import SOURCES
 
 
@@ -32,9 +32,9 @@ def _questions(count: int = 4) -> Questions:
     return Questions(queries=torch.eye(count), plain=labels, labels=labels)
 
 
-def _load(times: list[float], *, warm_up_s: float = 0.0, seconds: float = 1.0) -> Load:
-    asked = np.arange(len(times)) % 4
-    return Load(rate=10.0, arrivals_s=np.array(times), asked=asked, warm_up_s=warm_up_s, seconds=seconds)
+def _session(times: list[float], *, warm_up: float = 0.0) -> Session:
+    load = Load(rate=10.0, arrivals_s=np.array(times))
+    return Session(load=load, picks=np.arange(len(times)) % 4, warm_up=warm_up)
 
 
 class _Service:
@@ -54,70 +54,61 @@ class _Service:
         return Answered(probabilities=query, source=Source.OWN, waited_for=1, workers=1, seconds=0.0)
 
 
-def test_gaps_of_a_poisson_load_are_exponential() -> None:
-    load = poisson_load(100.0, 200.0, warm_up_s=10.0, questions=7, seed=1)
-    gaps = np.diff(load.arrivals_s)
-    assert gaps.mean() == pytest.approx(0.01, rel=0.03)  # 20,000 gaps: a standard error of 0.7 %
-    assert gaps.std() == pytest.approx(0.01, rel=0.05)
-    assert set(load.asked) == set(range(7))
-    assert load.is_measured.mean() == pytest.approx(0.95, abs=0.01)
-
-
-def test_a_seed_gives_the_same_load_and_another_one_another() -> None:
-    loads = [poisson_load(50.0, 2.0, warm_up_s=0.5, questions=7, seed=seed) for seed in (1, 1, 2)]
-    assert np.array_equal(loads[0].arrivals_s, loads[1].arrivals_s)
-    assert np.array_equal(loads[0].asked, loads[1].asked)
-    assert not np.array_equal(loads[0].arrivals_s[:10], loads[2].arrivals_s[:10])
+def test_a_seed_gives_the_same_questions_and_another_one_others() -> None:
+    load = poisson(50.0, 100, seed=0)
+    sessions = [Session.drawn(load, questions=7, seed=seed) for seed in (1, 1, 2)]
+    assert np.array_equal(sessions[0].picks, sessions[1].picks)
+    assert not np.array_equal(sessions[0].picks, sessions[2].picks)
+    assert set(sessions[0].picks) == set(range(7))
 
 
 def test_a_trace_is_stretched_to_a_rate() -> None:
-    load = trace_load(np.array([5.0, 6.0, 9.0, 13.0]), rate=8.0, warm_up_s=0.0, questions=3, seed=0)
-    assert load.seconds == 0.5
+    load = stretched(np.array([5.0, 6.0, 9.0, 13.0]), 8.0)
     assert load.arrivals_s.tolist() == [0.0, 0.0625, 0.25, 0.5]
 
 
 @pytest.mark.alone
 def test_queries_are_sent_at_their_times() -> None:
-    service, load = _Service(), _load([0.0, 0.05, 0.1, 0.2])
-    seen = asyncio.run(send(service, load, _questions()))
+    service, session = _Service(), _session([0.0, 0.05, 0.1, 0.2])
+    seen = asyncio.run(send(service, session, _questions()))
     sent = np.array(service.asked_at) - service.asked_at[0]
-    assert sent == pytest.approx(load.arrivals_s, abs=0.02)
+    assert sent == pytest.approx(session.load.arrivals_s, abs=0.02)
     assert (seen.late_s > -0.002).all()
 
 
 def test_a_stall_is_in_the_latency_of_all_that_should_have_been_sent_meanwhile() -> None:
-    seen = asyncio.run(send(_Service(stall_s=0.3), _load([0.0, 0.1, 0.2, 0.6]), _questions()))
+    seen = asyncio.run(send(_Service(stall_s=0.3), _session([0.0, 0.1, 0.2, 0.6]), _questions()))
     assert (seen.latency_s[:3] >= np.array([0.3, 0.2, 0.1]) - 1e-3).all()
     assert (seen.late_s[1:3] >= np.array([0.2, 0.1]) - 1e-3).all()
     assert seen.latency_s[3] < 0.1
 
 
 def test_refusals_are_counted_with_their_reason() -> None:
-    questions, load = _questions(), _load([0.0, 0.01, 0.02, 0.03, 0.04])
-    seen = asyncio.run(send(_Service(refuses=1), load, questions))
+    questions, session = _questions(), _session([0.0, 0.01, 0.02, 0.03, 0.04])
+    seen = asyncio.run(send(_Service(refuses=1), session, questions))
     assert seen.given.tolist() == [0, -1, 2, 3, 0]
     assert seen.refusals == ("too many queries wait; ask later.",)
-    result = measured(seen, load, questions, scheme="plain", tally=Tally())
+    result = measured(seen, session, questions, scheme="plain", tally=Tally())
     assert result.is_answered.tolist() == [True, False, True, True, True]
     assert result.agrees is not None
     assert result.agrees.tolist() == [True, False, True, True, True]
 
 
 def test_the_warm_up_is_left_out() -> None:
-    questions, load = _questions(), _load([0.0, 0.01, 0.02, 0.03], warm_up_s=0.015, seconds=0.05)
-    seen = asyncio.run(send(_Service(), load, questions))
-    result = measured(seen, load, questions, scheme="plain", tally=Tally())
+    questions, session = _questions(), _session([0.0, 0.01, 0.02, 0.03], warm_up=0.5)
+    seen = asyncio.run(send(_Service(), session, questions))
+    result = measured(seen, session, questions, scheme="plain", tally=Tally())
     assert result.latency_s.tolist() == seen.latency_s[2:].tolist()
     assert result.sources.tolist() == [SOURCES.index(Source.OWN)] * 2
-    assert result.seconds == pytest.approx(max(seen.ended_s, 0.05) - 0.015)
+    assert result.seconds == pytest.approx(seen.ended_s - 0.02)
 
 
 def test_right_and_agreeing_are_two_things() -> None:
     labels = np.array([0, 1, 2, 3])
     questions = Questions(queries=torch.eye(4), plain=np.array([0, 1, 0, 3]), labels=labels)
-    load = _load([0.0, 0.0, 0.0, 0.0])
-    seen = asyncio.run(send(_Service(), load, questions))
-    result = measured(seen, load, questions, scheme="plain", tally=Tally())
+    session = _session([0.0, 0.0, 0.0, 0.0])
+    seen = asyncio.run(send(_Service(), session, questions))
+    result = measured(seen, session, questions, scheme="plain", tally=Tally())
     assert result.is_right is not None
     assert result.agrees is not None
     assert (result.is_right.all(), result.agrees.tolist()) == (True, [True, True, False, True])
@@ -146,28 +137,14 @@ def test_arrivals_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
         read_arrivals(tmp_path / "none.txt")
 
 
-@pytest.mark.parametrize(
-    ("rate", "seconds", "warm_up_s", "words"),
-    [
-        (0.0, 1.0, 0.0, "positive"),
-        (float("nan"), 1.0, 0.0, "positive"),
-        (1.0, 1.0, 1.0, "warm_up_s < seconds"),
-        (1e-9, 1.0, 0.0, "after the warm-up"),
-    ],
-)
-def test_loads_that_cannot_be_are_refused(rate: float, seconds: float, warm_up_s: float, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        poisson_load(rate, seconds, warm_up_s=warm_up_s, questions=3, seed=0)
-
-
-def test_times_must_ascend_and_questions_must_match() -> None:
-    with pytest.raises(ValueError, match="ascending"):
-        _load([0.2, 0.1])
-    with pytest.raises(ValueError, match="ascending"):
-        _load([-0.1, 0.1])
-    with pytest.raises(ValueError, match="as many"):
-        Load(rate=1.0, arrivals_s=np.zeros(2), asked=np.zeros(1, dtype=np.int64), warm_up_s=0.0, seconds=1.0)
+def test_what_cannot_be_asked_is_refused() -> None:
+    load = Load(rate=1.0, arrivals_s=np.zeros(2))
+    with pytest.raises(ValueError, match="as many as the arrivals"):
+        Session(load=load, picks=np.zeros(1, dtype=np.int64))
+    with pytest.raises(ValueError, match=r"in \[0, 1\)"):
+        Session(load=load, picks=np.zeros(2, dtype=np.int64), warm_up=1.0)
     with pytest.raises(ValueError, match="as many each"):
         Questions(queries=torch.eye(2), plain=np.zeros(2, dtype=np.int64), labels=np.zeros(1, dtype=np.int64))
-    with pytest.raises(ValueError, match="two or more"):
-        trace_load(np.array([1.0]), rate=1.0, warm_up_s=0.0, questions=1, seed=0)
+    for times, rate in (([1.0], 1.0), ([1.0, 1.0], 1.0), ([0.0, 1.0], float("nan"))):
+        with pytest.raises(ValueError, match="two or more"):
+            stretched(np.array(times), rate)
