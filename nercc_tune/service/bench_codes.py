@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from nercc_tune.errors import SpecError
 from nercc_tune.service.scheme import Hedge
-from nercc_tune.service.scheme_settings import SCHEMES, SchemeName, SchemeSettings
+from nercc_tune.service.scheme_settings import SCHEMES, SchemeSettings
 from nercc_tune.text.one_line import one_line
 
 __all__ = ["BenchCode", "read_codes"]
@@ -54,7 +54,7 @@ def read_codes(texts: Sequence[str], *, workers: int | None, max_wait_s: float) 
     """Read rivals, each once.
 
     ```
-    rival = NAME { "," KEY "=" VALUE }      coded   parity,study=parity-mnist   coded,deadline_ms=60   hedging,budget=0.1
+    rival = NAME { "," KEY "=" VALUE }      coded   parity,study=parity-mnist   coded,deadline_ms=60
     ```
     A name is one of `SCHEMES`; a key is `study`, or `answers`, `deadline_ms`, `least`, `error_bound`, `copies` of
     `SchemeSettings`, or `quantile`, `budget` of `Hedge`.
@@ -86,7 +86,7 @@ def _read(text: str, *, workers: int | None, max_wait_s: float) -> BenchCode:
         values = {_READERS[key][0]: _READERS[key][1](value) for key, value in given.items()}
         hedge = {key: values.pop(key) for key in _HEDGE if key in values}
         settings = SchemeSettings(
-            name=cast("SchemeName", name),
+            name=name,
             workers=workers,
             max_wait_s=max_wait_s,
             hedge=Hedge(**hedge) if hedge else None,

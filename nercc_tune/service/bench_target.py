@@ -95,7 +95,8 @@ def make_rivals(
         served = target.served if code.study is None else tables(code.study)
         if served.table.workload.fingerprint != target.served.table.workload.fingerprint:
             raise ServiceError(
-                f"the study of `{one_line(code.label)}` must be of the model and data of `{target.study}`; name another."
+                f"the study of `{one_line(code.label)}` must be of the model and data of `{target.study}`; "
+                "name another."
             )
         found[code.label] = rival(code.settings, served, target.model)
     return found
