@@ -15,21 +15,22 @@ from nercc_tune.service.bench_results import BenchResults, Setting
 __all__ = ["notes_of_bench", "tables_of_bench"]
 
 _MILLI, _PERCENT = 1e-3, 1e-2
+_DIGITS = 3
 _REFERENCE = "equal-resources"
 _LATE_US = 5000  # of the generator: from here on the machine was too busy to measure on
-_COLUMNS: dict[str, tuple[str, float, int, bool]] = {
-    "p50 ms": ("p50_s", _MILLI, 1, True),
-    "p95 ms": ("p95_s", _MILLI, 1, True),
-    "p99 ms": ("p99_s", _MILLI, 1, True),
-    "p99.9 ms": ("p999_s", _MILLI, 1, True),
+_COLUMNS: dict[str, tuple[str, float, int | None, bool]] = {
+    "p50 ms": ("p50_s", _MILLI, None, True),
+    "p95 ms": ("p95_s", _MILLI, None, True),
+    "p99 ms": ("p99_s", _MILLI, None, True),
+    "p99.9 ms": ("p999_s", _MILLI, None, True),
     "agreement": ("agreement", 1.0, 4, True),
     "accuracy": ("accuracy", 1.0, 4, False),
-    "answered/s": ("goodput", 1.0, 1, False),
-    "decoded %": ("decoded", _PERCENT, 1, False),
-    "refused %": ("refused", _PERCENT, 2, False),
-    "burned %": ("burned", _PERCENT, 1, False),
+    "good/s": ("goodput", 1.0, 1, False),
+    "dec. %": ("decoded", _PERCENT, 1, False),
+    "ref. %": ("refused", _PERCENT, 2, False),
+    "burnt %": ("burned", _PERCENT, 1, False),
 }
-"""Title, figure of `TailSummary`, its unit, decimals, whether its interval is shown."""
+"""Title, figure of `TailSummary`, its unit, decimals or None for three digits, whether its interval is shown."""
 
 
 def tables_of_bench(results: Mapping[str, BenchResults]) -> list[Table]:
@@ -62,7 +63,10 @@ def notes_of_bench(results: BenchResults) -> list[str]:
             f"{100 * settings.warm_up:g} % left out; slowness: {settings.slowness or 'none'}"
         ),
         "latencies count from when a query should have been sent, in the mean [95 % interval over the repeats]",
-        "burned: the share of the workers' time that nobody used; a query that was refused took forever",
+        (
+            "good: answered; dec., ref.: decoded, refused; burnt: of the workers' time, what nobody used; a refused query "
+            "took forever"
+        ),
     ]
     late = [run for run in results.runs if run.late_us > _LATE_US]
     if late:
@@ -78,9 +82,9 @@ def _table(setting: Setting, prefix: str, results: BenchResults) -> Table:
     repeats = max(len(runs) for runs in setting.runs.values())
     title = f"{prefix}{results.settings.target}, {setting.rate:g} queries/s, repeats: {repeats}"
     shown = Table(title=title, title_justify="left")
-    shown.add_column("code", min_width=16, overflow="fold")
+    shown.add_column("code", min_width=15, overflow="fold")
     has_reference = _REFERENCE in setting.runs and len(setting.runs) > 1
-    for name in (*_COLUMNS, *(["p99.9 to equal resources"] if has_reference else [])):
+    for name in (*_COLUMNS, *(["p99.9 to equal res."] if has_reference else [])):
         shown.add_column(name, justify="right")
     for code in setting.runs:
         cells = [
@@ -97,10 +101,13 @@ def _table(setting: Setting, prefix: str, results: BenchResults) -> Table:
 @dataclass(frozen=True)
 class _Decimals:
     unit: float
-    decimals: int
+    decimals: int | None  # None for three digits
 
     def __call__(self, value: float) -> str:
-        return f"{value / self.unit:.{self.decimals}f}"
+        if self.decimals is not None:
+            return f"{value / self.unit:.{self.decimals}f}"
+        digits = max(0, _DIGITS - len(f"{value / self.unit:.0f}"))
+        return f"{value / self.unit:.{digits}f}"
 
 
 def _write(figure: Interval | float | None, one: Callable[[float], str], *, has_interval: bool) -> str:
