@@ -255,15 +255,15 @@ def measure_service(network: nn.Module, queries: Tensor, *, service_ms: float | 
     (one,) = (network,) if service_ms is None else _waiting((network,), service_ms)
 
     async def measure() -> list[float]:
-        workers, taken = LocalWorkers([one]), []
+        workers, untimed, taken = LocalWorkers([one]), queries[:_UNTIMED], []
         try:
-            for query in (*queries[:_UNTIMED], *queries):
+            for query in (*untimed, *queries):
                 begun = time.perf_counter()
                 await workers.run(0, query)
                 taken.append(time.perf_counter() - begun)
         finally:
             await workers.close()
-        return taken[_UNTIMED:]
+        return taken[len(untimed) :]
 
     return np.array(asyncio.run(measure()))
 

@@ -63,10 +63,8 @@ def notes_of_bench(results: BenchResults) -> list[str]:
             f"{100 * settings.warm_up:g} % left out; slowness: {settings.slowness or 'none'}"
         ),
         "latencies count from when a query should have been sent, in the mean [95 % interval over the repeats]",
-        (
-            "good: answered; dec., ref.: decoded, refused; burnt: of the workers' time, what nobody used; a refused query "
-            "took forever"
-        ),
+        "good: answered; dec., ref.: decoded, refused; burnt: of the workers' time, what nobody used",
+        "a query that was refused took forever: a percentile among those is not known",
     ]
     late = [run for run in results.runs if run.late_us > _LATE_US]
     if late:
