@@ -17,7 +17,7 @@ def test_a_tail_is_the_share_of_queries_that_take_longer() -> None:
     times = np.array(run.latency_us) / 1e3
     for share, time in zip(tail.share[:-1], tail.mean_ms[:-1], strict=True):
         longer = (times > time * (1 + 1e-9)).mean()
-        assert longer == pytest.approx(share, abs=2.01 / len(times))  # as "higher" counts, and a step
+        assert longer == pytest.approx(share, abs=3.01 / len(times))  # some times are equal
     assert (tail.mean_ms[0], tail.mean_ms[-1]) == pytest.approx((times.min(), times.max()), rel=0.05)
 
 
