@@ -1,0 +1,1 @@
+"""A coded service on Ray Serve: started, watched, given another code while it runs, and ended."""
