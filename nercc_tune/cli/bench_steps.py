@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from nercc_tune.cli.printing import print_json
 from nercc_tune.cli.reading import read
 from nercc_tune.errors import ServiceError, SpecError, TrackingError
 from nercc_tune.home import Home
+from nercc_tune.launch.crews.ray_cluster import check_address
 from nercc_tune.records import to_json
 from nercc_tune.reporting.bench_report import write_bench, write_bench_figures
 from nercc_tune.reporting.figures import FigureFormat
@@ -35,6 +38,7 @@ from nercc_tune.text.console import make_console
 
 _TIMED = 200  # queries on which the simulator's service times are measured
 _SERVICE = "service"
+_NEW_CLUSTER = "local"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +90,15 @@ class Loaded:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measurement:
-    """All that is to be measured."""
+    """All that is to be measured.
+
+    Attributes:
+        context: In which it is measured.
+    """
 
     settings: BenchSettings
     measure: Measure
+    context: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def count(self) -> int:
@@ -146,7 +155,17 @@ def prepare(loaded: Loaded, codes: Sequence[BenchCode], *, offered: Offered, con
     if conditions.url is None:
         for trial in trials(replace(settings, repeats=1)):
             plan.slowness(trial)
+    if conditions.engine == "ray":
+        return _on_ray(plan)
     return Measurement(settings=settings, measure=_measure(plan, target, conditions))
+
+
+def _on_ray(plan: BenchPlan) -> Measurement:
+    check_address(_NEW_CLUSTER)
+    from nercc_tune.hosting.bench_workers import bench_cluster, ray_workers  # the extra may be missing
+
+    measure = EngineBench(plan=plan, open_workers=ray_workers)
+    return Measurement(settings=plan.settings, measure=measure, context=partial(bench_cluster, _NEW_CLUSTER))
 
 
 def _measure(plan: BenchPlan, target: BenchTarget, conditions: Conditions) -> Measure:
@@ -170,7 +189,8 @@ def run(measurement: Measurement, store: Store) -> BenchResults:
 
     results = blank_results(measurement.settings)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=make_console(stderr=True), transient=True) as progress:
+    console = make_console(stderr=True)
+    with measurement.context(), Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("measuring", total=measurement.count)
         try:
             for found in run_bench(measurement.settings, measurement.measure):

@@ -64,7 +64,8 @@ def bench(
         ),
     ] = "none",
     engine: Annotated[
-        Literal["local", "simulated"], typer.Option("--engine", help="Threads of this process, or the simulator.")
+        Literal["local", "ray", "simulated"],
+        typer.Option("--engine", help="Workers are threads of this process, Ray actors, or simulated."),
     ] = "local",
     url: Annotated[
         str | None, typer.Option("--url", help="Measure the service that runs there, in place of workers of its own.")

@@ -24,7 +24,7 @@ from nercc_tune.service.machines import Machines, MeasuredService
 from nercc_tune.service.measured import SOURCES
 from nercc_tune.service.rivals import Rival
 from nercc_tune.service.simulator import simulate
-from nercc_tune.service.slowness import Slowness
+from nercc_tune.service.slowness import Slowness, Undisturbed
 from nercc_tune.service.slowness_settings import make_slowness
 from nercc_tune.service.status import TallyStatus
 from nercc_tune.service.workers import Workers
@@ -35,8 +35,8 @@ __all__ = [
     "Measure",
     "ServiceBench",
     "SimulatedBench",
+    "StatedTime",
     "Trial",
-    "Waiting",
     "local_workers",
     "measure_service",
     "run_bench",
@@ -88,25 +88,24 @@ def run_bench(settings: BenchSettings, measure: Measure) -> Iterator[BenchRun]:
     return map(measure, trials(settings))
 
 
-class Waiting(nn.Module):
-    """A network whose answer takes a stated time, as if it were on a device elsewhere that this machine waits for.
+class StatedTime:
+    """Lets an answer take a stated time, as if the model ran on a device elsewhere that this machine waits for.
+
+    Workers that are made slow take as many times longer as they would, of the stated time.
 
     Args:
-        network: What answers.
-        seconds: From the query's coming to the answer; a network that takes longer itself is not made faster.
+        slowness: What makes workers slow.
+        seconds: From a worker's beginning to its answer; a network that takes longer itself is not made faster.
     """
 
-    def __init__(self, network: nn.Module, seconds: float) -> None:
-        super().__init__()
-        self.network = network
-        self.seconds = seconds
+    def __init__(self, slowness: Slowness, seconds: float) -> None:
+        self._slowness = slowness
+        self._seconds = seconds
 
-    def forward(self, queries: Tensor) -> Tensor:
-        """Return the network's answers when the time is over."""
-        begun = time.perf_counter()
-        answers: Tensor = self.network(queries)
-        time.sleep(max(0.0, self.seconds - (time.perf_counter() - begun)))
-        return answers
+    def extra_s(self, worker: int, number: int, now_s: float, service_s: float) -> float:
+        """Return what is left of the stated time, and what the slowness adds to it."""
+        left_s = max(0.0, self._seconds - service_s)
+        return left_s + self._slowness.extra_s(worker, number, now_s, self._seconds)
 
 
 OpenWorkers = Callable[[Sequence[nn.Module], Slowness], AbstractAsyncContextManager[Workers]]
@@ -181,10 +180,11 @@ class EngineBench:
         return asyncio.run(self._measure(trial))
 
     async def _measure(self, trial: Trial) -> BenchRun:
-        rival, settings = self.plan.rivals[trial.code], self.plan.settings
+        rival = self.plan.rivals[trial.code]
         session = self.plan.session(trial)
-        networks = rival.networks if settings.service_ms is None else _waiting(rival.networks, settings.service_ms)
-        async with self.open_workers(networks, self.plan.slowness(trial)) as workers:
+        async with self.open_workers(
+            rival.networks, _with_time(self.plan.slowness(trial), self.plan.settings.service_ms)
+        ) as workers:
             engine = Engine(rival.scheme, rival.codec, workers, timeout_s=_TIMEOUT_S, limit=_LIMIT)
             try:
                 seen = await send(engine, session, self.plan.questions)
@@ -252,10 +252,13 @@ def measure_service(network: nn.Module, queries: Tensor, *, service_ms: float | 
         queries: Some of them are sent before, and not timed.
         service_ms: As of `BenchSettings`.
     """
-    (one,) = (network,) if service_ms is None else _waiting((network,), service_ms)
 
     async def measure() -> list[float]:
-        workers, untimed, taken = LocalWorkers([one]), queries[:_UNTIMED], []
+        workers, untimed, taken = (
+            LocalWorkers([network], slowness=_with_time(Undisturbed(), service_ms)),
+            queries[:_UNTIMED],
+            [],
+        )
         try:
             for query in (*untimed, *queries):
                 begun = time.perf_counter()
@@ -268,9 +271,8 @@ def measure_service(network: nn.Module, queries: Tensor, *, service_ms: float | 
     return np.array(asyncio.run(measure()))
 
 
-def _waiting(networks: Sequence[nn.Module], service_ms: float) -> tuple[nn.Module, ...]:
-    made = {id(network): Waiting(network, service_ms / 1e3) for network in networks}
-    return tuple(made[id(network)] for network in networks)
+def _with_time(slowness: Slowness, service_ms: float | None) -> Slowness:
+    return slowness if service_ms is None else StatedTime(slowness, service_ms / 1e3)
 
 
 def _tally(status: TallyStatus) -> Tally:

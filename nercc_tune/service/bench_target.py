@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -12,7 +13,7 @@ from nercc_tune.errors import ServiceError
 from nercc_tune.export.attachments import read_attachments
 from nercc_tune.export.table import TunedTable
 from nercc_tune.home import Home
-from nercc_tune.inference import split_queries
+from nercc_tune.inference import check_size, split_queries
 from nercc_tune.records import StudyHistory
 from nercc_tune.service.asking import Questions, answers_without_coding
 from nercc_tune.service.bench_codes import BenchCode
@@ -44,14 +45,29 @@ class BenchTarget:
     questions: Questions
 
 
-def load_target(history: StudyHistory, home: Home, *, allow_code: bool = False) -> BenchTarget:
+def load_target(
+    history: StudyHistory, home: Home, *, allow_code: bool = False, notify: Callable[[str], None] = lambda _: None
+) -> BenchTarget:
     """Load the table, the model and the held-out queries of a finished study.
+
+    Args:
+        history: The study.
+        home: Its home.
+        allow_code: Whether the study may name Python code.
+        notify: Told of downloads and trainings.
 
     Raises:
         NerccTuneError: If the study is not finished, or something of it cannot be used here.
     """
     spec = build_study(history.spec)
-    workload = load_workload(spec.workload, home=home.root, data_dir=home.data, allow_code=allow_code)
+    workload = load_workload(
+        spec.workload,
+        home=home.root,
+        data_dir=home.data,
+        notify=notify,
+        check_size=partial(check_size, spec),
+        allow_code=allow_code,
+    )
     if workload.fingerprint != history.workload.fingerprint:
         raise ServiceError(
             f"the model or the data of `{history.name}` is not what it was tuned on; launch the study again, "

@@ -17,8 +17,8 @@ from nercc_tune.service.bench import (
     BenchPlan,
     EngineBench,
     SimulatedBench,
+    StatedTime,
     Trial,
-    Waiting,
     measure_service,
     run_bench,
     trials,
@@ -29,6 +29,7 @@ from nercc_tune.service.plain_codec import PlainCodec
 from nercc_tune.service.rivals import Rival
 from nercc_tune.service.schemes import plain, replicated
 from nercc_tune.service.slowness import Slowness
+from nercc_tune.service.slowness_settings import make_slowness
 from nercc_tune.service.workers import Workers
 from tests.service.results import bench_results
 
@@ -152,6 +153,7 @@ def test_service_times_are_at_least_those_stated() -> None:
     assert (times >= 5e-3).all()
 
 
-def test_a_network_that_is_slower_than_stated_is_not_made_faster() -> None:
-    queries = torch.eye(4)
-    assert torch.equal(Waiting(_Hundredfold(), 0.0)(queries), 100 * queries)
+def test_a_stated_time_is_what_slowness_multiplies() -> None:
+    slowness = StatedTime(make_slowness("disturbed:pairs=1,factor=3,variation=0", workers=2, seed=0), 0.05)
+    assert slowness.extra_s(0, 0, 0.0, 0.01) == pytest.approx(0.04 + 0.1)
+    assert slowness.extra_s(0, 0, 0.0, 0.08) == pytest.approx(0.1)  # a network that is slower is not made faster
