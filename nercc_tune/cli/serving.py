@@ -123,6 +123,7 @@ def serve(
         limit=limit,
     )
     with hosting(offer, settings, notify=say) as running:
+        end_like_ctrl_c()  # once more, since Ray sets its own
         hurry = hurry_on_hangup()
         greet(offer, settings, example=offering.save_example(place.root / "serving"), say=say)
         try:

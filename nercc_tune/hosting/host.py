@@ -39,7 +39,6 @@ _LOCAL = {
 """The environment of the processes of a new cluster, where the user has not set it."""
 
 
-
 class Host:
     """A running service. It is made by `hosting`.
 
@@ -58,6 +57,7 @@ class Host:
         self._workers: StartedWorkers | None = None
         self._standing: Any = None
         self._front: Any = None
+        self._is_begun = False
 
     def start(self, offer: Offer) -> None:
         """Start Ray Serve, then the workers, and the front while they load the model.
@@ -74,6 +74,7 @@ class Host:
             "request_timeout_s": settings.timeout_s + _REQUEST_SPARE_S,
         }
         self._notify("starting Ray Serve")
+        self._is_begun = True
         with _told("the entrance"):
             serve.start(proxy_location="HeadOnly", http_options=http, logging_config=_QUIET)
         self._notify(f"starting {len(offer.networks)} workers")
@@ -129,9 +130,10 @@ class Host:
         with ExitStack() as stack:
             stack.callback(self._end_actors)
             with suppress(self._ray.exceptions.RayError, RuntimeError, TimeoutError):
-                if self._front is not None:
-                    serve.delete(APP)
-                serve.shutdown()
+                if self._is_begun:
+                    self._is_begun = False
+                    serve.delete(APP)  # waits for what is being answered
+                    serve.shutdown()
 
     def _deployment(self, serve: Any) -> Any:
         settings = self._settings
@@ -180,6 +182,7 @@ class Host:
     def _end_actors(self) -> None:
         if self._workers is not None:
             self._workers.end()
+            self._workers = None
         if self._standing is not None:
             with suppress(self._ray.exceptions.RayError):
                 self._ray.kill(self._standing)

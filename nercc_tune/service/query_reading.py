@@ -109,7 +109,7 @@ class QueryReader:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, is_fortran, dtype = read(file, max_header_size=_HEADER_BYTES)
-        except (ValueError, RecursionError, MemoryError) as error:
+        except Exception as error:  # NumPy parses the header as Python, and raises whatever its parser does
             raise UnreadableQueryError("the body must be a `.npy` file, but its header is not that of one.") from error
         self._check_shape(shape)
         if dtype.kind not in "iuf":

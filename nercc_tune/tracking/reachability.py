@@ -23,7 +23,6 @@ from nercc_tune.home.places import sqlite_file, sqlite_url
 from nercc_tune.text.redaction import redact, without_password
 from nercc_tune.tracking.schema import check_schema
 
-_SQLITE_HEADER = b"SQLite format 3\x00"
 _BEGINNING = 200
 _VERSION = re.compile(r"\d+(\.\w+)+")
 _REVISION = "SELECT version_num FROM alembic_version"
@@ -127,15 +126,17 @@ def _check_file(path: Path) -> None:
         return
     if not os.access(path, os.R_OK | os.W_OK):
         raise TrackingError(f"{where} may not be read and written; change its permissions, or give another file.")
-    with path.open("rb") as file:
-        header = file.read(len(_SQLITE_HEADER))
-    if header and header != _SQLITE_HEADER:
-        raise TrackingError(f"{where} is not an SQLite database; move it away, and `nercc-tune sync` builds it anew.")
+    # Only SQLite itself may open the file: closing it otherwise would drop the locks of this process's connections, and
+    # another process would then take away the log that they read.
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             row = connection.execute(_REVISION).fetchone() if "alembic_version" in tables else None
     except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise TrackingError(
+                f"{where} is not an SQLite database; move it away, and `nercc-tune sync` builds it anew."
+            ) from error
         raise TrackingError(
             f"{where} cannot be read ({error}); move it away, and `nercc-tune sync` builds it anew."
         ) from error
