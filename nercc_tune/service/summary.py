@@ -76,7 +76,7 @@ def summarise(repeats: Sequence[Measured]) -> TailSummary:
     first = repeats[0]
 
     def share(of: Callable[[Measured], float]) -> Interval:
-        return _interval([of(measured) for measured in repeats], most=1.0)
+        return mean_interval([of(measured) for measured in repeats], most=1.0)
 
     def time(of: Callable[[Measured], float]) -> Interval | None:
         return _finite([of(measured) for measured in repeats], most=math.inf)
@@ -91,13 +91,13 @@ def summarise(repeats: Sequence[Measured]) -> TailSummary:
         p99_s=time(lambda measured: measured.percentile_s(99)),
         p999_s=time(lambda measured: measured.percentile_s(99.9)),
         mean_s=time(_mean_s),
-        goodput=_interval([measured.goodput for measured in repeats], most=math.inf),
+        goodput=mean_interval([measured.goodput for measured in repeats], most=math.inf),
         decoded=share(lambda measured: measured.share(Source.DECODED)),
         copied=share(lambda measured: measured.share(Source.COPY)),
         refused=share(lambda measured: 1 - float(measured.is_answered.mean())),
         accuracy=_finite([_share_of_answers(item, item.is_right) for item in repeats], most=1.0),
         agreement=_finite([_share_of_answers(item, item.agrees) for item in repeats], most=1.0),
-        worker_s=_interval([_worker_s(measured) for measured in repeats], most=math.inf),
+        worker_s=mean_interval([_worker_s(measured) for measured in repeats], most=math.inf),
         burned=share(lambda measured: measured.tally.burned_s / max(measured.tally.busy_s, np.finfo(np.float64).tiny)),
     )
 
@@ -112,14 +112,15 @@ def _check(repeats: Sequence[Measured]) -> None:
         raise ValueError("`repeats` must hold queries, but one is empty; measure for longer, or warm up for less.")
 
 
-def _interval(values: Sequence[float], *, most: float) -> Interval:
+def mean_interval(values: Sequence[float], *, most: float = math.inf, least: float = 0.0) -> Interval:
+    """Return the mean of independent values and its 95 % interval by Student's t, cut off outside [least, most]."""
     mean = float(np.mean(values))
     reach = float(special.stdtrit(len(values) - 1, _UPPER_TAIL) * np.std(values, ddof=1) / math.sqrt(len(values)))
-    return Interval(mean=mean, low=max(0.0, mean - reach), high=min(most, mean + reach))
+    return Interval(mean=mean, low=max(least, mean - reach), high=min(most, mean + reach))
 
 
 def _finite(values: Sequence[float], *, most: float) -> Interval | None:
-    return _interval(values, most=most) if np.isfinite(values).all() else None
+    return mean_interval(values, most=most) if np.isfinite(values).all() else None
 
 
 def _mean_s(measured: Measured) -> float:
