@@ -1,0 +1,239 @@
+"""Measures schemes one after the other, each on workers of its own, under the same arrivals and the same slowness."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nercc_tune.service.asking import Questions, Session, measured, send, stretched
+from nercc_tune.service.bench_results import BenchRun, BenchSettings
+from nercc_tune.service.commands import Source, Tally
+from nercc_tune.service.engine import Engine
+from nercc_tune.service.load import Load, poisson
+from nercc_tune.service.local_workers import LocalWorkers
+from nercc_tune.service.machines import Machines, MeasuredService
+from nercc_tune.service.rivals import Rival
+from nercc_tune.service.simulator import simulate
+from nercc_tune.service.slowness import Slowness
+from nercc_tune.service.slowness_settings import make_slowness
+from nercc_tune.service.status import TallyStatus
+from nercc_tune.service.workers import Workers
+
+__all__ = [
+    "EngineBench",
+    "Measure",
+    "SimulatedBench",
+    "Trial",
+    "Waiting",
+    "local_workers",
+    "measure_service",
+    "run_bench",
+    "trials",
+]
+
+_TIMEOUT_S = 30.0
+_DRAIN_S = 35.0
+_LIMIT = 10_000  # queries may wait: what cannot keep up shows it in its latencies
+_LATE_PERCENT = 99
+_UNTIMED = 10  # passes before service times count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One measurement that is to be made.
+
+    Attributes:
+        seed: Of arrivals, questions and slowness; the same for all codes of a repeat.
+    """
+
+    code: str
+    rate: float
+    repeat: int
+    seed: int
+
+
+class Measure(Protocol):
+    """Makes one measurement."""
+
+    def __call__(self, trial: Trial) -> BenchRun:
+        """Return what was measured.
+
+        Raises:
+            ServiceError: If it cannot be measured.
+        """
+
+
+def trials(settings: BenchSettings) -> Iterator[Trial]:
+    """Yield all measurements, the repeats outermost: what drifts meanwhile meets all codes alike."""
+    for repeat in range(settings.repeats):
+        for rate in settings.rates:
+            for code in settings.codes:
+                yield Trial(code=code, rate=rate, repeat=repeat, seed=settings.seed + repeat)
+
+
+def run_bench(settings: BenchSettings, measure: Measure) -> Iterator[BenchRun]:
+    """Yield each measurement when it is finished."""
+    return map(measure, trials(settings))
+
+
+class Waiting(nn.Module):
+    """A network whose answer takes a stated time, as if it were on a device elsewhere that this machine waits for.
+
+    Args:
+        network: What answers.
+        seconds: From the query's coming to the answer; a network that takes longer itself is not made faster.
+    """
+
+    def __init__(self, network: nn.Module, seconds: float) -> None:
+        super().__init__()
+        self.network = network
+        self.seconds = seconds
+
+    def forward(self, queries: Tensor) -> Tensor:
+        """Return the network's answers when the time is over."""
+        begun = time.perf_counter()
+        answers: Tensor = self.network(queries)
+        time.sleep(max(0.0, self.seconds - (time.perf_counter() - begun)))
+        return answers
+
+
+OpenWorkers = Callable[[Sequence[nn.Module], Slowness], AbstractAsyncContextManager[Workers]]
+"""Starts a worker for each network, made slow, and ends them all when the context ends."""
+
+
+@asynccontextmanager
+async def local_workers(networks: Sequence[nn.Module], slowness: Slowness) -> AsyncIterator[Workers]:
+    """Start workers that are threads of this process; the engine that has them ends them."""
+    yield LocalWorkers(networks, slowness=slowness)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Bench:
+    """What a real and a simulated measurement share.
+
+    Attributes:
+        settings: What was asked for.
+        rivals: By name of the code.
+        questions: What is asked.
+        arrivals_s: Of a trace that is stretched to each rate; None for Poisson arrivals.
+    """
+
+    settings: BenchSettings
+    rivals: Mapping[str, Rival]
+    questions: Questions
+    arrivals_s: NDArray[np.float64] | None = None
+
+    def load(self, trial: Trial) -> Load:
+        """Return the arrivals of a measurement."""
+        if self.arrivals_s is not None:
+            return stretched(self.arrivals_s[: self.settings.queries], trial.rate)
+        return poisson(trial.rate, self.settings.queries, seed=trial.seed)
+
+    def slowness(self, trial: Trial) -> Slowness:
+        """Return what makes the workers slow in a measurement.
+
+        Raises:
+            SpecError: If it cannot be meant, or not for so many workers.
+            TraceError: If its trace cannot be used.
+        """
+        workers = self.rivals[trial.code].scheme.workers
+        return make_slowness(self.settings.slowness or "none", workers=workers, seed=trial.seed)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EngineBench(_Bench):
+    """Measures an engine with workers that are really there.
+
+    Attributes:
+        open_workers: Starts them, new ones for each measurement.
+    """
+
+    open_workers: OpenWorkers = local_workers
+
+    def __call__(self, trial: Trial) -> BenchRun:
+        """Return what was measured."""
+        return asyncio.run(self._measure(trial))
+
+    async def _measure(self, trial: Trial) -> BenchRun:
+        rival, settings = self.rivals[trial.code], self.settings
+        session = Session.drawn(
+            self.load(trial), questions=len(self.questions.queries), seed=trial.seed, warm_up=settings.warm_up
+        )
+        networks = rival.networks if settings.service_ms is None else _waiting(rival.networks, settings.service_ms)
+        async with self.open_workers(networks, self.slowness(trial)) as workers:
+            engine = Engine(rival.scheme, rival.codec, workers, timeout_s=_TIMEOUT_S, limit=_LIMIT)
+            try:
+                seen = await send(engine, session, self.questions)
+            finally:
+                await engine.close(_DRAIN_S)
+            tally = _tally(engine.status.tally)
+        found = measured(seen, session, self.questions, scheme=rival.scheme.name, tally=tally)
+        late_s = float(np.percentile(seen.late_s[session.first :], _LATE_PERCENT))
+        return BenchRun.of(
+            found, code=trial.code, repeat=trial.repeat, seed=trial.seed, late_s=late_s, refusals=seen.refusals
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedBench(_Bench):
+    """Simulates what an engine would do: the same front, arrivals and slowness, on a clock of its own.
+
+    Attributes:
+        service_s: [n] how long tasks take undisturbed, measured or stated.
+    """
+
+    service_s: NDArray[np.float64]
+
+    def __call__(self, trial: Trial) -> BenchRun:
+        """Return what was simulated; nothing is answered but times."""
+        machines = Machines(service=MeasuredService(self.service_s, seed=trial.seed), slowness=self.slowness(trial))
+        found = simulate(
+            self.rivals[trial.code].scheme,
+            self.load(trial),
+            machines=machines,
+            warm_up=self.settings.warm_up,
+            timeout_s=_TIMEOUT_S,
+        )
+        return BenchRun.of(found, code=trial.code, repeat=trial.repeat, seed=trial.seed)
+
+
+def measure_service(network: nn.Module, queries: Tensor, *, service_ms: float | None = None) -> NDArray[np.float64]:
+    """Return how long a worker of this process takes for each of some queries [n, …], one after the other.
+
+    Args:
+        network: What it runs.
+        queries: Some of them are sent before, and not timed.
+        service_ms: As of `BenchSettings`.
+    """
+    (one,) = (network,) if service_ms is None else _waiting((network,), service_ms)
+
+    async def measure() -> list[float]:
+        workers, taken = LocalWorkers([one]), []
+        try:
+            for query in (*queries[:_UNTIMED], *queries):
+                begun = time.perf_counter()
+                await workers.run(0, query)
+                taken.append(time.perf_counter() - begun)
+        finally:
+            await workers.close()
+        return taken[_UNTIMED:]
+
+    return np.array(asyncio.run(measure()))
+
+
+def _waiting(networks: Sequence[nn.Module], service_ms: float) -> tuple[nn.Module, ...]:
+    made = {id(network): Waiting(network, service_ms / 1e3) for network in networks}
+    return tuple(made[id(network)] for network in networks)
+
+
+def _tally(status: TallyStatus) -> Tally:
+    counts = {name: value for name, value in vars(status).items() if name != "replies"}
+    return replace(Tally(**counts), replies={source: status.replies[source.value] for source in Source})
