@@ -221,8 +221,8 @@ class Engine:
     def _end(self, run: Run, answer: Tensor | None) -> None:
         loop = asyncio.get_running_loop()
         is_sound = isinstance(answer, Tensor) and answer.ndim == 1 and bool(answer.isfinite().all())
-        self._statistics.end(run.worker, loop.time(), is_sound=is_sound)
         group = self._groups.get(run.group)
+        self._statistics.end(run.worker, loop.time(), is_sound=is_sound, is_late=group is None)
         if is_sound and answer is not None and group is not None:
             group.take(run.task, answer, worker=run.worker)
         self._front.finish(run.worker, loop.time(), is_sound=is_sound)

@@ -20,6 +20,7 @@ class WorkerStatus(Strict):
     Attributes:
         worker: Its number.
         tasks: How many it was given and has ended, those that were lost included.
+        late: How many it answered when nobody waited for its answer any more.
         lost: How many it died with, or answered with what is no answer.
         suspected: How many of its answers were left out or distrusted by a decoder.
         mean_s: Mean time it took for an answer; None before the first.
@@ -30,6 +31,7 @@ class WorkerStatus(Strict):
 
     worker: int
     tasks: int
+    late: int
     lost: int
     suspected: int
     mean_s: float | None
@@ -41,6 +43,7 @@ class WorkerStatus(Strict):
 @dataclass(slots=True)
 class _Counted:
     tasks: int = 0
+    late: int = 0
     lost: int = 0
     suspected: int = 0
     answers: int = 0
@@ -60,12 +63,13 @@ class WorkerStatistics:
         """Note that a worker was given a task."""
         self._counted[worker].since = now
 
-    def end(self, worker: int, now: float, *, is_sound: bool) -> None:
-        """Note that a worker ended its task, with an answer or with something that is none."""
+    def end(self, worker: int, now: float, *, is_sound: bool, is_late: bool = False) -> None:
+        """Note that a worker ended its task, with an answer or with something that is none, in time or too late."""
         counted = self._counted[worker]
         counted.tasks += 1
         seconds = 0.0 if counted.since is None else now - counted.since
         counted.since = None
+        counted.late += is_sound and is_late
         if is_sound:
             counted.answers += 1
             counted.total_s += seconds
@@ -93,6 +97,7 @@ class WorkerStatistics:
             WorkerStatus(
                 worker=worker,
                 tasks=counted.tasks,
+                late=counted.late,
                 lost=counted.lost,
                 suspected=counted.suspected,
                 mean_s=counted.total_s / counted.answers if counted.answers else None,

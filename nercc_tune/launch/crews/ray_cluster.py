@@ -10,7 +10,7 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
@@ -33,12 +33,13 @@ _MISSING = 'Ray is not installed; `pip install "nercc-tune[ray]"`'
 
 
 @contextmanager
-def connected(address: str, *, cpus: int) -> Iterator[ModuleType]:
+def connected(address: str, *, cpus: int, extras: Mapping[str, object] | None = None) -> Iterator[ModuleType]:
     """Be connected to a cluster; a connection that this process has already is used for `auto`.
 
     Args:
         address: `auto`, `local` for a new cluster, or the address of a head.
         cpus: What a new cluster has, whatever the machine has.
+        extras: What else `ray.init` is given for a new cluster.
 
     Yields:
         The module `ray`.
@@ -55,7 +56,7 @@ def connected(address: str, *, cpus: int) -> Iterator[ModuleType]:
                 raise CrewError(f"this process is connected to a Ray cluster already; use `auto`, not `{address}`.")
             yield ray
             return
-        _connect(ray, address, cpus=cpus)
+        _connect(ray, address, new={**_new(cpus), **(extras or {})} if address == "local" else {})
         try:
             yield ray
         finally:
@@ -88,16 +89,19 @@ def check_hosts(hosts: Collection[str], storage: str) -> None:
         )
 
 
-def _connect(ray: Any, address: str, *, cpus: int) -> None:
-    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
-    new = {
+def _new(cpus: int) -> dict[str, object]:
+    return {
         "num_cpus": max(1, cpus),
         "object_store_memory": _OBJECT_STORE_BYTES,
         "include_dashboard": False,
         "_node_ip_address": "127.0.0.1",
     }
+
+
+def _connect(ray: Any, address: str, *, new: Mapping[str, object]) -> None:
+    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     try:
-        ray.init(address=address, **quiet, **(new if address == "local" else {}))
+        ray.init(address=address, **quiet, **new)
     except (OSError, RuntimeError, ValueError, SystemExit, ray.exceptions.RayError) as error:
         # Ray ends the process by SIGTERM, which its handler turns into SystemExit, when the head does not answer.
         reason = "it does not answer" if isinstance(error, SystemExit) else one_line(error)
