@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from nercc_tune.home import Home
 from nercc_tune.inference import split_queries
 from nercc_tune.records import StudyHistory
 from nercc_tune.service.asking import Questions, answers_without_coding
+from nercc_tune.service.bench_codes import BenchCode
 from nercc_tune.service.rivals import Rival, rival
-from nercc_tune.service.scheme_settings import SchemeName, SchemeSettings
 from nercc_tune.serving import ServedTable
 from nercc_tune.spec import build_study
+from nercc_tune.text.one_line import one_line
 from nercc_tune.workloads import load_workload
 
 __all__ = ["BenchTarget", "load_target", "make_rivals", "served_table"]
@@ -77,28 +78,25 @@ def served_table(history: StudyHistory, path: Path, *, model: nn.Module) -> Serv
 
 
 def make_rivals(
-    target: BenchTarget,
-    codes: Sequence[SchemeSettings],
-    *,
-    parity: ServedTable | None = None,
-) -> dict[SchemeName, Rival]:
-    """Make all schemes that are measured.
+    target: BenchTarget, codes: Sequence[BenchCode], *, tables: Callable[[str], ServedTable]
+) -> dict[str, Rival]:
+    """Make all schemes that are measured, by label.
 
     Args:
         target: What they serve.
-        codes: Their settings.
-        parity: The table of a study of parity models for the same model, for the code `parity`.
+        codes: The schemes.
+        tables: Returns the table of a study that a code names, which is for the same model.
 
     Raises:
-        ServiceError: If there is no table for `parity` or it is of another model, or as for `rival`.
+        ServiceError: If a table is for another model, or as for `rival`.
     """
-    own, found = target.served, {}
-    for settings in codes:
-        table = own if settings.name != "parity" or parity is None else parity
-        if table.table.workload.fingerprint != own.table.workload.fingerprint:
+    found = {}
+    for code in codes:
+        served = target.served if code.study is None else tables(code.study)
+        if served.table.workload.fingerprint != target.served.table.workload.fingerprint:
             raise ServiceError(
-                f"`--parity` must name a study of the model and data of `{target.study}`, "
-                f"but `{table.table.study}` has others."
+                f"the study of `{one_line(code.label)}` must be of the model and data of `{target.study}`; "
+                "name another."
             )
-        found[settings.name] = rival(settings, table, target.model)
+        found[code.label] = rival(code.settings, served, target.model)
     return found

@@ -14,15 +14,22 @@ __all__ = ["bench_results", "bench_run"]
 
 
 def bench_run(
-    code: str = "coded", *, repeat: int = 0, rate: float = 20.0, scale: float = 1.0, queries: int = 400
+    code: str = "coded",
+    *,
+    repeat: int = 0,
+    rate: float = 20.0,
+    scale: float = 1.0,
+    queries: int = 400,
+    has_refused: bool = False,
 ) -> BenchRun:
-    """Return a run whose latencies are Pareto's times a scale; every tenth query is decoded, and one is refused."""
+    """Return a run whose latencies are Pareto's times a scale; every tenth query is decoded, and one may be refused."""
     rng = np.random.default_rng([repeat, round(rate)])
     sources = np.full(queries, SOURCES.index(Source.OWN), dtype=np.int8)
     sources[::10] = SOURCES.index(Source.DECODED)
-    sources[7] = SOURCES.index(None)
-    tally = Tally(groups=queries, tasks=2 * queries, busy_s=4.0, burned_s=1.0, refused=1)
-    tally.replies[Source.OWN] = queries - 1
+    if has_refused:
+        sources[7] = SOURCES.index(None)
+    tally = Tally(groups=queries, tasks=2 * queries, busy_s=4.0, burned_s=1.0, refused=int(has_refused))
+    tally.replies[Source.OWN] = queries - has_refused
     measured = Measured(
         scheme=code,
         rate=rate,
@@ -33,11 +40,17 @@ def bench_run(
         is_right=rng.random(queries) < 0.95,
         agrees=rng.random(queries) < (0.97 if code == "coded" else 1.0),
     )
-    return BenchRun.of(measured, code=code, repeat=repeat, seed=repeat, late_s=2e-4, refusals=("too many wait",))
+    return BenchRun.of(
+        measured, code=code, repeat=repeat, seed=repeat, late_s=2e-4, refusals=("too many wait",) * has_refused
+    )
 
 
 def bench_results(
-    codes: Sequence[str] = ("coded", "equal-resources"), *, repeats: int = 3, rates: Sequence[float] = (20.0,)
+    codes: Sequence[str] = ("coded", "equal-resources"),
+    *,
+    repeats: int = 3,
+    rates: Sequence[float] = (20.0,),
+    has_refused: bool = False,
 ) -> BenchResults:
     """Return repeats of some codes; each is half as slow again as the one before."""
     settings = BenchSettings(
@@ -57,7 +70,7 @@ def bench_results(
         max_wait_ms=10.0,
     )
     runs = [
-        bench_run(code, repeat=repeat, rate=rate, scale=1.5**at)
+        bench_run(code, repeat=repeat, rate=rate, scale=1.5**at, has_refused=has_refused)
         for repeat in range(repeats)
         for rate in rates
         for at, code in enumerate(codes)

@@ -24,7 +24,7 @@ def test_a_file_is_read_back_exactly(tmp_path: Path) -> None:
 
 
 def test_a_run_keeps_a_measurement_to_the_microsecond() -> None:
-    run = bench_run()
+    run = bench_run(has_refused=True)
     again = BenchRun.of(run.measured, code=run.code, repeat=0, seed=0, late_s=2e-4, refusals=run.refusals)
     assert again == run
     assert run.measured.latency_s == pytest.approx(np.array(run.latency_us) / 1e6, abs=5e-7)
@@ -55,7 +55,7 @@ def test_changes_are_paired_by_repeat() -> None:
 
 
 def test_a_percentile_among_the_refused_is_not_known() -> None:
-    (setting,) = bench_results().at_rates()  # one of 400 is refused
+    (setting,) = bench_results(has_refused=True).at_rates()  # one of 400 is refused
     assert setting.figure("coded", "p999_s") is None
     assert setting.change("coded", to="equal-resources") is None
 
