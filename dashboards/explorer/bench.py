@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +18,10 @@ from nercc_tune.service.bench_results import BenchResults, Setting, read_results
 from .charts import show_chart
 from .context import Context
 from .source import Source
-from .wording import to_table, write_figure
+from .tables import show_table
+from .wording import write_figure, write_number
 
 _TO = "equal-resources"
-_TIMES = {"p50": "p50_s", "p95": "p95_s", "p99": "p99_s", "p99.9": "p999_s", "mean": "mean_s"}
-_SHARES = {"estimated": "decoded", "by a copy": "copied", "refused": "refused"}
-_WORTH = {"agreement": "agreement", "accuracy": "accuracy"}
 _ENGINES = {
     "local": "threads of one process",
     "ray": "Ray Serve",
@@ -33,29 +32,67 @@ _MILLI = 1e-3
 _PERCENT = 0.01
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Column:
+    """A figure of `TailSummary`, and how it is written."""
+
+    head: str
+    field: str
+    unit: float = 1.0
+    write: Callable[[float], str] = write_number
+    after: str = ""
+
+    def cell(self, setting: Setting, code: str) -> str:
+        return write_figure(setting.figure(code, self.field), unit=self.unit, write=self.write, after=self.after)
+
+
+_LATENCIES = tuple(
+    _Column(head=head, field=field, unit=_MILLI)
+    for head, field in {"p50": "p50_s", "p95": "p95_s", "p99": "p99_s", "p99.9": "p999_s", "mean": "mean_s"}.items()
+)
+_ANSWERS = (
+    *(_Column(head=field, field=field, write="{:.4g}".format) for field in ("agreement", "accuracy")),
+    *(
+        _Column(head=head, field=field, unit=_PERCENT, after=" %")
+        for head, field in {"estimated": "decoded", "by a copy": "copied", "refused": "refused"}.items()
+    ),
+    _Column(head="goodput [1/s]", field="goodput"),
+    _Column(head="worker time [ms]", field="worker_s", unit=_MILLI),
+    _Column(head="burned", field="burned", unit=_PERCENT, after=" %"),
+)
+_Rows = list[list[str]]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Shown:
-    """A results file as it is shown: a panel with its setting and its tables for each rate."""
+    """One rate of a results file.
 
-    results: BenchResults
-    panels: tuple[tuple[TailPanel, str, str], ...]
+    Attributes:
+        panel: What is drawn.
+        latencies: The head of the table and its rows.
+        answers: Likewise.
+    """
+
+    panel: TailPanel
+    latencies: tuple[list[str], _Rows]
+    answers: tuple[list[str], _Rows]
 
 
 def show_bench(context: Context) -> None:
-    """Show the results files that were chosen, each rate of them below the other."""
+    """Show the results files that are chosen, below each other."""
     folder = context.source.place.home.benches
     paths = {path.stem: path for path in sorted(folder.glob("*.json"), key=_age)}
     if not paths:
-        st.info(f"Nothing was measured yet: `nercc-tune bench` writes its results to {folder}.")
+        st.info(f"Nothing has been measured yet: `nercc-tune bench` leaves its results in {folder}.")
         return
-    chosen = st.multiselect("Results", list(paths), default=list(paths)[:1])
-    for name in chosen:
+    for name in st.multiselect("Results", list(paths), default=list(paths)[:1]):
+        st.subheader(name, anchor=False)
         try:
-            shown = _read(context.source, paths[name])
+            results, shown = _read(context.source, paths[name])
         except ServiceError as error:
             st.error(str(error))
             continue
-        _show_results(name, shown)
+        _show_results(name, results, shown)
 
 
 def _age(path: Path) -> float:
@@ -63,83 +100,67 @@ def _age(path: Path) -> float:
     return -path.stat().st_mtime if path.exists() else 0.0
 
 
-def _read(source: Source, path: Path) -> _Shown:
+def _read(source: Source, path: Path) -> tuple[BenchResults, tuple[_Shown, ...]]:
     try:
         state = path.stat()
     except OSError as error:
         raise ServiceError(f"`{path}` cannot be read ({error.strerror}); choose another one.") from error
-    key = ("bench", path, state.st_mtime_ns, state.st_size)
-    return source.computed(key, partial(_prepare, path))
+    return source.computed(("bench", path, state.st_mtime_ns, state.st_size), partial(_prepare, path))
 
 
-def _prepare(path: Path) -> _Shown:
+def _prepare(path: Path) -> tuple[BenchResults, tuple[_Shown, ...]]:
     results = read_results(path)
     panels = panels_of({path.stem: results})
-    tables = ((_latency_table(setting), _worth_table(setting)) for setting in results.at_rates())
-    return _Shown(results=results, panels=tuple((panel, *pair) for panel, pair in zip(panels, tables, strict=True)))
+    return results, tuple(
+        _Shown(panel=panel, latencies=_latencies(setting), answers=_answers(setting))
+        for panel, setting in zip(panels, results.at_rates(), strict=True)
+    )
 
 
-def _show_results(name: str, shown: _Shown) -> None:
-    st.subheader(name, anchor=False)
-    st.markdown(_opening(shown.results))
-    if not shown.panels:
+def _show_results(name: str, results: BenchResults, shown: tuple[_Shown, ...]) -> None:
+    st.markdown(_opening(results))
+    if not shown:
         st.info("No measurement of it is finished yet.")
-    for panel, latency, worth in shown.panels:
-        st.markdown(f"**{panel.title}**")
-        show_chart(plot_latency_tails(panel), key=f"tails-{name}-{panel.title}")
-        st.markdown(latency)
-        if panel.points:
-            show_chart(plot_error_against_tail(panel), key=f"errors-{name}-{panel.title}")
-        st.markdown(worth)
+    for each in shown:
+        title = each.panel.title
+        st.markdown(f"**{title}**")
+        show_chart(plot_latency_tails(each.panel), key=f"tails-{name}-{title}")
+        show_table(f"Latency, {name}, {title}", *each.latencies)
+        if each.panel.points:
+            show_chart(plot_error_against_tail(each.panel), key=f"errors-{name}-{title}")
+        show_table(f"Answers, {name}, {title}", *each.answers)
 
 
 def _opening(results: BenchResults) -> str:
     settings = results.settings
     measured = settings.queries - round(settings.warm_up * settings.queries)
     took = "" if settings.service_ms is None else f", each waiting {settings.service_ms:g} ms in place of computing"
+    arrivals = "Poisson arrivals" if settings.arrivals == "poisson" else f"arrivals of `{settings.arrivals}`"
     return (
         f"`{settings.target}` ({settings.model}, {settings.data}) on {settings.workers} workers{took}; "
-        f"{_ENGINES[settings.engine]}, {settings.arrivals} arrivals, {measured} queries in each of "
-        f"{settings.repeats} repeats after a warm-up; {results.created}."
+        f"{_ENGINES[settings.engine]}, {arrivals}, {measured} queries in each of {settings.repeats} repeats after a "
+        f"warm-up. Measured {results.created[:16].replace('T', ' ')} (UTC)."
     )
 
 
-def _latency_table(setting: Setting) -> str:
-    """Return the latencies in milliseconds, and how p99.9 compares."""
+def _latencies(setting: Setting) -> tuple[list[str], _Rows]:
     names = name_rivals(setting.runs)
-    is_compared = _TO in setting.runs
-    head = ["latency [ms]", *_TIMES, *([f"p99.9 to {names[_TO]}"] if is_compared else [])]
-    rows = [
-        [
-            names[code],
-            *(write_figure(setting.figure(code, field), unit=_MILLI) for field in _TIMES.values()),
-            *([_change(setting, code)] if is_compared else []),
-        ]
-        for code in setting.runs
-    ]
-    return to_table(head, rows)
+    head = ["latency [ms]", *(column.head for column in _LATENCIES)]
+    rows = [[names[code], *(column.cell(setting, code) for column in _LATENCIES)] for code in setting.runs]
+    if _TO in setting.runs:
+        head.append(f"p99.9 against {names[_TO]}")
+        for code, row in zip(setting.runs, rows, strict=True):
+            row.append(_change(setting, code))
+    return head, rows
 
 
 def _change(setting: Setting, code: str) -> str:
     if code == _TO:
         return "–"
-    change = setting.change(code, to=_TO)
-    return write_figure(change, unit=_PERCENT, write="{:+.1f}".format, after=" %")
+    return write_figure(setting.change(code, to=_TO), unit=_PERCENT, write="{:+.1f}".format, after=" %")
 
 
-def _worth_table(setting: Setting) -> str:
-    """Return what came of the queries, and what it cost."""
+def _answers(setting: Setting) -> tuple[list[str], _Rows]:
     names = name_rivals(setting.runs)
-    head = ["answers", *_WORTH, *_SHARES, "goodput [1/s]", "worker time [ms]", "burned"]
-    rows = [
-        [
-            names[code],
-            *(write_figure(setting.figure(code, field), write="{:.4g}".format) for field in _WORTH.values()),
-            *(write_figure(setting.figure(code, field), unit=_PERCENT, after=" %") for field in _SHARES.values()),
-            write_figure(setting.figure(code, "goodput")),
-            write_figure(setting.figure(code, "worker_s"), unit=_MILLI),
-            write_figure(setting.figure(code, "burned"), unit=_PERCENT, after=" %"),
-        ]
-        for code in setting.runs
-    ]
-    return to_table(head, rows)
+    head = ["answers", *(column.head for column in _ANSWERS)]
+    return head, [[names[code], *(column.cell(setting, code) for column in _ANSWERS)] for code in setting.runs]

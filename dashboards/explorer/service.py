@@ -15,6 +15,11 @@ from .standing import show_standing
 _EVERY_S = 1.5
 _ADDRESS = "service"
 _EXAMPLE = "lenet5-digits"
+_LIVE = "live"
+_STEADY = (
+    f'<style>.st-key-{_LIVE} [data-stale="true"] {{ opacity: 1 !important; transition: none !important; }}</style>'
+)
+"""What is about to be replaced by what is newer does not fade, as Streamlit has it elsewhere."""
 
 
 def show_service(context: Context) -> None:
@@ -28,10 +33,16 @@ def show_service(context: Context) -> None:
     show_bench(context)
 
 
+def remember_address() -> None:
+    """Keep the service that the address of the page names, which a change of the page takes from it."""
+    if _ADDRESS in st.query_params:
+        st.session_state[_ADDRESS] = st.query_params[_ADDRESS]
+
+
 def _ask_for_address(context: Context) -> str | None:
     """Return which service is read; None, and why on the page, where none may be."""
     default = read_announcement(context.source.place.home.service) or DEFAULT_URL
-    wanted = st.session_state.get(_ADDRESS) or st.query_params.get(_ADDRESS) or default
+    wanted = st.session_state.get(_ADDRESS) or default
     url = st.text_input("Address", value=wanted, key=f"{_ADDRESS}-widget").strip() or default
     if url == default:
         st.session_state.pop(_ADDRESS, None)  # one that is announced later is found
@@ -55,9 +66,11 @@ def _show_running(url: str, context: Context) -> None:
     except ServiceError as error:
         st.info(f"{_sentence(error)} This page shows a service while it runs; a terminal starts one:")
         finished = (name for name, seen in context.studies.items() if seen.history.is_finished)
-        st.code(context.source.place.serve_command(next(finished, _EXAMPLE)), language="bash", wrap_lines=True)
+        st.code(context.source.place.serve_command(next(finished, _EXAMPLE)), language=None, wrap_lines=True)
         return
-    show_standing(running)
+    with st.container(key=_LIVE):
+        st.html(_STEADY)
+        show_standing(running)
 
 
 def _sentence(error: ServiceError) -> str:

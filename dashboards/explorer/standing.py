@@ -10,6 +10,7 @@ from statistics import median
 import streamlit as st
 
 from nercc_tune.dashboard.running_service import RunningService
+from nercc_tune.reporting.bench_styles import name_rivals
 from nercc_tune.reporting.interactive import plot_live_latency, plot_worker_latencies
 from nercc_tune.reporting.pictures.recent_figures import RecentFigures
 from nercc_tune.service.commands import Source
@@ -19,7 +20,8 @@ from nercc_tune.service.worker_statistics import WorkerStatus
 from nercc_tune.text.one_line import one_line
 
 from .charts import show_chart
-from .wording import to_table, write_ms, write_share
+from .tables import show_table
+from .wording import write_ms, write_share
 
 _MOST_ESTIMATES = 10
 _MOST_WORKERS = 24  # beyond, the table is opened by who wants it
@@ -44,7 +46,8 @@ def _opening(running: RunningService) -> str:
     status = running.status
     about = [f"{name} {one_line(value)}" for name, value in running.about.items() if isinstance(value, str | int)]
     parts = [*about, f"{len(status.workers)} workers", f"groups of {status.queries}"]
-    return f"**{status.scheme}**: {', '.join(parts)}."
+    (name,) = name_rivals([status.scheme]).values()
+    return f"**{name}**: {', '.join(parts)}."
 
 
 def _show_recent(recent: Sequence[RecentAnswer]) -> None:
@@ -89,15 +92,14 @@ def _show_figures(figures: Mapping[str, str], notes: Mapping[str, str] | None = 
 def _show_workers(workers: Sequence[WorkerStatus]) -> None:
     st.subheader("Stragglers by worker", anchor=False)
     show_chart(plot_worker_latencies(workers), key="workers")
-    table = _worker_table(workers)
     if len(workers) <= _MOST_WORKERS:
-        st.markdown(table)
+        _show_worker_table(workers)
     else:
         with st.expander(f"All {len(workers)} workers"):
-            st.markdown(table)
+            _show_worker_table(workers)
 
 
-def _worker_table(workers: Sequence[WorkerStatus]) -> str:
+def _show_worker_table(workers: Sequence[WorkerStatus]) -> None:
     times = [worker.recent_s for worker in workers if worker.recent_s is not None]
     usual = median(times) if times else math.nan
     rows = [
@@ -115,7 +117,7 @@ def _worker_table(workers: Sequence[WorkerStatus]) -> str:
         for worker in workers
     ]
     head = ["worker", "state", "tasks", "late", "lost", "suspected", "lately", "of the median", "mean"]
-    return to_table(head, rows)
+    show_table("Workers", head, rows)
 
 
 def _show_estimates(recent: Sequence[RecentAnswer]) -> None:
@@ -126,12 +128,12 @@ def _show_estimates(recent: Sequence[RecentAnswer]) -> None:
         st.markdown("None of the last queries was estimated.")
         return
     errors = RecentFigures.of(recent).expected_errors
-    sure = (
-        f"; the squared error in probabilities that is expected has the median {median(errors):.3g} and "
-        if errors
-        else ""
-    )
-    sure += f"is at most {errors[-1]:.3g}" if errors else ""
+    sure = ""
+    if errors:
+        sure = (
+            f"; the squared error in probabilities that is expected of them has the median {median(errors):.3g} "
+            f"and is at most {errors[-1]:.3g}"
+        )
     st.markdown(f"{len(estimates)} of the last {len(recent)} queries were estimated{sure}. The latest:")
     rows = [
         [
@@ -141,7 +143,8 @@ def _show_estimates(recent: Sequence[RecentAnswer]) -> None:
         ]
         for answer in reversed(estimates[-_MOST_ESTIMATES:])
     ]
-    st.markdown(to_table(["answered at (UTC)", "latency", "expected squared error", "expected L2 distance"], rows))
+    head = ["answered at (UTC)", "latency", "expected squared error", "expected L2 distance"]
+    show_table("The latest estimates", head, rows)
 
 
 def _sureness(expected: float | None) -> tuple[str, str]:

@@ -27,7 +27,7 @@ def plot_error_against_tail(panel: TailPanel) -> go.Figure:
     figure = new_figure([_mark(styles[code], point, values) for code, point in panel.points.items()])
     figure.update_layout(
         xaxis={"title": {"text": "99.9th percentile of the latency [ms]"}, "rangemode": "tozero"},
-        yaxis=values.layout("1 − agreement with the model"),
+        yaxis={"rangemode": "tozero", **values.layout("1 − agreement with the model")},
         annotations=values.breaks,
     )
     return figure

@@ -11,6 +11,7 @@ from plotly.colors import hex_to_rgb
 
 from nercc_tune.reporting.bench_styles import bench_styles
 from nercc_tune.reporting.interactive.looks import new_figure
+from nercc_tune.reporting.interactive.time_axis import time_axis
 from nercc_tune.reporting.pictures.tails import Tail, TailPanel
 from nercc_tune.reporting.style import CodeStyle
 
@@ -31,8 +32,9 @@ def plot_latency_tails(panel: TailPanel) -> go.Figure:
     figure = new_figure([trace for code, tail in panel.tails.items() for trace in _traces(styles[code], tail)])
     bottom = _ROOM * min((tail.share[-1] for tail in panel.tails.values() if len(tail.share)), default=0.01)
     ticks = [share for share in _SHARES if share >= bottom]
+    times = (time for tail in panel.tails.values() for time in (*tail.low_ms, *tail.high_ms))
     figure.update_layout(
-        xaxis={"title": {"text": "latency [ms]"}, "type": "log", "dtick": "D2", "exponentformat": "none"},
+        xaxis=time_axis(times, "latency [ms]"),
         yaxis={
             "title": {"text": "share of queries that take longer"},
             "type": "log",
