@@ -6,7 +6,12 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 __all__ = ["SharingScheduler"]
 
-_SHARING = ("tests/browser/", "tests/launch/crews/test_ray.py", "tests/tracking/test_outage.py")
+_SHARING = (
+    "tests/browser/",
+    "tests/hosting/test_host.py",
+    "tests/launch/crews/test_ray.py",
+    "tests/tracking/test_outage.py",
+)
 """Files whose tests share what takes a minute to start, a Ray cluster or a site, or a server that they stop."""
 
 

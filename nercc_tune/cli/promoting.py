@@ -56,10 +56,10 @@ def promote(
     from nercc_tune.export.table import TunedTable
     from nercc_tune.tracking.deployment import promotion
 
-    study, stragglers = _parse(target)
+    study, stragglers = cell_of(target)
     history = read(study, home, storage) if study else None
     if history is not None and stragglers is not None:
-        _check_cell(history, str(target))
+        check_cell(history, str(target))
     url = tracking or (own_url(study, "tracking") if study else None) or Home(home).tracking_url
     if rollback:
         if force:
@@ -68,7 +68,7 @@ def promote(
             raise PromotionError(
                 "`--rollback` returns to the version before the champion, of whatever cell; give the study alone."
             )
-        done = promotion.rollback(url, name or _name_of(history))
+        done = promotion.rollback(url, name or name_of_service(history))
     elif history is None:
         raise PromotionError("say what to promote: a study, or a cell such as `NAME/K50-N200-S40`.")
     else:
@@ -81,7 +81,7 @@ def promote(
     _show(done, url)
 
 
-def _parse(target: str | None) -> tuple[str | None, int | None]:
+def cell_of(target: str | None) -> tuple[str | None, int | None]:
     """Return the study and, of a cell, the straggler count."""
     found = _CELL.fullmatch(target or "")
     if found is None or Path(target or "").is_file():
@@ -89,14 +89,24 @@ def _parse(target: str | None) -> tuple[str | None, int | None]:
     return found["study"], int(found[0].rpartition("-S")[2])
 
 
-def _check_cell(history: StudyHistory, target: str) -> None:
+def check_cell(history: StudyHistory, target: str) -> None:
+    """Refuse a cell that a study does not have.
+
+    Raises:
+        PromotionError: If it has none of these sizes.
+    """
     sizes = target.rpartition("/")[2]
     known = [cell.cell.name for cell in history.cells]
     if sizes not in [name.rpartition("/")[2] for name in known]:
         raise PromotionError(f"study `{history.name}` has no cell `{sizes}`; it has {', '.join(known)}.")
 
 
-def _name_of(history: StudyHistory | None) -> str:
+def name_of_service(history: StudyHistory | None) -> str:
+    """Return the registered model of a study's service.
+
+    Raises:
+        PromotionError: If there is no study, or nothing in it.
+    """
     from nercc_tune.tracking.deployment.promotion import registered_name
 
     if history is None or not history.cells:

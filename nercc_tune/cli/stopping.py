@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
 
 
@@ -13,3 +14,10 @@ def end_like_ctrl_c() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+
+
+def hurry_on_hangup() -> threading.Event:
+    """Return an event that is set whenever SIGHUP comes, by which one asks a service to look at what it serves."""
+    hurry = threading.Event()
+    signal.signal(signal.SIGHUP, lambda _signal, _frame: hurry.set())
+    return hurry

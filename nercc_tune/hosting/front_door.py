@@ -58,6 +58,7 @@ class FrontDoor:
         From one query to the next the new engine takes them; those that the old one took, it answers.
         """
         async with self._switching:
+            number: int
             number, packed = await self._standing.get.remote()
             if number == self._number:
                 return number
@@ -76,7 +77,7 @@ class FrontDoor:
         while True:
             try:
                 self._metrics.refresh(self._serving().engine.status)
-            except Exception:
+            except Exception:  # noqa: BLE001 - answers go on without them
                 _LOG.exception("the metrics could not be told")
             await asyncio.sleep(_REFRESH_S)
 

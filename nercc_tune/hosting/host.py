@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
@@ -27,11 +28,15 @@ _LOCAL_CPUS = 4  # of a new cluster, whose workers reserve none: as many process
 _REQUEST_SPARE_S = 10.0
 _ANSWER_S = 60.0
 _QUIET = {"encoding": "TEXT", "log_level": "WARNING", "enable_access_log": False}
-_FAST = {
-    # The front's own loop takes the requests, which saves a thread's turn for each; and nothing of Ray's routers waits.
-    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+_LOCAL = {
+    "RAY_worker_niceness": "0",  # Ray would let every other program of the machine go first
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",  # the front's loop takes the requests, a thread's turn less
     "RAY_SERVE_LOG_TO_STDERR": "0",
+    # While the workers start, the machine is so busy that Ray Serve would take its entrance for dead.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
 }
+"""The environment of the processes of a new cluster, where the user has not set it."""
 
 
 class Host:
@@ -52,45 +57,33 @@ class Host:
         self._workers: StartedWorkers | None = None
         self._standing: Any = None
         self._front: Any = None
+        self._is_begun = False
 
     def start(self, offer: Offer) -> None:
-        """Start the workers, and before them the front.
+        """Start Ray Serve, then the workers, and the front while they load the model.
 
         Raises:
             ServiceError: If something of it cannot be started.
         """
-        from ray import serve  # noqa: PLC0415 - it reads the environment that `hosting` sets
-
+        serve: Any = importlib.import_module("ray.serve")  # late: it reads the environment that `hosting` sets
         logging.getLogger("ray.serve").setLevel(logging.CRITICAL)
+        settings = self._settings
+        http = {
+            "host": settings.host,
+            "port": settings.port,
+            "request_timeout_s": settings.timeout_s + _REQUEST_SPARE_S,
+        }
+        self._notify("starting Ray Serve")
+        self._is_begun = True
+        with _told("the entrance"):
+            serve.start(proxy_location="HeadOnly", http_options=http, logging_config=_QUIET)
         self._notify(f"starting {len(offer.networks)} workers")
         self._workers = workers = self._begin(offer)
         kind = self._ray.remote(Standing)
         self._standing = kind.options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote(self._number, self._plan)
-        settings = self._settings
-        with _told("the entrance"):
-            serve.start(
-                proxy_location="HeadOnly",
-                http_options={
-                    "host": settings.host,
-                    "port": settings.port,
-                    "request_timeout_s": settings.timeout_s + _REQUEST_SPARE_S,
-                },
-                logging_config=_QUIET,
-            )
-            deployment = serve.deployment(
-                FrontDoor,
-                name="front",
-                num_replicas=1,
-                ray_actor_options={"num_cpus": 0},
-                max_ongoing_requests=2 * settings.limit,  # the engine refuses sooner
-                max_queued_requests=settings.limit,  # while there is no front
-                health_check_period_s=1,
-                health_check_timeout_s=30,
-                graceful_shutdown_wait_loop_s=0.2,
-                graceful_shutdown_timeout_s=settings.drain_s,
-            )
+        with _told("the front"):
             self._front = serve.run(
-                deployment.bind(self._standing), name=APP, route_prefix="/", logging_config=_QUIET, blocking=False
+                self._deployment(serve).bind(self._standing), name=APP, route_prefix="/", logging_config=_QUIET
             )
         workers.wait(settings.ready_s)
 
@@ -122,8 +115,7 @@ class Host:
         Raises:
             ServiceError: If it is so.
         """
-        from ray import serve  # noqa: PLC0415 - as above
-
+        serve: Any = importlib.import_module("ray.serve")
         with _told("the service"):
             found = serve.status().applications.get(APP)
             if found is None or found.status in ("DEPLOY_FAILED", "DELETING", "NOT_STARTED"):
@@ -134,14 +126,29 @@ class Host:
 
     def stop(self) -> None:
         """Take no more queries, answer those that wait, and end all that was started."""
-        from ray import serve  # noqa: PLC0415 - as above
-
+        serve: Any = importlib.import_module("ray.serve")
         with ExitStack() as stack:
             stack.callback(self._end_actors)
             with suppress(self._ray.exceptions.RayError, RuntimeError, TimeoutError):
-                if self._front is not None:
-                    serve.delete(APP)
-                serve.shutdown()
+                if self._is_begun:
+                    self._is_begun = False
+                    serve.delete(APP)  # waits for what is being answered
+                    serve.shutdown()
+
+    def _deployment(self, serve: Any) -> Any:
+        settings = self._settings
+        return serve.deployment(
+            FrontDoor,
+            name="front",
+            num_replicas=1,
+            ray_actor_options={"num_cpus": 0},
+            max_ongoing_requests=2 * settings.limit,  # the engine refuses sooner
+            max_queued_requests=settings.limit,  # while there is no front
+            health_check_period_s=1,
+            health_check_timeout_s=30,
+            graceful_shutdown_wait_loop_s=0.2,
+            graceful_shutdown_timeout_s=settings.drain_s,
+        )
 
     def _begin(self, offer: Offer) -> StartedWorkers:
         settings = self._settings
@@ -175,6 +182,7 @@ class Host:
     def _end_actors(self) -> None:
         if self._workers is not None:
             self._workers.end()
+            self._workers = None
         if self._standing is not None:
             with suppress(self._ray.exceptions.RayError):
                 self._ray.kill(self._standing)
@@ -194,7 +202,7 @@ def hosting(offer: Offer, settings: HostSettings, *, notify: _NOTIFY = lambda _:
     """
     check_free(settings.port, "the service")
     extras = {} if settings.metrics_port is None else {"_metrics_export_port": settings.metrics_port}
-    with _environment(_FAST if settings.is_local else {}):
+    with _environment(_LOCAL if settings.is_local else {}):
         notify("starting Ray" if settings.is_local else "connecting to Ray")
         with connected(settings.address, cpus=_LOCAL_CPUS, extras={"namespace": NAMESPACE, **extras}) as ray:
             _check_alone(ray)

@@ -94,7 +94,7 @@ class Entrance:
             return _error(error.status, str(error))
         except (OverloadError, NoAnswerError, ServiceError, ValueError) as error:
             return _refusal(error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - who asks is told nothing of it
             _LOG.exception("a request failed")
             return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed on this request; its log says why.")
 

@@ -109,7 +109,7 @@ class QueryReader:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, is_fortran, dtype = read(file, max_header_size=_HEADER_BYTES)
-        except (ValueError, RecursionError, MemoryError) as error:
+        except Exception as error:  # NumPy parses the header as Python, and raises whatever its parser does
             raise UnreadableQueryError("the body must be a `.npy` file, but its header is not that of one.") from error
         self._check_shape(shape)
         if dtype.kind not in "iuf":
@@ -126,17 +126,17 @@ class QueryReader:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the next check is stricter
                 image = Image.open(io.BytesIO(body), formats=_IMAGE_FORMATS)
-            if math.prod(image.size) > _MOST_PIXELS:
-                raise UnreadableQueryError(
-                    f"an image must have at most {_MOST_PIXELS} pixels, but got {math.prod(image.size)}.",
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                )
-            image.load()
-        except UnreadableQueryError:
-            raise
+            pixels = math.prod(image.size)
+            if pixels <= _MOST_PIXELS:
+                image.load()
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
             names = ", ".join(_IMAGE_FORMATS)
             raise UnreadableQueryError(f"the body must be an image ({names}), but it cannot be decoded.") from error
+        if pixels > _MOST_PIXELS:
+            raise UnreadableQueryError(
+                f"an image must have at most {_MOST_PIXELS} pixels, but got {pixels}.",
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            )
         return self.preprocessing(image)
 
     def _checked(self, query: Tensor) -> Tensor:

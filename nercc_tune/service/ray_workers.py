@@ -11,10 +11,11 @@ import asyncio
 import importlib
 import os
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -170,20 +171,21 @@ def start_workers(
     """
     ray = _ray()
     packed = {id(network): ray.put(pack_network(network)) for network in {id(each): each for each in networks}.values()}
-    names = tuple(f"{prefix}-{number}" for number in range(len(networks)))
+    names, began = tuple(f"{prefix}-{number}" for number in range(len(networks))), time.time()
     kind = ray.remote(_Worker)
-    actors = tuple(
-        kind.options(
-            name=name,
-            namespace=NAMESPACE,
-            num_cpus=placement.num_cpus,
-            num_gpus=placement.num_gpus,
-            max_restarts=-1,
-            max_task_retries=0,
-            scheduling_strategy="SPREAD",
-        ).remote(number, (packed[id(network)],), device=placement.device, slowness=slowness, began=time.time())
-        for number, (name, network) in enumerate(zip(names, networks, strict=True))
-    )
+    with _quiet_creation():
+        actors = tuple(
+            kind.options(
+                name=name,
+                namespace=NAMESPACE,
+                num_cpus=placement.num_cpus,
+                num_gpus=placement.num_gpus,
+                max_restarts=-1,
+                max_task_retries=0,
+                scheduling_strategy="SPREAD",
+            ).remote(number, (packed[id(network)],), device=placement.device, slowness=slowness, began=began)
+            for number, (name, network) in enumerate(zip(names, networks, strict=True))
+        )
     return StartedWorkers(names=names, _actors=actors, _packed=tuple(packed.values()))
 
 
@@ -196,6 +198,19 @@ def _end(actor: Any) -> None:
 def _ray() -> Any:
     """Return Ray, which reads the environment when it is first imported: whoever starts a cluster sets that before."""
     return importlib.import_module("ray")
+
+
+@contextmanager
+def _quiet_creation() -> Iterator[None]:
+    """Keep Ray's core from writing that an actor may not start again without its arguments: they are kept here."""
+    shown = os.dup(2)
+    try:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(shown, 2)
+        os.close(shown)
 
 
 def _reason(error: Exception) -> str:

@@ -102,7 +102,7 @@ def _connect(ray: Any, address: str, *, new: Mapping[str, object]) -> None:
     quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     try:
         ray.init(address=address, **quiet, **new)
-    except (OSError, RuntimeError, ValueError, SystemExit, ray.exceptions.RayError) as error:
+    except (Exception, SystemExit) as error:  # Ray raises errors of any class, a plain `Exception` among them
         # Ray ends the process by SIGTERM, which its handler turns into SystemExit, when the head does not answer.
         reason = "it does not answer" if isinstance(error, SystemExit) else one_line(error)
         raise CrewError(
@@ -151,7 +151,11 @@ def _environment(address: str) -> Iterator[None]:
     before = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
     given = {"RAY_DEDUP_LOGS_SKIP_REGEX": "."}  # else it prints all deaths, which the crew tells, into the progress
     if address == "local":
-        given |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+        given |= {
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_agent_register_timeout_ms": "120000",  # on a busy machine half a minute is too short
+        }
         if "RAY_AUTH_TOKEN_PATH" not in before:
             given["RAY_AUTH_TOKEN"] = _token()
     os.environ.update({**given, **before})

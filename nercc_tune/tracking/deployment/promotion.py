@@ -4,6 +4,7 @@
 promote(table)   table → held-out check → version of the model → alias `champion`; the one before is `previous`
 rollback(name)   the two aliases swap
 read_deployments(name)
+load_promoted(version)   the table that a version carries
 ```
 MLflow, which takes seconds to import, is imported when it is needed.
 """
@@ -33,6 +34,7 @@ __all__ = [
     "Deployment",
     "Version",
     "check_better",
+    "load_promoted",
     "promote",
     "read_deployments",
     "registered_name",
@@ -183,6 +185,18 @@ def read_deployments(url: str, name: str) -> Deployed:
     from nercc_tune.tracking.deployment.registry import Registry, is_blank  # noqa: PLC0415 - imports MLflow
 
     return Deployed(name=name) if is_blank(url) else Registry(url, None).read(name)
+
+
+def load_promoted(url: str, version: Version) -> ServedTable:
+    """Return the table that a registered version carries, with what lies beside it.
+
+    Raises:
+        TrackingError: If the tracking store fails.
+        TableError: If the version's files were changed or cut.
+    """
+    from nercc_tune.tracking.deployment.registry import Registry  # noqa: PLC0415 - imports MLflow
+
+    return Registry(url, None).load(version)
 
 
 def _name_of(code: DeployedCode) -> str:

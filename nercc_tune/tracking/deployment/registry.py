@@ -15,7 +15,7 @@ import sqlalchemy
 from sqlalchemy.pool import NullPool
 
 from nercc_tune.errors import TrackingError
-from nercc_tune.serving import ServedTable
+from nercc_tune.serving import ServedTable, load_table
 from nercc_tune.tracking.content import KIND, NOTE, clip
 from nercc_tune.tracking.deployment.deployed import (
     CHAMPION,
@@ -100,6 +100,17 @@ class Registry:
                     raise
             made = self._client.create_model_version(name, source, run_id=run_id, tags=tags, description=note)
         return _version(made)
+
+    def load(self, version: Version) -> ServedTable:
+        """Return the table that a version carries, with what lies beside it.
+
+        Raises:
+            TableError: If its files were changed or cut.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            with translated(self._url):
+                path = self._client.download_artifacts(version.run_id, f"{_MODEL}/artifacts", folder)
+            return load_table(Path(path) / "table.json")
 
     def promote(self, version: Version, *, instead_of: Version | None) -> Deployed:
         """Make a version the champion: first the old champion becomes the previous one, and the champion comes last.
