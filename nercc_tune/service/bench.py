@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nercc_tune.service.asking import Questions, Session, measured, send, stretched
+from nercc_tune.service.asking import Questions, Seen, Session, measured, send, stretched
 from nercc_tune.service.bench_results import BenchRun, BenchSettings
 from nercc_tune.service.commands import Source, Tally
 from nercc_tune.service.engine import Engine
+from nercc_tune.service.http_service import http_service
 from nercc_tune.service.load import Load, poisson
 from nercc_tune.service.local_workers import LocalWorkers
 from nercc_tune.service.machines import Machines, MeasuredService
+from nercc_tune.service.measured import SOURCES
 from nercc_tune.service.rivals import Rival
 from nercc_tune.service.simulator import simulate
 from nercc_tune.service.slowness import Slowness
@@ -28,8 +30,10 @@ from nercc_tune.service.status import TallyStatus
 from nercc_tune.service.workers import Workers
 
 __all__ = [
+    "BenchPlan",
     "EngineBench",
     "Measure",
+    "ServiceBench",
     "SimulatedBench",
     "Trial",
     "Waiting",
@@ -116,8 +120,8 @@ async def local_workers(networks: Sequence[nn.Module], slowness: Slowness) -> As
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Bench:
-    """What a real and a simulated measurement share.
+class BenchPlan:
+    """What is measured, however it is measured.
 
     Attributes:
         settings: What was asked for.
@@ -137,6 +141,19 @@ class _Bench:
             return stretched(self.arrivals_s[: self.settings.queries], trial.rate)
         return poisson(trial.rate, self.settings.queries, seed=trial.seed)
 
+    def session(self, trial: Trial) -> Session:
+        """Return the arrivals of a measurement with what is asked."""
+        questions, warm_up = len(self.questions.queries), self.settings.warm_up
+        return Session.drawn(self.load(trial), questions=questions, seed=trial.seed, warm_up=warm_up)
+
+    def keep(self, trial: Trial, seen: Seen, session: Session, *, scheme: str, tally: Tally) -> BenchRun:
+        """Return what was seen as a run."""
+        found = measured(seen, session, self.questions, scheme=scheme, tally=tally)
+        late_s = float(np.percentile(seen.late_s[session.first :], _LATE_PERCENT))
+        return BenchRun.of(
+            found, code=trial.code, repeat=trial.repeat, seed=trial.seed, late_s=late_s, refusals=seen.refusals
+        )
+
     def slowness(self, trial: Trial) -> Slowness:
         """Return what makes the workers slow in a measurement.
 
@@ -149,13 +166,14 @@ class _Bench:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EngineBench(_Bench):
+class EngineBench:
     """Measures an engine with workers that are really there.
 
     Attributes:
         open_workers: Starts them, new ones for each measurement.
     """
 
+    plan: BenchPlan
     open_workers: OpenWorkers = local_workers
 
     def __call__(self, trial: Trial) -> BenchRun:
@@ -163,43 +181,64 @@ class EngineBench(_Bench):
         return asyncio.run(self._measure(trial))
 
     async def _measure(self, trial: Trial) -> BenchRun:
-        rival, settings = self.rivals[trial.code], self.settings
-        session = Session.drawn(
-            self.load(trial), questions=len(self.questions.queries), seed=trial.seed, warm_up=settings.warm_up
-        )
+        rival, settings = self.plan.rivals[trial.code], self.plan.settings
+        session = self.plan.session(trial)
         networks = rival.networks if settings.service_ms is None else _waiting(rival.networks, settings.service_ms)
-        async with self.open_workers(networks, self.slowness(trial)) as workers:
+        async with self.open_workers(networks, self.plan.slowness(trial)) as workers:
             engine = Engine(rival.scheme, rival.codec, workers, timeout_s=_TIMEOUT_S, limit=_LIMIT)
             try:
-                seen = await send(engine, session, self.questions)
+                seen = await send(engine, session, self.plan.questions)
             finally:
                 await engine.close(_DRAIN_S)
             tally = _tally(engine.status.tally)
-        found = measured(seen, session, self.questions, scheme=rival.scheme.name, tally=tally)
-        late_s = float(np.percentile(seen.late_s[session.first :], _LATE_PERCENT))
-        return BenchRun.of(
-            found, code=trial.code, repeat=trial.repeat, seed=trial.seed, late_s=late_s, refusals=seen.refusals
-        )
+        return self.plan.keep(trial, seen, session, scheme=rival.scheme.name, tally=tally)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SimulatedBench(_Bench):
+class ServiceBench:
+    """Measures a service that runs already, over HTTP; what its workers burn is not known here.
+
+    Attributes:
+        url: Of its entrance.
+    """
+
+    plan: BenchPlan
+    url: str
+
+    def __call__(self, trial: Trial) -> BenchRun:
+        """Return what was measured."""
+        return asyncio.run(self._measure(trial))
+
+    async def _measure(self, trial: Trial) -> BenchRun:
+        session = self.plan.session(trial)
+        async with http_service(self.url) as service:
+            seen = await send(service, session, self.plan.questions)
+        answered = {source: int((seen.sources == SOURCES.index(source)).sum()) for source in Source}
+        tally = Tally(replies=answered, refused=int((seen.sources == SOURCES.index(None)).sum()))
+        return self.plan.keep(trial, seen, session, scheme=trial.code, tally=tally)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedBench:
     """Simulates what an engine would do: the same front, arrivals and slowness, on a clock of its own.
 
     Attributes:
         service_s: [n] how long tasks take undisturbed, measured or stated.
     """
 
+    plan: BenchPlan
     service_s: NDArray[np.float64]
 
     def __call__(self, trial: Trial) -> BenchRun:
         """Return what was simulated; nothing is answered but times."""
-        machines = Machines(service=MeasuredService(self.service_s, seed=trial.seed), slowness=self.slowness(trial))
+        machines = Machines(
+            service=MeasuredService(self.service_s, seed=trial.seed), slowness=self.plan.slowness(trial)
+        )
         found = simulate(
-            self.rivals[trial.code].scheme,
-            self.load(trial),
+            self.plan.rivals[trial.code].scheme,
+            self.plan.load(trial),
             machines=machines,
-            warm_up=self.settings.warm_up,
+            warm_up=self.plan.settings.warm_up,
             timeout_s=_TIMEOUT_S,
         )
         return BenchRun.of(found, code=trial.code, repeat=trial.repeat, seed=trial.seed)
@@ -216,15 +255,15 @@ def measure_service(network: nn.Module, queries: Tensor, *, service_ms: float | 
     (one,) = (network,) if service_ms is None else _waiting((network,), service_ms)
 
     async def measure() -> list[float]:
-        workers, taken = LocalWorkers([one]), []
+        workers, untimed, taken = LocalWorkers([one]), queries[:_UNTIMED], []
         try:
-            for query in (*queries[:_UNTIMED], *queries):
+            for query in (*untimed, *queries):
                 begun = time.perf_counter()
                 await workers.run(0, query)
                 taken.append(time.perf_counter() - begun)
         finally:
             await workers.close()
-        return taken[_UNTIMED:]
+        return taken[len(untimed) :]
 
     return np.array(asyncio.run(measure()))
 
