@@ -10,13 +10,15 @@ from pathlib import Path
 import streamlit as st
 
 from nercc_tune.errors import ServiceError
+from nercc_tune.home import Home
+from nercc_tune.reporting.bench_report import RESULTS
 from nercc_tune.reporting.bench_styles import name_rivals
 from nercc_tune.reporting.interactive import plot_error_against_tail, plot_latency_tails
 from nercc_tune.reporting.pictures.tails import TailPanel, panels_of
 from nercc_tune.service.bench_results import BenchResults, Setting, read_results
 
 from .charts import show_chart
-from .context import Context
+from .context import EXAMPLE, Context
 from .source import Source
 from .tables import show_table
 from .wording import write_figure, write_number
@@ -80,10 +82,11 @@ class _Shown:
 
 def show_bench(context: Context) -> None:
     """Show the results files that are chosen, below each other."""
-    folder = context.source.place.home.benches
-    paths = {path.stem: path for path in sorted(folder.glob("*.json"), key=_age)}
+    place = context.source.place
+    paths = _results_files(place.home)
     if not paths:
-        st.info(f"Nothing has been measured yet: `nercc-tune bench` leaves its results in {folder}.")
+        st.info("Nothing has been measured yet. A terminal measures a study's code and its rivals:")
+        st.code(place.bench_command(next(iter(context.finished), EXAMPLE)), language=None, wrap_lines=True)
         return
     for name in st.multiselect("Results", list(paths), default=list(paths)[:1]):
         st.subheader(name, anchor=False)
@@ -93,6 +96,12 @@ def show_bench(context: Context) -> None:
             st.error(str(error))
             continue
         _show_results(name, results, shown)
+
+
+def _results_files(home: Home) -> dict[str, Path]:
+    """Return the results of benches by study and time, the latest first."""
+    found = sorted((home.root / "studies").glob(f"*/bench-*/{RESULTS}"), key=_age)
+    return {f"{path.parents[1].name}, {path.parent.name.removeprefix('bench-')}": path for path in found}
 
 
 def _age(path: Path) -> float:
@@ -110,7 +119,7 @@ def _read(source: Source, path: Path) -> tuple[BenchResults, tuple[_Shown, ...]]
 
 def _prepare(path: Path) -> tuple[BenchResults, tuple[_Shown, ...]]:
     results = read_results(path)
-    panels = panels_of({path.stem: results})
+    panels = panels_of({"": results})
     return results, tuple(
         _Shown(panel=panel, latencies=_latencies(setting), answers=_answers(setting))
         for panel, setting in zip(panels, results.at_rates(), strict=True)

@@ -9,12 +9,11 @@ from nercc_tune.errors import ServiceError
 from nercc_tune.service.announcement import read_announcement
 
 from .bench import show_bench
-from .context import Context
+from .context import EXAMPLE, Context
 from .standing import show_standing
 
 _EVERY_S = 1.5
 _ADDRESS = "service"
-_EXAMPLE = "lenet5-digits"
 _LIVE = "live"
 _STEADY = (
     f'<style>.st-key-{_LIVE} [data-stale="true"] {{ opacity: 1 !important; transition: none !important; }}</style>'
@@ -65,8 +64,9 @@ def _show_running(url: str, context: Context) -> None:
         running = read_service(url)
     except ServiceError as error:
         st.info(f"{_sentence(error)} This page shows a service while it runs; a terminal starts one:")
-        finished = (name for name, seen in context.studies.items() if seen.history.is_finished)
-        st.code(context.source.place.serve_command(next(finished, _EXAMPLE)), language=None, wrap_lines=True)
+        st.code(
+            context.source.place.serve_command(next(iter(context.finished), EXAMPLE)), language=None, wrap_lines=True
+        )
         return
     with st.container(key=_LIVE):
         st.html(_STEADY)

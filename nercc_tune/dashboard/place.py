@@ -41,6 +41,10 @@ class Place:
         """Return what serves the code of a study so that it is shown here, for somebody to type."""
         return self._command("serve", study)
 
+    def bench_command(self, study: str) -> str:
+        """Return what measures the code of a study and its rivals so that it is shown here, for somebody to type."""
+        return self._command("bench", study)
+
     def _command(self, name: str, study: str) -> str:
         words = ["nercc-tune", name, study, "--home", str(self.home.root)]
         if self.home.data_dir is not None:

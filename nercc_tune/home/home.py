@@ -30,7 +30,6 @@ class Home:
     weights/             what `nercc-tune train` made
     data/                downloaded data sets
     studies/<name>/      the table, the figures and the report of a study
-    benches/             what `nercc-tune bench` measured, a file each
     service.json         where `nercc-tune serve` listens, while it runs
     ```
 
@@ -84,11 +83,6 @@ class Home:
     def data(self) -> Path:
         """Folder of data sets."""
         return self.data_dir or self.root / "data"
-
-    @property
-    def benches(self) -> Path:
-        """Folder of what was measured of services."""
-        return self.root / "benches"
 
     @property
     def service(self) -> Path:

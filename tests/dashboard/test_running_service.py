@@ -79,8 +79,10 @@ def test_a_name_in_an_address_is_not_taken_for_its_host() -> None:
 
 @pytest.mark.parametrize(
     ("host", "is_here"),
-    [("127.0.0.1", True), ("127.8.0.1", True), ("::1", True), ("LOCALHOST", True)]
-    + [("0.0.0.0", False), ("10.0.0.1", False), ("localhost.example.org", False), ("2130706433", False)],  # noqa: S104 - it is compared with
+    [
+        *((name, True) for name in ("127.0.0.1", "127.8.0.1", "::1", "LOCALHOST")),
+        *((name, False) for name in ("0.0.0.0", "10.0.0.1", "localhost.example.org", "2130706433")),  # noqa: S104 - it is compared with
+    ],
 )
 def test_this_machine_is_told_from_others(host: str, is_here: bool) -> None:
     assert is_loopback(host) is is_here

@@ -43,7 +43,7 @@ def serving_status(body: bytes) -> Iterator[StatusServer]:
     """Serve an answer within the block."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - so it is called
+        def do_GET(self) -> None:
             shown.asked.append(self.path)
             self.send_response(shown.status)
             for name, value in shown.headers.items():

@@ -41,6 +41,7 @@ def _mark(style: CodeStyle, point: ErrorPoint, values: ValueAxis) -> go.Scatter:
         error_x=reaches([point.p999_ms]),
         error_y=reaches(values.reach([point.error])),
         mode="markers",
+        cliponaxis=False,
         marker=marker_of_style(style, size=11),
         hovertext=[f"<b>{name}</b><br>p99.9 {_written(point.p999_ms)} ms<br>1 − agreement {_written(point.error)}"],
         hoverinfo="text",
