@@ -88,7 +88,7 @@ def show_bench(context: Context) -> None:
         st.info("Nothing has been measured yet. A terminal measures a study's code and its rivals:")
         st.code(place.bench_command(next(iter(context.finished), EXAMPLE)), language=None, wrap_lines=True)
         return
-    for name in st.multiselect("Results", list(paths), default=list(paths)[:1]):
+    for name in st.pills("Results", list(paths), selection_mode="multi", default=list(paths)[:1]):
         st.subheader(name, anchor=False)
         try:
             results, shown = _read(context.source, paths[name])
