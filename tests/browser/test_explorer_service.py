@@ -102,7 +102,8 @@ def test_what_is_newer_neither_fades_in_nor_flickers(site: _Site, page: Page) ->
             for (const end = Date.now() + 5000; Date.now() < end; await new Promise(requestAnimationFrame)) {
                 for (const part of document.querySelectorAll('.st-key-live [data-testid="stElementContainer"]'))
                     opacity = Math.min(opacity, Number(getComputedStyle(part).opacity));
-                charts = Math.min(charts, document.querySelectorAll('.st-key-live .js-plotly-plot .cartesianlayer').length);
+                const drawn = document.querySelectorAll('.st-key-live .js-plotly-plot .cartesianlayer');
+                charts = Math.min(charts, drawn.length);
             }
             return [opacity, charts];
         }"""
