@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.context import Context
 from explorer.pages import PAGES
+from explorer.service import remember_address
 
 st.set_page_config(page_title="λ explorer", page_icon="λ", layout="wide")
 context = Context.here()
@@ -17,6 +18,7 @@ pages = {
 }
 page = st.navigation(list(pages.values()))
 context.choose()
+remember_address()
 wanted = st.query_params.get("page")
 if wanted in pages and pages[wanted] != page:
     st.switch_page(pages[wanted])

@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path("nercc-home"))
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--port", type=int, default=5400)
+    parser.add_argument("--service", help="address of a service that runs and is asked, for its picture")
     given = parser.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -51,6 +52,12 @@ def main() -> None:
             page.goto(f"{links.explorer}/{name}?study={given.study}")
             show(page)
             _write(page, f"explorer-{name}")
+        if given.service:
+            page.goto(f"{links.explorer}/?page=service&service={given.service}")
+            _service(page)
+            _write(page, "explorer-service")
+            page.goto(f"{links.explorer}/overview?study={given.study}")
+            _overview(page)
         address = page.get_by_role("link", name="Trials by").get_attribute("href")
         page.set_viewport_size({"width": _NARROW, "height": _HEIGHT})
         page.goto(str(address))
@@ -76,6 +83,11 @@ def _coded_queries(page: Page) -> None:
 
 def _overview(page: Page) -> None:
     _settle(page, "Studies")
+
+
+def _service(page: Page) -> None:
+    expect(page.get_by_role("region", name="Workers")).to_be_visible()
+    page.wait_for_timeout(4000)  # until the figures have been drawn
 
 
 def _mlflow(page: Page) -> None:

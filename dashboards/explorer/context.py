@@ -14,6 +14,9 @@ from nercc_tune.tuning import SeenStudy
 
 from .source import Source, open_source
 
+EXAMPLE = "lenet5-digits"
+"""A study that ships."""
+
 
 @dataclass(eq=False)
 class Context:
@@ -53,6 +56,12 @@ class Context:
                 wanted[name] = st.session_state[name]
 
     @property
+    def finished(self) -> list[str]:
+        """The studies that are finished, the one that was chosen first."""
+        names = sorted(self.studies, key=lambda name: name != st.session_state.get("study"))
+        return [name for name in names if self.studies[name].history.is_finished]
+
+    @property
     def seen(self) -> SeenStudy:
         """The study that was chosen."""
         return self.studies[st.session_state["study"]]
@@ -76,7 +85,7 @@ class Context:
                 f"No study has been launched in {self.source.place.home.root} yet. "
                 "Start one in a terminal; this page shows it while it runs:"
             )
-            st.code(self.source.place.launch_command("lenet5-digits"), language="bash", wrap_lines=True)
+            st.code(self.source.place.launch_command(EXAMPLE), language="bash", wrap_lines=True)
         return bool(self.studies)
 
 

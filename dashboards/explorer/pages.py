@@ -10,6 +10,7 @@ from .context import Context
 from .deploy import show_deploy
 from .landscape import show_landscape
 from .overview import show_overview
+from .service import show_service
 from .stragglers import show_stragglers
 
 
@@ -28,4 +29,5 @@ PAGES = (
     Page(title="Stragglers", path="stragglers", show=show_stragglers),
     Page(title="Coded queries", path="coded-queries", show=show_coded_queries),
     Page(title="Deploy", path="deploy", show=show_deploy),
+    Page(title="Service", path="service", show=show_service),
 )

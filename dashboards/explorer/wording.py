@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from nercc_tune.records import Distrusting, Interval, Kernel, Measure, Parameter
 from nercc_tune.terminal import show_parameter, show_smoothing
@@ -16,6 +17,7 @@ MEASURE_NAMES: dict[Measure, str] = {
 }
 
 
+_WHOLE_FROM = 1000.0
 _ROUNDING = 1e-12
 """Squared errors below it are those of copies in float32."""
 
@@ -44,6 +46,33 @@ def write_interval(interval: Interval | None) -> str:
     if interval.low >= 0 and interval.high < _ROUNDING:
         return "0"
     return f"{_unbroken(f'{interval.mean:.3g}')} {_unbroken(f'[{interval.low:.3g}, {interval.high:.3g}]')}"
+
+
+def write_number(value: float) -> str:
+    """Return a number with three digits, or all before its point."""
+    return f"{value:.0f}" if _WHOLE_FROM <= abs(value) < math.inf else f"{value:.3g}"
+
+
+def write_figure(
+    figure: Interval | float | None, *, unit: float = 1.0, write: Callable[[float], str] = write_number, after: str = ""
+) -> str:
+    """Return a figure in a unit, with its 95 % interval where it has one."""
+    if figure is None:
+        return "–"
+    if not isinstance(figure, Interval):
+        return _unbroken(f"{write(figure / unit)}{after}")
+    ends = f"[{write(figure.low / unit)}, {write(figure.high / unit)}]"
+    return f"{_unbroken(f'{write(figure.mean / unit)}{after}')} {_unbroken(ends)}"
+
+
+def write_ms(seconds: float) -> str:
+    """Return a time in milliseconds with three digits; one that never came as infinite."""
+    return _unbroken(f"{write_number(1e3 * seconds)} ms") if seconds < math.inf else "∞"
+
+
+def write_share(share: float) -> str:
+    """Return a share in percent; of nothing a dash."""
+    return "–" if math.isnan(share) else _unbroken(f"{100 * share:.3g} %")
 
 
 def write_gain(gain: Interval | None) -> str:

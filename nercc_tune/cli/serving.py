@@ -90,6 +90,7 @@ def serve(
     from nercc_tune.hosting.host import hosting
     from nercc_tune.hosting.offering import Offering
     from nercc_tune.hosting.watching import Watch, greet
+    from nercc_tune.service.announcement import announced
 
     def say(text: str) -> None:
         make_console().print(text, highlight=False, soft_wrap=True, markup=False)
@@ -122,7 +123,7 @@ def serve(
         timeout_s=timeout,
         limit=limit,
     )
-    with hosting(offer, settings, notify=say) as running:
+    with hosting(offer, settings, notify=say) as running, announced(running.url, place.service):
         end_like_ctrl_c()  # once more, since Ray sets its own
         hurry = hurry_on_hangup()
         greet(offer, settings, example=offering.save_example(place.root / "serving"), say=say)

@@ -35,7 +35,18 @@ class Place:
 
     def launch_command(self, study: str) -> str:
         """Return what launches a study so that it is shown here, for somebody to type."""
-        words = ["nercc-tune", "launch", study, "--home", str(self.home.root)]
+        return self._command("launch", study)
+
+    def serve_command(self, study: str) -> str:
+        """Return what serves the code of a study so that it is shown here, for somebody to type."""
+        return self._command("serve", study)
+
+    def bench_command(self, study: str) -> str:
+        """Return what measures the code of a study and its rivals so that it is shown here, for somebody to type."""
+        return self._command("bench", study)
+
+    def _command(self, name: str, study: str) -> str:
+        words = ["nercc-tune", name, study, "--home", str(self.home.root)]
         if self.home.data_dir is not None:
             words += ["--data-dir", str(self.home.data_dir)]
         return shlex.join(words)

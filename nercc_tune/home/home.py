@@ -30,6 +30,7 @@ class Home:
     weights/             what `nercc-tune train` made
     data/                downloaded data sets
     studies/<name>/      the table, the figures and the report of a study
+    service.json         where `nercc-tune serve` listens, while it runs
     ```
 
     Attributes:
@@ -82,6 +83,11 @@ class Home:
     def data(self) -> Path:
         """Folder of data sets."""
         return self.data_dir or self.root / "data"
+
+    @property
+    def service(self) -> Path:
+        """File that says where a service listens."""
+        return self.root / "service.json"
 
     def study(self, name: str) -> Path:
         """Return the folder of a study's results."""

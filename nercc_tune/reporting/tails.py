@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,27 +12,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nercc_tune.records import Interval
+from nercc_tune.reporting.bench_styles import bench_styles
 from nercc_tune.reporting.pictures.tails import TailPanel, panels_of, rate_series
 from nercc_tune.reporting.scales import set_mse_scale
 from nercc_tune.reporting.series import MARKER_PT, reach
-from nercc_tune.reporting.style import CODES, CodeStyle, Mark, dress, legend_above, new_figure, write_inside
+from nercc_tune.reporting.style import CodeStyle, Mark, dress, legend_above, new_figure, write_inside
 from nercc_tune.service.bench_results import BenchResults
 
 __all__ = ["bench_figures", "figure_error_tail", "figure_rates", "figure_tails"]
-
-_STYLES = {
-    "coded": ("NeRCC", CODES["tuned"]),
-    "parity": ("parity models", CODES["policy"]),
-    "equal-resources": ("equal resources", CODES["nercc_ag"]),
-    "replication": ("replication", CODES["replication"]),
-    "hedging": ("hedging", CODES["frozen"]),
-    "none": ("no redundancy", CODES["uncoded"]),
-    "bacc": ("BACC", CODES["bacc"]),
-}
-"""By scheme: what it is called, and whose colour and marker it has; those of the same code everywhere."""
-
-_MORE = (("#6A3D9A", "h"), ("#A0522D", "<"), ("#8C8C00", "p"), ("#000000", ">"), ("#B2182B", "d"))
-"""For a second variant of a scheme, and so on."""
 
 _PANELS_ABREAST = 2
 _PANEL_IN = 2.9
@@ -183,29 +171,9 @@ def _panels(count: int, styles: Mapping[str, CodeStyle]) -> tuple[Figure, list[A
 
 
 def _styles(codes: Iterable[str]) -> dict[str, CodeStyle]:
-    """Return how each code looks; the first variant of a scheme as the scheme, others in colours of their own."""
-    styles: dict[str, CodeStyle] = {}
-    taken, others = set(), iter(_MORE * (1 + len(_STYLES)))
-    for code in dict.fromkeys(codes):
-        scheme, _, details = code.partition(",")
-        name, own = _STYLES.get(scheme, (scheme, None))
-        if own is None or scheme in taken:
-            colour, marker = next(others)
-        else:
-            colour, marker = own.colour, own.marker
-        taken.add(scheme)
-        label = (f"{name} ({_describe(details)})" if details else name).replace("$", r"\$")
-        styles[code] = CodeStyle(label=label, colour=colour, marker=marker)
-    return styles
-
-
-def _describe(details: str) -> str:
-    """Write `deadline_ms=60, least=2` as `deadline 60 ms, least 2`; of a study its name alone."""
-    pairs = [item.strip().partition("=")[::2] for item in details.split(",")]
-    return ", ".join(
-        value if key == "study" else f"{key.removesuffix('_ms')} {value}{' ms' * key.endswith('_ms')}"
-        for key, value in pairs
-    )
+    """Return how each code looks, with labels that nobody takes for formulas."""
+    styles = bench_styles(codes)
+    return {code: replace(style, label=style.label.replace("$", r"\$")) for code, style in styles.items()}
 
 
 def _ends_in_sight(intervals: Iterable[Interval]) -> list[float]:

@@ -32,6 +32,7 @@ ARGUMENTS = (
 """With which Chromium asks nobody for anything by itself."""
 
 PAGES = ("Overview", "Landscape", "Stragglers", "Coded queries", "Deploy")
+"""Those that show a study; the page of services has tests of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,8 @@ def test_without_the_command_there_is_no_place() -> None:
         Place.from_environment({})
 
 
-def test_what_launches_a_study_names_the_home() -> None:
+def test_what_is_typed_names_the_home() -> None:
     place = Place(home=Home(Path("/home/ann/nercc home"), Path("/data")), storage="", tracking="", mlflow="")
     assert place.launch_command("digits") == "nercc-tune launch digits --home '/home/ann/nercc home' --data-dir /data"
+    assert place.serve_command("digits") == "nercc-tune serve digits --home '/home/ann/nercc home' --data-dir /data"
+    assert place.bench_command("digits") == "nercc-tune bench digits --home '/home/ann/nercc home' --data-dir /data"

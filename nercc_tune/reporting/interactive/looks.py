@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from nercc_tune.reporting.style import CODES
+from nercc_tune.reporting.style import CODES, CodeStyle
 
-__all__ = ["EDGE", "marker_of", "new_figure", "spread_colours"]
+__all__ = ["EDGE", "marker_of", "marker_of_style", "new_figure", "spread_colours"]
 
 EDGE = "#333333"
 """Around white marks, which lie on colours."""
@@ -72,7 +72,12 @@ def new_figure(traces: Sequence[Any], *, title: str = "", height: int = 480) -> 
 
 def marker_of(code: str, *, size: int = 8) -> dict[str, Any]:
     """Return a code's marker, by which it is told where colours are not seen."""
-    return {"symbol": _SYMBOLS[CODES[code].marker], "color": CODES[code].colour, "size": size}
+    return marker_of_style(CODES[code], size=size)
+
+
+def marker_of_style(style: CodeStyle, *, size: int = 8) -> dict[str, Any]:
+    """Return the marker of a style."""
+    return {"symbol": _SYMBOLS[style.marker], "color": style.colour, "size": size}
 
 
 def spread_colours(count: int) -> list[str]:
