@@ -108,7 +108,7 @@ def read_service(url: str, *, timeout_s: float = 1.0) -> RunningService:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise ServiceError(f"no service answers at {address} ({one_line(_words(reason))}).") from error
     try:
-        values = json.loads(body) if len(body) <= _MOST_BYTES else None
+        values: Any = json.loads(body) if len(body) <= _MOST_BYTES else None
         about, status = values["about"], values["status"]
         return RunningService(about=dict(about), status=from_json(ServiceStatus, status))
     except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -33,12 +34,15 @@ class FrontDoor:
 
     Args:
         standing: The actor that holds the plan.
+        is_local: Whether all of the cluster is on this machine, so that nothing need be reached from another one.
     """
 
-    async def __init__(self, standing: Any) -> None:  # type: ignore[misc]  # Ray Serve awaits it
+    async def __init__(self, standing: Any, *, is_local: bool = False) -> None:  # type: ignore[misc]  # Ray Serve awaits it
         # Here, not above: it imports Ray Serve, which the process that starts a cluster must not do before.
         from nercc_tune.hosting.metrics import ServiceMetrics  # noqa: PLC0415
 
+        if is_local:
+            _listen_here_alone()
         self._standing = standing
         self._metrics = ServiceMetrics()
         self._entrance = Entrance(current=self._serving, note=self._metrics.note)
@@ -80,6 +84,16 @@ class FrontDoor:
             except Exception:  # noqa: BLE001 - answers go on without them
                 _LOG.exception("the metrics could not be told")
             await asyncio.sleep(_REFRESH_S)
+
+
+def _listen_here_alone() -> None:
+    """Keep the port by which replicas call each other from other machines: what comes there is unpickled.
+
+    Ray Serve opens it on all addresses after this replica was made, and has no setting for it.
+    """
+    replica: Any = importlib.import_module("ray.serve._private.replica")
+    add_port = replica.add_port_to_grpc_server
+    replica.add_port_to_grpc_server = lambda server, address: add_port(server, address.replace("[::]", "127.0.0.1"))
 
 
 def _open(plan: Plan) -> _Current:

@@ -83,7 +83,10 @@ class Host:
         self._standing = kind.options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote(self._number, self._plan)
         with _told("the front"):
             self._front = serve.run(
-                self._deployment(serve).bind(self._standing), name=APP, route_prefix="/", logging_config=_QUIET
+                self._deployment(serve).bind(self._standing, is_local=settings.is_local),
+                name=APP,
+                route_prefix="/",
+                logging_config=_QUIET,
             )
         workers.wait(settings.ready_s)
 

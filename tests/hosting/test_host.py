@@ -169,6 +169,19 @@ def test_a_query_is_answered_in_each_encoding(service: Service) -> None:
     assert service.request("/status").body["about"] == {"serves": "first"}
 
 
+def test_nothing_of_it_listens_to_other_machines(service: Service) -> None:
+    assert service.ask(0).status == 200
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    listening = [
+        (process.name(), connection.laddr.ip)
+        for process in processes
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) > 5
+    assert {ip for _, ip in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, listening
+
+
 def test_errors_keep_their_status_through_the_proxy(service: Service) -> None:
     body = json.dumps({"query": [1]}).encode()
     found = {
