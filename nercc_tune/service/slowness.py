@@ -17,3 +17,10 @@ class Slowness(Protocol):
             now_s: When it begins, in seconds since the measurement began.
             service_s: How long it takes undisturbed.
         """
+
+
+class Undisturbed:
+    """Nothing makes a worker slow."""
+
+    def extra_s(self, worker: int, number: int, now_s: float, service_s: float) -> float:  # noqa: D102, ARG002
+        return 0.0
