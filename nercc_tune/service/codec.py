@@ -16,10 +16,12 @@ class Estimates:
     Attributes:
         probabilities: [K, c] of all queries of the group.
         suspects: Tasks whose answers were left out or distrusted.
+        expected_errors: [K] the squared error that each is expected to make; None where nothing is known of it.
     """
 
     probabilities: Tensor
     suspects: tuple[int, ...] = ()
+    expected_errors: tuple[float, ...] | None = None
 
 
 class GroupCodec(Protocol):

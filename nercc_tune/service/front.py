@@ -14,8 +14,8 @@ from nercc_tune.service.hedging import Hedging
 from nercc_tune.service.queues import PoolQueue
 from nercc_tune.service.scheme import Scheme
 
-Arrange = Callable[[int, tuple[int, ...]], Sequence[int | None]]
-"""Takes a group's number and its queries, as submitted, to which query each task bears; it also prepares the group."""
+Arrange = Callable[[int, tuple[int, ...]], Sequence[int | None] | None]
+"""Takes a group's number and queries, as submitted, to which query each task bears; None if it cannot be prepared."""
 
 _ATTEMPTS = 3  # a task that kills three workers is not given to a fourth
 
@@ -185,6 +185,10 @@ class Front:
         group_id, real = self._group_count, len(queries)
         padded = tuple(queries + [queries[-1]] * (size - real))
         bears = self.scheme.bears if self._arrange is None else self._arrange(group_id, padded)
+        if bears is None:
+            for query in queries:
+                self._turn_down(query, "its group cannot be sent")
+            return
         first = {query: task for task, query in reversed(list(enumerate(bears)))}
         self._groups[group_id] = group = _Group(padded, bears, first, now, set(range(real)), running=0)
         self._open.update({query: (group_id, place) for place, query in enumerate(queries)})

@@ -49,10 +49,15 @@ class PoolQueue:
         """
         taken: list[tuple[int, int, int]] = []
         dropped: list[int] = []
-        while self._waiting and self._idle:
-            group, task = self._waiting.popleft()
-            if is_needed(group):
+        while (
+            self._waiting
+        ):  # what nobody needs also goes where no worker is idle: those of a pool may be away for long
+            group, task = self._waiting[0]
+            if not is_needed(group):
+                dropped.append(group)
+            elif self._idle:
                 taken.append((self._idle.popleft(), group, task))
             else:
-                dropped.append(group)
+                break
+            self._waiting.popleft()
         return taken, dropped
