@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ class CodedGroup:
         with torch.no_grad():
             given = to_decode_space(answers, space, kind)
             estimates, suspects = self.code.decode(given, tasks, return_suspects=True)
-            if not bool(estimates.isfinite().all()):
+            if not math.isfinite(float(estimates.sum())):
                 raise ServiceError("an estimate is not finite: the answers are too large")
             probabilities = from_decode_space(estimates, space)
         errors = None if expected is None else expected(frozenset(tasks))

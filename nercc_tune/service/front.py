@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from nercc_tune.service.commands import Command, Forget, Refuse, Reply, Run, Source, Tally
+from nercc_tune.service.group import Arrange, Group
 from nercc_tune.service.hedging import Hedging
 from nercc_tune.service.queues import PoolQueue
 from nercc_tune.service.scheme import Scheme
-
-Arrange = Callable[[int, tuple[int, ...]], Sequence[int | None] | None]
-"""Takes a group's number and queries, as submitted, to which query each task bears; None if it cannot be prepared."""
+from nercc_tune.service.timers import Timers
 
 _ATTEMPTS = 3  # a task that kills three workers is not given to a fourth
-
-
-@dataclass(slots=True)
-class _Group:
-    queries: tuple[int, ...]
-    bears: Sequence[int | None]
-    first: dict[int | None, int]  # of each query, the task that bears it first
-    sent_at: float
-    unanswered: set[int]
-    running: int  # tasks that wait or run
-    arrived: set[int] = field(default_factory=set)
-    lost: dict[int, int] = field(default_factory=dict)
 
 
 class Front:
@@ -50,11 +34,16 @@ class Front:
         scheme: The same.
         arrange: Called for each group before it is sent; None where the scheme's tasks bear the same queries always.
         timeout_s: How long after it was submitted a query is given up.
+
+    Raises:
+        ValueError: If not timeout_s > 0, or groups are to be arranged whose queries are sent at once.
     """
 
     def __init__(self, scheme: Scheme, *, arrange: Arrange | None = None, timeout_s: float = math.inf) -> None:
         if not timeout_s > 0:
             raise ValueError(f"`timeout_s` must be positive, but got {timeout_s}.")
+        if scheme.sends_at_once and arrange is not None:
+            raise ValueError("`arrange` must be None where queries are sent at once, before their group is full.")
         self.scheme = scheme
         self.tally = Tally()
         self._arrange = arrange
@@ -63,11 +52,10 @@ class Front:
         self._pool_of = {worker: at for at, pool in enumerate(scheme.pools) for worker in pool.workers}
         self._hedging = None if scheme.hedge is None else Hedging(scheme.hedge)
         self._gathering: deque[tuple[int, float]] = deque()
-        self._groups: dict[int, _Group] = {}
+        self._groups: dict[int, Group] = {}
         self._open: dict[int, tuple[int, int] | None] = {}  # queries without an answer: their group and place in it
         self._running: dict[int, tuple[int, int, float]] = {}
-        self._timers: list[tuple[float, int, str, int]] = []
-        self._timer_count = 0
+        self._timers = Timers()
         self._group_count = 0
         self._commands: list[Command] = []
 
@@ -79,7 +67,7 @@ class Front:
     @property
     def next_timer(self) -> float:
         """When `tick` has something to do; infinity if nothing is waited for."""
-        return self._timers[0][0] if self._timers else math.inf
+        return self._timers.next
 
     def commands(self) -> list[Command]:
         """Return what to do, each once and in this order."""
@@ -87,11 +75,7 @@ class Front:
         return given
 
     def submit(self, query: int, now: float) -> None:
-        """Take a query.
-
-        Args:
-            query: A number that no other query has.
-            now: The time.
+        """Take a query, by a number that no other one has.
 
         Raises:
             ValueError: If a query of this number waits.
@@ -103,11 +87,13 @@ class Front:
         if self._hedging is not None:
             self._hedging.earn()
         if self._timeout_s < math.inf:
-            self._set_timer(now + self._timeout_s, "timeout", query)
+            self._timers.set(now + self._timeout_s, "timeout", query)
+        if self.scheme.sends_at_once:
+            self._send_query(query, now)
         if len(self._gathering) >= self.scheme.queries:
             self._send_group(now)
         elif len(self._gathering) == 1:
-            self._set_timer(now + self.scheme.max_wait_s, "gathered", query)
+            self._timers.set(now + self.scheme.max_wait_s, "gathered", query)
 
     def finish(self, worker: int, now: float, *, is_sound: bool = True) -> None:
         """Note that a worker ended its task.
@@ -131,7 +117,7 @@ class Front:
                 self._hedging.see(now - group.sent_at)
             group.arrived.add(task)
             if group.unanswered:
-                self._use(group_id, task, now)
+                self._use(group_id, group, task, now)
         self._settle(group_id)
         self._dispatch(pool, now)
 
@@ -153,8 +139,7 @@ class Front:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        while self._timers and self._timers[0][0] <= now:
-            _, _, kind, subject = heapq.heappop(self._timers)
+        for kind, subject in self._timers.due(now):
             if kind == "gathered":
                 if self._gathering and self._gathering[0][0] == subject:
                     self._send_group(now)
@@ -167,17 +152,37 @@ class Front:
                 self._estimate(subject, group, now - group.sent_at)
                 self._settle(subject)
 
-    def _set_timer(self, at: float, kind: str, subject: int) -> None:
-        if at < math.inf:
-            self._timer_count += 1
-            heapq.heappush(self._timers, (at, self._timer_count, kind, subject))
+    def _send_query(self, query: int, now: float) -> None:
+        """Send the tasks that bear a query; those that bear none follow when its group is full, or has waited."""
+        if len(self._gathering) == 1:
+            self._group_count += 1
+            self._groups[self._group_count] = Group((), self.scheme.bears, now, set(), is_gathering=True)
+        group_id, group = self._group_count, self._groups[self._group_count]
+        place = group.join(query)
+        self._open[query] = (group_id, place)
+        self._send(group_id, group, [task for task in self.scheme.first_tasks if group.bears[task] == place], now)
+
+    def _complete_group(self, now: float) -> None:
+        """Send what is left of a group whose queries were sent when they came."""
+        group_id, group, real = self._group_count, self._groups[self._group_count], len(self._gathering)
+        self._gathering.clear()
+        group.complete(self.scheme.queries, now)
+        self._note_sent(group_id, real, now)
+        self._estimate(group_id, group, 0.0)
+        if group.unanswered:
+            rest = [task for task in self.scheme.first_tasks if group.bears[task] not in range(real)]
+            self._send(group_id, group, rest, now)
+        self._settle(group_id)
 
     def _send_group(self, now: float) -> None:
+        if self.scheme.sends_at_once:
+            self._complete_group(now)
+            return
         size = self.scheme.queries
         queries = [self._gathering.popleft()[0] for _ in range(min(size, len(self._gathering)))]
         if self._gathering:
             oldest, since = self._gathering[0]
-            self._set_timer(since + self.scheme.max_wait_s, "gathered", oldest)
+            self._timers.set(since + self.scheme.max_wait_s, "gathered", oldest)
         queries = [query for query in queries if query in self._open]  # those of which nobody gave up
         if not queries:
             return
@@ -189,38 +194,39 @@ class Front:
             for query in queries:
                 self._turn_down(query, "its group cannot be sent")
             return
-        first = {query: task for task, query in reversed(list(enumerate(bears)))}
-        self._groups[group_id] = group = _Group(padded, bears, first, now, set(range(real)), running=0)
+        self._groups[group_id] = group = Group(padded, bears, now, set(range(real)))
         self._open.update({query: (group_id, place) for place, query in enumerate(queries)})
-        self.tally.groups += 1
-        self.tally.padded += real < size
-        self._send(group_id, group, hedges=False)
-        if self._hedging is not None:
-            self._set_timer(now + self._hedging.delay_s, "hedge", group_id)
-        if self.scheme.rule is not None:
-            self._set_timer(now + self.scheme.rule.deadline_s, "deadline", group_id)
-        for pool in dict.fromkeys(task.pool for task in self.scheme.tasks):
-            self._dispatch(pool, now)
+        self._note_sent(group_id, real, now)
+        self._send(group_id, group, self.scheme.first_tasks, now)
 
-    def _send(self, group_id: int, group: _Group, *, hedges: bool) -> int:
-        sent = 0
-        for number, task in enumerate(self.scheme.tasks):
-            if task.is_hedge == hedges and (not hedges or group.bears[number] in group.unanswered):
-                self._pools[task.pool].add(group_id, number)
-                sent += 1
-        group.running += sent
-        return sent
+    def _note_sent(self, group_id: int, real: int, now: float) -> None:
+        """Count a group, and set what will be due for it."""
+        self.tally.groups += 1
+        self.tally.padded += real < self.scheme.queries
+        if self._hedging is not None:
+            self._timers.set(now + self._hedging.delay_s, "hedge", group_id)
+        if self.scheme.rule is not None:
+            self._timers.set(now + self.scheme.rule.deadline_s, "deadline", group_id)
+
+    def _send(self, group_id: int, group: Group, tasks: Sequence[int], now: float) -> None:
+        """Let tasks wait for workers, and give them to those that are idle."""
+        pools = [self.scheme.tasks[task].pool for task in tasks]
+        for task, pool in zip(tasks, pools, strict=True):
+            self._pools[pool].add(group_id, task)
+        group.running += len(tasks)
+        for pool in dict.fromkeys(pools):
+            self._dispatch(pool, now)
 
     def _send_hedges(self, group_id: int, now: float) -> None:
         group = self._groups.get(group_id)
         if group is None or not group.unanswered or self._hedging is None or not self._hedging.spend():
             return
-        self.tally.hedges += self._send(group_id, group, hedges=True)
-        for pool in dict.fromkeys(task.pool for task in self.scheme.tasks if task.is_hedge):
-            self._dispatch(pool, now)
+        tasks = [task for task in self.scheme.hedges if group.bears[task] in group.unanswered]
+        self.tally.hedges += len(tasks)
+        self._send(group_id, group, tasks, now)
 
     def _dispatch(self, pool: int, now: float) -> None:
-        taken, dropped = self._pools[pool].take(self._is_needed)
+        taken, dropped = self._pools[pool].take(lambda group_id: bool(self._groups[group_id].unanswered))
         for worker, group_id, task in taken:
             self._running[worker] = (group_id, task, now)
             self.tally.tasks += 1
@@ -229,9 +235,6 @@ class Front:
             self.tally.dropped += 1
             self._groups[group_id].running -= 1
             self._settle(group_id)
-
-    def _is_needed(self, group_id: int) -> bool:
-        return bool(self._groups[group_id].unanswered)
 
     def _end(self, worker: int, now: float) -> tuple[int, int, int]:
         if worker not in self._running:
@@ -245,31 +248,28 @@ class Front:
 
     def _lose(self, group_id: int, task: int) -> None:
         group = self._groups[group_id]
-        group.lost[task] = group.lost.get(task, 0) + 1
         self.tally.lost += 1
-        if group.unanswered and group.lost[task] < _ATTEMPTS:
+        if group.lose(task) < _ATTEMPTS and group.unanswered:
             self._pools[self.scheme.tasks[task].pool].put_back(group_id, task)
         else:
             group.running -= 1
 
-    def _use(self, group_id: int, task: int, now: float) -> None:
-        group = self._groups[group_id]
+    def _use(self, group_id: int, group: Group, task: int, now: float) -> None:
         place = group.bears[task]
         if self.scheme.gives_own and place is not None and place in group.unanswered:
             source = Source.OWN if group.first[place] == task else Source.COPY
             self._reply(group_id, group, place, source, (task,))
         self._estimate(group_id, group, now - group.sent_at)
 
-    def _estimate(self, group_id: int, group: _Group, waited_s: float) -> None:
-        if self.scheme.rule is None or not group.unanswered:
+    def _estimate(self, group_id: int, group: Group, waited_s: float) -> None:
+        if self.scheme.rule is None or group.is_gathering or not group.unanswered:
             return
-        readable: AbstractSet[int] = self.scheme.rule.readable(group.arrived, group.unanswered, waited_s)
-        if readable:
-            arrived = tuple(sorted(group.arrived))
-            for place in sorted(readable):
-                self._reply(group_id, group, place, Source.DECODED, arrived)
+        readable = sorted(self.scheme.rule.readable(group.arrived, group.unanswered, waited_s))
+        arrived = tuple(sorted(group.arrived)) if readable else ()
+        for place in readable:
+            self._reply(group_id, group, place, Source.DECODED, arrived)
 
-    def _reply(self, group_id: int, group: _Group, place: int, source: Source, tasks: tuple[int, ...]) -> None:
+    def _reply(self, group_id: int, group: Group, place: int, source: Source, tasks: tuple[int, ...]) -> None:
         query = group.queries[place]
         group.unanswered.discard(place)
         if self._open.pop(query, None) is not None:
@@ -290,7 +290,7 @@ class Front:
     def _settle(self, group_id: int) -> None:
         """Give up what cannot be answered any more, and forget the group when nothing of it waits or runs."""
         group = self._groups[group_id]
-        if group.running:
+        if group.running or group.is_gathering:
             return
         self._estimate(group_id, group, math.inf)
         for place in sorted(group.unanswered):

@@ -41,5 +41,7 @@ def poisson(rate: float, queries: int, *, seed: int) -> Load:
     """
     if not queries >= 1:
         raise ValueError(f"`queries` must be at least 1, but got {queries}.")
+    if not 0 < rate < math.inf:
+        raise ValueError(f"`rate` must be positive and finite, but got {rate}.")
     gaps = np.random.default_rng(seed).standard_exponential(queries)
     return Load(rate=rate, arrivals_s=np.cumsum(gaps) / rate)

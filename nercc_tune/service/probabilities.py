@@ -36,17 +36,21 @@ def from_decode_space(estimates: Tensor, space: DecodeSpace) -> Tensor:
 def onto_simplex(values: Tensor) -> Tensor:
     """Return the nearest probabilities [..., c] to each row [..., c] of finite values.
 
-    They are `max(x − τ, 0)` with the τ for which they add up to 1. No probabilities are farther from them than from the
-    row itself, so that no estimate gets worse; larger values stay larger, so that the label stays.
+    They are `max(x − τ, 0)` with the τ for which they add up to 1, found by Newton's method from below. No
+    probabilities are farther from them than from the row itself, so that no estimate gets worse; larger values stay
+    larger, so that the label stays.
 
     Reference:
-        Michelot, A finite algorithm for finding the projection of a point onto the canonical simplex of ℝⁿ, Journal of
-        Optimization Theory and Applications 50 (1986).
+        Condat, Fast projection onto the simplex and the ℓ1 ball, Mathematical Programming 158 (2016), for the formula
+        and the methods.
     """
-    is_left = torch.ones_like(values, dtype=torch.bool)
+    below = values - values.amax(-1, keepdim=True)  # at most 0, so that nothing large is taken from something large
+    threshold = ((below.sum(-1, keepdim=True) - 1) / values.shape[-1]).clamp_min(-1)
+    fewest = torch.full_like(threshold, torch.inf)
     while True:
-        threshold = ((values * is_left).sum(-1, keepdim=True) - 1) / is_left.sum(-1, keepdim=True)
-        above = is_left & (values > threshold)
-        if bool((above == is_left).all()):
-            return (values - threshold).clamp_min(0)
-        is_left = above
+        left = (below - threshold).clamp_min_(0)
+        count = left.sign().sum(-1, keepdim=True)
+        if bool((count >= fewest).all()):
+            return left
+        fewest = count
+        threshold = threshold + (left.sum(-1, keepdim=True) - 1) / count

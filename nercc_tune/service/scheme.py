@@ -83,6 +83,7 @@ class Scheme:
         max_wait_s: How long a query waits for others to make a group; then the group is padded.
         gives_own: Whether a query is answered with its own answer at once. Otherwise it waits for the decoder, which
             may find that a worker is wrong.
+        sends_at_once: Whether the tasks that bear a query are sent when it comes, and only mixes wait for the group.
 
     Raises:
         ValueError: If something is missing, twice there, or of no use.
@@ -96,6 +97,7 @@ class Scheme:
     hedge: Hedge | None = None
     max_wait_s: float = 0.01
     gives_own: bool = True
+    sends_at_once: bool = False
 
     def __post_init__(self) -> None:
         if not self.queries >= 1:
@@ -112,6 +114,8 @@ class Scheme:
                 raise ValueError(f"`bears` must be one of {self.queries} queries, but got {task.bears}.")
         if self.hedge is None and any(task.is_hedge for task in self.tasks):
             raise ValueError("`hedge` must say when the tasks that are hedges are sent.")
+        if self.sends_at_once and self.hedge is not None:
+            raise ValueError("`hedge` must be None where queries are sent at once, since groups are hedged.")
         if not self.gives_own and self.rule is None:
             raise ValueError("`rule` must say when to decode where own answers are not given.")
         borne = {task.bears for task in self.tasks if not task.is_hedge}
@@ -127,3 +131,13 @@ class Scheme:
     def bears(self) -> tuple[int | None, ...]:
         """Of each task, the query whose own answer it gives."""
         return tuple(task.bears for task in self.tasks)
+
+    @cached_property
+    def first_tasks(self) -> tuple[int, ...]:
+        """The tasks that are sent for every group."""
+        return tuple(number for number, task in enumerate(self.tasks) if not task.is_hedge)
+
+    @cached_property
+    def hedges(self) -> tuple[int, ...]:
+        """The tasks that are sent for late queries only."""
+        return tuple(number for number, task in enumerate(self.tasks) if task.is_hedge)

@@ -37,7 +37,13 @@ def hedged(workers: int, *, hedge: Hedge | None = None) -> Scheme:
 
 
 def with_parities(
-    queries: int, networks: Sequence[str], *, workers: int, parity_workers: int, max_wait_s: float = 0.01
+    queries: int,
+    networks: Sequence[str],
+    *,
+    workers: int,
+    parity_workers: int,
+    max_wait_s: float = 0.01,
+    sends_at_once: bool = False,
 ) -> Scheme:
     """Send each query to a worker, and mixes of K of them to parity workers; K of the K + R answers give all outputs.
 
@@ -47,6 +53,7 @@ def with_parities(
         workers: How many run the served model.
         parity_workers: How many run each parity network.
         max_wait_s: As of `Scheme`.
+        sends_at_once: As of `Scheme`; ParM's own system does so.
 
     Reference:
         Kosaian, Rashmi and Venkataraman 2019, Parity Models, SOSP, section 3.
@@ -66,6 +73,7 @@ def with_parities(
         ),
         rule=Answers(count=queries),
         max_wait_s=max_wait_s,
+        sends_at_once=sends_at_once,
     )
 
 
@@ -78,6 +86,7 @@ def coded(  # noqa: PLR0913 - all but two are named, and have a default
     name: str = "coded",
     max_wait_s: float = 0.01,
     gives_own: bool = True,
+    sends_at_once: bool = False,
 ) -> Scheme:
     """Send each of N workers its coded query; which one a worker gets is always the same.
 
@@ -89,6 +98,7 @@ def coded(  # noqa: PLR0913 - all but two are named, and have a default
         name: As of `Scheme`.
         max_wait_s: As of `Scheme`.
         gives_own: As of `Scheme`.
+        sends_at_once: As of `Scheme`.
     """
     return Scheme(
         name=name,
@@ -98,4 +108,5 @@ def coded(  # noqa: PLR0913 - all but two are named, and have a default
         rule=rule,
         max_wait_s=max_wait_s,
         gives_own=gives_own,
+        sends_at_once=sends_at_once,
     )

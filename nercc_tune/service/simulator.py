@@ -63,6 +63,7 @@ class _Simulation:
         self._events: list[tuple[float, int, _Happening, int, float]] = []
         self._count = 0
         self._now = 0.0
+        self._told_s = self._arrivals[-1]  # when the last query was answered or refused
 
     def run(self) -> None:
         """Let everything happen that the load brings about."""
@@ -83,7 +84,7 @@ class _Simulation:
         return Measured(
             scheme=self._front.scheme.name,
             rate=self._load.rate,
-            seconds=self._now - self._arrivals[first],
+            seconds=self._told_s - self._arrivals[first],
             latency_s=np.array(self._latency_s[first:]),
             sources=np.array(self._sources[first:], dtype=np.int8),
             tally=self._front.tally,
@@ -122,8 +123,8 @@ class _Simulation:
                 takes_s = self._machines.task_s(worker, self._begun[worker], now)
                 self._begun[worker] += 1
                 self._plan(now + takes_s, "ends", worker, self._deaths[worker])
-            elif isinstance(command, Reply):
+            elif isinstance(command, Reply | Refuse):
+                self._told_s = max(self._told_s, now)
                 self._latency_s[command.query] = now - self._arrivals[command.query]
-                self._sources[command.query] = _PLACES[command.source]
-            elif isinstance(command, Refuse):
-                self._latency_s[command.query] = now - self._arrivals[command.query]
+                if isinstance(command, Reply):
+                    self._sources[command.query] = _PLACES[command.source]

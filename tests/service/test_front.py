@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,8 @@ _HEDGED = Scheme(
     tasks=(Task(pool=0, bears=0), Task(pool=0, bears=0, is_hedge=True)),
     hedge=Hedge(quantile=0.5, budget=1.0),
 )
+_AT_ONCE = replace(_PARITY, name="parm at once", sends_at_once=True)
+_COPIES_AT_ONCE = replace(_CODED, name="coded at once", sends_at_once=True)
 
 
 def _of(commands: list[Command], kind: type[Command]) -> list[Command]:
@@ -101,7 +104,9 @@ class _Runner:
                 self.obey()
 
 
-@pytest.mark.parametrize("scheme", [_POOLED, _PARITY, _CODED, _HEDGED], ids=lambda scheme: scheme.name)
+@pytest.mark.parametrize(
+    "scheme", [_POOLED, _PARITY, _CODED, _HEDGED, _AT_ONCE, _COPIES_AT_ONCE], ids=lambda scheme: scheme.name
+)
 @given(seed=st.integers(0, 10_000))
 def test_each_query_is_answered_or_refused_once_and_nothing_is_left(scheme: Scheme, seed: int) -> None:
     """Whatever ends, dies and comes back in whatever order."""
@@ -144,6 +149,40 @@ def test_a_group_that_is_not_full_is_padded_after_its_wait() -> None:
     front.tick(1.01)
     assert len(_of(front.commands(), Run)) == 3
     assert front.tally.padded == 1
+
+
+def test_a_query_is_sent_at_once_and_the_mix_when_its_group_is_full() -> None:
+    front = Front(_AT_ONCE)
+    front.submit(7, 0.0)
+    assert front.commands() == [Run(0, 1, 0)]
+    front.finish(0, 0.1)
+    assert front.commands() == [Reply(7, 1, 0, Source.OWN, (0,))]
+    front.submit(8, 0.2)
+    assert front.commands() == [Run(1, 1, 1), Run(2, 1, 2)]
+    front.finish(2, 1.0)  # with the answer to 7 it tells that to 8
+    assert front.commands() == [Reply(8, 1, 1, Source.DECODED, (0, 2))]
+    front.submit(9, 1.1)
+    assert front.commands() == [Run(0, 2, 0)]
+    front.finish(1, 1.2)
+    assert front.commands() == [Forget(1)]
+
+
+def test_a_group_that_is_sent_at_once_is_padded_only_where_a_query_is_without_an_answer() -> None:
+    front = Front(_AT_ONCE)
+    front.submit(7, 0.0)
+    front.tick(0.01)
+    assert front.commands() == [Run(0, 1, 0), Run(1, 1, 1), Run(2, 1, 2)]
+    front.finish(2, 0.5)
+    assert not front.commands()
+    front.finish(1, 0.6)  # what padded the group is an answer to the same query
+    assert front.commands() == [Reply(7, 1, 0, Source.DECODED, (1, 2))]
+    front.finish(0, 0.7)
+    front.commands()
+    front.submit(8, 1.0)
+    front.finish(1, 1.005)
+    front.tick(1.01)
+    assert front.commands() == [Run(1, 2, 0), Reply(8, 2, 0, Source.OWN, (0,)), Forget(2)]
+    assert front.tally.padded == 2
 
 
 def test_a_copy_answers_where_the_own_answer_is_late() -> None:
@@ -237,3 +276,5 @@ def test_events_that_cannot_be_are_refused() -> None:
         front.submit(0, 0.0)
     with pytest.raises(ValueError, match="`timeout_s` must be positive, but got 0"):
         Front(_POOLED, timeout_s=0.0)
+    with pytest.raises(ValueError, match="`arrange` must be None where queries are sent at once"):
+        Front(_AT_ONCE, arrange=lambda _, queries: queries)

@@ -36,6 +36,7 @@ _POOL = Pool(workers=(0, 1))
         ({"tasks": (Task(pool=1, bears=0),)}, "`pool` must be one of 1 pools, but got 1"),
         ({"tasks": (Task(pool=0, bears=2),)}, "`bears` must be one of 1 queries, but got 2"),
         ({"tasks": (Task(pool=0, bears=0), Task(pool=0, bears=0, is_hedge=True))}, "`hedge` must say when"),
+        ({"sends_at_once": True, "hedge": Hedge()}, "`hedge` must be None where queries are sent at once"),
         ({"gives_own": False}, "`rule` must say when to decode where own answers are not given"),
         ({"tasks": (Task(pool=0),)}, "`rule` must say when to decode where a query has no answer of its own"),
     ],
