@@ -68,13 +68,13 @@ class Setting:
         )
         return simulate(scheme, poisson(RATE, self.queries, seed=seed), machines=machines)
 
-    def set_on_rival(self, *, tail_to_median: float = TAIL_TO_MEDIAN) -> Setting:
+    def set_on_rival(self) -> Setting:
         """Return the setting in which equal resources at k = 2 have the tail that they had."""
         equal = plain(_workers(2))
 
         def excess(factor: float) -> float:
             measured = self.disturbed(factor).run(equal, seed=0)
-            return measured.percentile_s(99.9) / measured.percentile_s(50) - tail_to_median
+            return measured.percentile_s(99.9) / measured.percentile_s(50) - TAIL_TO_MEDIAN
 
         return self.disturbed(float(optimize.brentq(excess, *FACTORS, xtol=0.005)))
 

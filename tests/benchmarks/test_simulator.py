@@ -66,7 +66,7 @@ def test_same_result_as_the_loop(rate: float) -> None:
 def test_speed(name: str, benchmark: BenchmarkFixture) -> None:
     scheme, rate = SCHEMES[name]
     load = poisson(rate, MANY if benchmark.enabled else FEW, seed=0)
-    seen = benchmark.pedantic(_simulate, (scheme, load), {"pairs": scheme.workers // 5}, rounds=1)
+    seen = benchmark(_simulate, scheme, load, pairs=scheme.workers // 5)
     assert sum(seen.tally.replies.values()) == len(load.arrivals_s)
     if not benchmark.enabled or benchmark.stats is None:
         return

@@ -142,7 +142,7 @@ def test_a_query_that_nobody_answers_is_refused_in_time() -> None:
     assert [recent.source for recent in asyncio.run(serve()).status.recent] == [None, None]
 
 
-def test_what_waitsis_answered_before_the_end_and_nothing_new_is_taken() -> None:
+def test_what_waits_is_answered_before_the_end_and_nothing_new_is_taken() -> None:
     async def serve() -> None:
         workers = FlakyWorkers(seed=0, dies=0, lies=0)
         engine = Engine(*parity(), workers)
@@ -177,7 +177,7 @@ def test_who_has_no_answer_at_the_end_is_told() -> None:
 
 
 @pytest.mark.parametrize("name", schemes())
-def test_no_tensor_is_kept_when_allis_answered(name: str) -> None:
+def test_no_tensor_is_kept_when_all_is_answered(name: str) -> None:
     scheme, codec, _ = schemes()[name]
     kept: list[weakref.ref[Tensor]] = []
 
