@@ -117,6 +117,9 @@ class Candidate:
 class Ground:
     """Simulates candidates under the conditions of a plan.
 
+    Which worker takes which column of a trace is drawn, too: nobody knows beforehand who will be slow, and few workers
+    must not look good since the first columns of a trace happen to be fast.
+
     Args:
         conditions: What the plan is for.
 
@@ -127,7 +130,7 @@ class Ground:
 
     def __init__(self, conditions: Conditions) -> None:
         self.conditions = conditions
-        self._slowness = read_slowness(conditions.slowness)
+        self._slowness = read_slowness(conditions.slowness, is_shuffled=True)
 
     def machines(self, workers: int, draws: Draws) -> Machines:
         """Return what a scheme runs on."""

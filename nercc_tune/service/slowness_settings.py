@@ -32,7 +32,7 @@ def make_slowness(settings: str, *, workers: int, seed: int) -> Slowness:
     return read_slowness(settings)(workers, seed)
 
 
-def read_slowness(settings: str) -> Callable[[int, int], Slowness]:
+def read_slowness(settings: str, *, is_shuffled: bool = False) -> Callable[[int, int], Slowness]:
     """Return what makes workers slow, by how many there are and a seed; a trace is read once.
 
     ```
@@ -43,6 +43,10 @@ def read_slowness(settings: str) -> Callable[[int, int], Slowness]:
     and `longest_s`. `law` names one of `nercc_tune.straggling.LAWS`, and has its parameters as keys; it says how many
     times as long a task takes, so that 1 is an undisturbed one: `law:pareto,scale=1,shape=2`. A trace is a file that
     `read_trace` takes. See `DisturbedPairs`, `LawSlowness` and `TraceSlowness` for what they do.
+
+    Args:
+        settings: The line.
+        is_shuffled: As of `TraceSlowness`.
 
     Raises:
         SpecError: If the line cannot be meant; from what is returned, if it cannot be for so many workers.
@@ -63,7 +67,7 @@ def read_slowness(settings: str) -> Callable[[int, int], Slowness]:
     if not path.is_file():
         raise SpecError(f"Cannot use the slowness {one_line(settings)}: write {_FORMS}; there is no such file.")
     trace = read_trace(path)
-    return lambda workers, seed: TraceSlowness(trace, workers=workers, seed=seed)
+    return lambda workers, seed: TraceSlowness(trace, workers=workers, seed=seed, is_shuffled=is_shuffled)
 
 
 def _disturbed(disturbance: Disturbance) -> Callable[[int, int], Slowness]:
