@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from torch import nn
@@ -44,6 +45,13 @@ class TableToPlan:
 
     served: ServedTable
     record: PlannedTable
+
+    @classmethod
+    def of(cls, served: ServedTable, path: Path) -> TableToPlan:
+        """Return a table that lies in a file, with what its codes need beside it."""
+        table = served.table
+        record = PlannedTable(study=table.study, digest=table.digest, path=str(path.absolute()))
+        return cls(served=served, record=record)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,7 +150,7 @@ def _replication(conditions: Conditions) -> Kind:
 
 def _hedging(conditions: Conditions) -> Kind:
     def settings(chosen: Mapping[str, Value]) -> SchemeSettings:
-        hedge = Hedge(quantile=float(chosen["quantile"]), budget=float(chosen["budget"]))
+        hedge = Hedge(quantile=_rounded(chosen["quantile"]), budget=_rounded(chosen["budget"]))
         return SchemeSettings(name="hedging", workers=int(chosen[SIZE]), hedge=hedge)
 
     return Kind(
@@ -170,8 +178,8 @@ def _coded(name: str, table: TableToPlan, conditions: Conditions) -> Kind:
             name="coded",
             workers=workers * int(chosen[SIZE]),
             answers=int(chosen["answers"]),
-            deadline_s=float(chosen["deadline_s"]) if is_timed else None,
-            max_wait_s=float(chosen["max_wait_s"]),
+            deadline_s=_rounded(chosen["deadline_s"]) if is_timed else None,
+            max_wait_s=_rounded(chosen["max_wait_s"]),
         )
 
     common: dict[str, Value] = {"max_wait_s": wait, "deadline_s": (conditions.service_s + limit) / 2}
@@ -204,7 +212,7 @@ def _parity(name: str, table: TableToPlan, conditions: Conditions) -> Kind:
             name="parity",
             workers=size + parities * each,
             parity_workers=each,
-            max_wait_s=float(chosen["max_wait_s"]),
+            max_wait_s=_rounded(chosen["max_wait_s"]),
         )
 
     return Kind(
@@ -223,3 +231,8 @@ def _waits(conditions: Conditions, queries: int) -> tuple[float, FloatDistributi
     coming = min(queries / conditions.rate, limit)
     shortest = _SHORTEST_WAIT * coming
     return min(_OBVIOUS_WAIT * coming, limit / 2), FloatDistribution(shortest, limit, log=True)
+
+
+def _rounded(value: Value) -> float:
+    """Return a number without digits that mean nothing."""
+    return float(f"{float(value):.3g}")

@@ -11,7 +11,7 @@ from scipy import special
 
 from nercc_tune.planning.candidates import Candidate, Draws, Ground, Stage
 from nercc_tune.planning.kinds import SIZE
-from nercc_tune.planning.search import Seen
+from nercc_tune.planning.search import Seen, least_size
 from nercc_tune.records import Interval
 from nercc_tune.service.measured import Measured
 from nercc_tune.service.plan_goals import TAILS
@@ -23,6 +23,7 @@ __all__ = ["foreseen", "offer_of"]
 _UPPER_TAIL = 0.975  # of a 95 % interval
 _NEARLY = 0.05  # what misses by as little on the search's draws may hold on others
 _MOST_CHOSEN = 6  # candidates of a kind that are simulated again
+_MOST_NEAREST = 3  # likewise where none holds
 _MOST_ATTEMPTS = 6  # promises that do not hold, before the last is told as it is
 
 
@@ -58,8 +59,8 @@ def offer_of(seen: Sequence[Seen], ground: Ground, *, tell: Callable[[str], None
     proving = _Proving(ground, tell)
     chosen = proving.choose(sorted(seen, key=lambda each: (each.candidate.workers, each.worst)))
     if chosen is None:
-        nearest = min(seen, key=lambda each: (each.worst, each.candidate.workers)).candidate
-        return proving.promise(nearest, attempt=0)
+        nearest = sorted(seen, key=lambda each: (each.worst, each.candidate.workers))[:_MOST_NEAREST]
+        return min((proving.promise(each.candidate, attempt=0) for each in nearest), key=proving.distance)
     offer = proving.promise(chosen, attempt=0)
     for attempt in range(1, _MOST_ATTEMPTS):
         larger = chosen.larger()
@@ -98,6 +99,10 @@ class _Proving:
             missed=self._missed(candidate, runs, worth),
         )
 
+    def distance(self, offer: Offer) -> float:
+        """Return the greatest shortfall of an offer by the bounds of its intervals."""
+        return max(self._by_bounds(offer.worth).values())
+
     def _holds(self, candidate: Candidate) -> bool:
         """Whether it holds on the draws by which is chosen; it does not as soon as it fails on one of them."""
         self.tell(f"{candidate.kind.name}: {candidate.workers} workers again")
@@ -112,28 +117,25 @@ class _Proving:
         return not self._missed(candidate, runs, _worth(candidate, runs))
 
     def _grow(self, candidate: Candidate) -> Candidate | None:
-        """Return it at the least greater size that holds on the draws by which is chosen, by bisection."""
+        """Return it at the least greater size that holds on the draws by which is chosen."""
+
+        def at(size: int) -> Candidate:
+            return Candidate.of(candidate.kind, {**candidate.chosen, SIZE: size})
+
         low, high = int(candidate.chosen[SIZE]), candidate.kind.largest
-        largest = Candidate.of(candidate.kind, {**candidate.chosen, SIZE: high})
-        if high <= low or not self._holds(largest):
-            return None
-        found = largest
-        while high - low > 1:
-            middle = (low + high) // 2
-            tried = Candidate.of(candidate.kind, {**candidate.chosen, SIZE: middle})
-            if self._holds(tried):
-                high, found = middle, tried
-            else:
-                low = middle
-        return found
+        size = least_size(lambda size: self._holds(at(size)), low=low, high=high)
+        return None if size is None else at(size)
 
     def _missed(self, candidate: Candidate, runs: Sequence[Measured], worth: Worth) -> tuple[str, ...]:
         """Return the goals that some run misses, or the bound of an interval does."""
-        bounds = {name: interval.high for name, interval in worth.tails_s.items()}
-        by_bounds = self.ground.conditions.goals.shortfalls(bounds, worth.agreement.low)
+        by_bounds = self._by_bounds(worth)
         missed = {name for name, shortfall in by_bounds.items() if shortfall > 0}
         missed |= {name for run in runs for name in self._missed_in(candidate, run)}
         return tuple(name for name in by_bounds if name in missed)
+
+    def _by_bounds(self, worth: Worth) -> dict[str, float]:
+        bounds = {name: interval.high for name, interval in worth.tails_s.items()}
+        return self.ground.conditions.goals.shortfalls(bounds, worth.agreement.low)
 
     def _missed_in(self, candidate: Candidate, run: Measured) -> set[str]:
         tried = candidate.as_tried(run, is_cut=False)

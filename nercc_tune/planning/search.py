@@ -17,9 +17,10 @@ from nercc_tune.planning.kinds import SIZE, Kind, Value
 from nercc_tune.service.plan_record import Tried
 from nercc_tune.service.scheme_settings import SchemeSettings
 
-__all__ = ["Seen", "search"]
+__all__ = ["Seen", "least_size", "search"]
 
 _AROUND = (0.6, 1.25)  # of the least size that holds with obvious settings: where Optuna looks
+_STEP = 1.25  # from a size that does not hold to the next one
 _MOST_REPEATED = 5  # proposals in a row that were tried before
 _RANDOM = 5  # trials before Optuna's model has a say, the obvious ones among them
 _DRAWS = Draws(stage=Stage.SEARCH)
@@ -48,10 +49,10 @@ class Seen:
 def search(kind: Kind, ground: Ground, *, seed: int, tell: Callable[[str], None]) -> tuple[Seen, ...]:
     """Return what was seen of the candidates of a kind, all on the same draws.
 
-    The obvious settings come first, and for each of them the least size that holds, by bisection; those after the first
-    only if they hold at its size. Then Optuna varies everything around that size, after it was told of them. It has
-    several objectives, the workers, the tail in shares of its limit and where something is decoded the expected error,
-    and the goals as constraints, so that it follows the front of those that hold.
+    The obvious settings come first, and for each of them the least size that holds, as far as the least of all so far.
+    Then Optuna varies everything around that size, after it was told of them. It has several objectives, the workers,
+    the tail in shares of its limit and where something is decoded the expected error, and the goals as constraints, so
+    that it follows the front of those that hold.
 
     Args:
         kind: What to choose from.
@@ -64,9 +65,26 @@ def search(kind: Kind, ground: Ground, *, seed: int, tell: Callable[[str], None]
     """
     found = _Search(kind, ground, tell)
     for settings in kind.obvious:
-        found.bisect(settings)
+        found.find_size(settings)
     found.vary(seed)
     return tuple(found.seen.values())
+
+
+def least_size(holds: Callable[[int], bool], *, low: int, high: int) -> int | None:
+    """Return the least size in (low, high] that holds as far as a few looks tell; None where none of them does.
+
+    Sizes are tried upwards in steps of a quarter, since more workers are not always better: where some are slow all the
+    time, more of these are idle and get queries. From the first that holds it is bisected to the last that did not.
+    """
+    size = low
+    while size < high:
+        size, failed = min(high, max(size + 1, math.ceil(_STEP * size))), size
+        if holds(size):
+            while size - failed > 1:
+                middle = (failed + size) // 2
+                failed, size = (failed, middle) if holds(middle) else (middle, size)
+            return size
+    return None
 
 
 class _Search:
@@ -87,17 +105,13 @@ class _Search:
                 self._best = min(int(chosen[SIZE]), self._best or self._kind.largest)
         return self.seen[settings]
 
-    def bisect(self, settings: Mapping[str, Value]) -> None:
-        """Find the least size at which settings hold."""
-        low, high = 0, self._best or self._kind.largest
-        if self.look({**settings, SIZE: high}).worst > 0:
-            return
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.look({**settings, SIZE: middle}).worst > 0:
-                low = middle
-            else:
-                high = middle
+    def find_size(self, settings: Mapping[str, Value]) -> None:
+        """Find the least size at which settings hold, if that is not beyond the least of all so far."""
+
+        def holds(size: int) -> bool:
+            return self.look({**settings, SIZE: size}).worst <= 0
+
+        least_size(holds, low=0, high=self._best or self._kind.largest)
 
     def vary(self, seed: int) -> None:
         """Let Optuna choose for as many trials as are left."""
