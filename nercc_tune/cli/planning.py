@@ -37,13 +37,13 @@ def plan(
     *,
     rate: Annotated[float, typer.Option("--rate", help="Queries per second.")],
     service_ms: Annotated[
-        float, typer.Option("--service-ms", help="How long the model takes for a query, undisturbed.")
+        float, typer.Option("--service-ms", help="How long a task takes undisturbed.")
     ],
     slowness: Annotated[
         str,
         typer.Option(
             "--slowness",
-            help="What makes workers slow: law:pareto,scale=1,shape=2, disturbed:pairs=2,factor=3, a trace's file, none.",
+            help="What makes workers slow: law:pareto,scale=1,shape=2, disturbed:pairs=2,factor=3, a trace, or none.",
         ),
     ],
     p50: _LimitOption = None,
@@ -73,8 +73,7 @@ def plan(
     Plain workers, replication, hedging and the code of each table are simulated under the load, searched with Optuna,
     and judged on draws that had no say in the choice. The plan that is written is what `serve` takes.
 
-    Example: `nercc-tune plan parity-mnist --rate 100 --service-ms 20 --slowness law:shifted-exponential,shift=0.5,rate=2
-    --p99 60ms --agreement 0.99 -o plan`
+    Example: `nercc-tune plan parity-mnist --rate 100 --service-ms 20 --slowness trace.csv --p99 60ms -o plan`
     """
     from nercc_tune.planning.planner import make_plan
     from nercc_tune.terminal import training_progress

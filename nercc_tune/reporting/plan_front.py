@@ -23,7 +23,7 @@ _STYLES = (("#666666", "s"), ("#CC79A7", "v"), ("#E69F00", "D"), ("#0072B2", "o"
 _ERRORS = colormaps["YlOrRd"]
 _LEAST_ERROR_RANGE = 0.01  # where nothing errs, or hardly, the colours still mean something
 _ROOM = 4.0  # times the limit: what takes longer is left outside
-_TICKS_MS = [digit * 10**power for power in range(6) for digit in (1, 2, 5)]
+_TICKS_MS = [digit * 10**power for power in range(6) for digit in (1, 1.5, 2, 3, 4, 5, 7)]
 _OFFER_PT, _TRIED_PT, _CHOSEN_PT = 7.0, 4.0, 13.0
 _COLUMNS = 3
 

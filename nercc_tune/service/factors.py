@@ -34,8 +34,7 @@ class TraceSlowness:
         trace: Latencies in any unit.
         workers: How many there are.
         seed: Decides where in the trace it begins.
-        is_shuffled: Whether it also decides which worker takes which column. Otherwise worker 0 takes the first one, and
-            so on, as often as it is drawn.
+        is_shuffled: Whether it also decides which worker takes which column; otherwise they take them in their order.
 
     Raises:
         ValueError: If not workers ≥ 1.

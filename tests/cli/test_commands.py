@@ -17,7 +17,7 @@ from tests.fakes import finished_home, finished_result, tiny_home
 from tests.program import assert_one_line, run_program
 
 COMMANDS = (
-    "launch", "worker", "dashboard", "export", "promote", "advise", "compare", "report", "train", "sync", "studies",
+    "launch", "worker", "dashboard", "export", "promote", "advise", "compare", "plan", "report", "train", "sync", "studies",
     "doctor",
 )  # fmt: skip
 
