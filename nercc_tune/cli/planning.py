@@ -58,7 +58,7 @@ def plan(
         int | None, typer.Option("--queries", help="In each simulation; by default 5000, and 20000 for a p99.9.")
     ] = None,
     trials: Annotated[int, typer.Option("--trials", min=1, help="Of each kind of scheme.")] = 30,
-    repeats: Annotated[int, typer.Option("--repeats", min=2, help="Simulations behind each promise.")] = 8,
+    repeats: Annotated[int, typer.Option("--repeats", min=2, help="Simulations behind each promise.")] = 20,
     home: HomeOption = DEFAULT_HOME,
     storage: StorageOption = None,
     output: Annotated[

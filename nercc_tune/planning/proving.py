@@ -22,6 +22,7 @@ __all__ = ["foreseen", "offer_of"]
 
 _UPPER_TAIL = 0.975  # of a 95 % interval
 _NEARLY = 0.05  # what misses by as little on the search's draws may hold on others
+_CHOICE_REPEATS = 8
 _MOST_CHOSEN = 6  # candidates of a kind that are simulated again
 _MOST_NEAREST = 3  # likewise where none holds
 _MOST_ATTEMPTS = 6  # promises that do not hold, before the last is told as it is
@@ -30,7 +31,8 @@ _MOST_ATTEMPTS = 6  # promises that do not hold, before the last is told as it i
 def foreseen(values: Sequence[float], *, most: float = math.inf) -> Interval:
     """Return the 95 % interval for one more value of the same kind, mean ± t(R − 1) · s · √(1 + 1/R), within [0, most].
 
-    It is wider by √(R + 1) than the interval of the mean: it says what a user will see once, not on average.
+    It is wider by √(R + 1) than the interval of the mean: it says what a user will see once, not on average. It reaches
+    at least as far as what was seen, since tails of latencies are skew.
 
     Raises:
         ValueError: If there are fewer than two values.
@@ -41,7 +43,7 @@ def foreseen(values: Sequence[float], *, most: float = math.inf) -> Interval:
     mean = float(np.mean(values))
     spread = float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / count)
     reach = float(special.stdtrit(count - 1, _UPPER_TAIL)) * spread
-    return Interval(mean=mean, low=max(0.0, mean - reach), high=min(most, mean + reach))
+    return Interval(mean=mean, low=max(0.0, min(mean - reach, *values)), high=min(most, max(mean + reach, *values)))
 
 
 def offer_of(seen: Sequence[Seen], ground: Ground, *, tell: Callable[[str], None]) -> Offer:
@@ -109,7 +111,7 @@ class _Proving:
         if candidate.workers > self.ground.conditions.most_workers:
             return False
         runs = []
-        for repeat in range(self.ground.conditions.repeats):
+        for repeat in range(min(_CHOICE_REPEATS, self.ground.conditions.repeats)):
             run, is_cut = self.ground.run_unless_hopeless(candidate, Draws(stage=Stage.CHOICE, repeat=repeat))
             if is_cut or self._missed_in(candidate, run):
                 return False

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nercc_tune.errors import ServiceError
-from nercc_tune.planning.kinds import SIZE, Kind, kinds_of
+from nercc_tune.planning.kinds import SIZE, Kind, Value, kinds_of
 from nercc_tune.service.rules import Answers, Deadline
 from tests.planning.tables import conditions, small_table, to_plan
 
@@ -47,7 +47,7 @@ def test_what_is_obvious_can_be_had_at_every_size_and_costs_no_more_than_there_m
 
 def test_a_code_waits_for_answers_or_until_a_deadline() -> None:
     kind = _kind("coded")
-    chosen = {SIZE: 2, "rule": "deadline", "answers": 11, "deadline_s": 0.05, "max_wait_s": 0.03}
+    chosen: dict[str, Value] = {SIZE: 2, "rule": "deadline", "answers": 11, "deadline_s": 0.05, "max_wait_s": 0.03}
     scheme = kind.scheme(kind.settings(chosen))
     assert scheme.workers == 24
     assert scheme.rule == Deadline(seconds=0.05, least=8, count=11)

@@ -69,7 +69,7 @@ def test_a_code_that_errs_more_than_may_be_is_not_taken() -> None:
 def test_what_is_promised_holds_on_fresh_draws(slowness: str, tmp_path: Path) -> None:
     """Of 40 fresh stretches about 38 fall into the interval, and no more than a few are beyond the goal."""
     line = f"trace:{_half_slow(tmp_path)}" if slowness == "trace" else slowness
-    given = conditions(slowness=line, goals=Goals(p99_s=0.13, agreement=0.99), queries=1500, repeats=8, trials=12)
+    given = conditions(slowness=line, goals=Goals(p99_s=0.13, agreement=0.99), queries=1500, repeats=20, trials=12)
     plan = _plan(given, with_table=True)
     assert plan.chosen is not None
     ground = Ground(replace(given, seed=12345))
@@ -82,7 +82,7 @@ def test_what_is_promised_holds_on_fresh_draws(slowness: str, tmp_path: Path) ->
         runs = [ground.run(candidate, Draws(stage=Stage.SEARCH, repeat=repeat)) for repeat in range(40)]
         p99 = np.array([run.percentile_s(99) for run in runs])
         promised = offer.worth.tails_s["p99"]
-        # P(fewer than 32 of 40) is below 1e-3 where each is in with 95 %, and the interval itself is from 8 draws.
+        # P(fewer than 32 of 40) is below 1e-3 where each is in with 95 %; the interval itself is from 20 draws.
         assert ((promised.low <= p99) & (p99 <= promised.high)).sum() >= 32, offer.kind
         assert (p99 <= 0.13).sum() >= 36, offer.kind
 

@@ -13,7 +13,14 @@ def test_one_more_value_falls_into_the_interval_with_95_percent() -> None:
     rng = np.random.default_rng(0)
     draws = rng.normal(10.0, 1.0, (4000, 9))
     hits = [(interval := foreseen(row[:8].tolist())).low <= row[8] <= interval.high for row in draws]
-    assert np.mean(hits) == pytest.approx(0.95, abs=0.015)  # 4000 draws spread by 0.0034
+    assert np.mean(hits) == pytest.approx(0.95, abs=0.015)  # 4000 draws spread by 0.0034; what was seen adds little
+
+
+def test_what_was_seen_is_within() -> None:
+    values = [1.0] * 30 + [50.0]
+    found = foreseen(values)
+    assert found.high == 50.0
+    assert found.low <= 1.0
 
 
 def test_equal_values_promise_themselves_and_bounds_are_kept() -> None:
