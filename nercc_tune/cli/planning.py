@@ -36,9 +36,7 @@ def plan(
     ] = None,
     *,
     rate: Annotated[float, typer.Option("--rate", help="Queries per second.")],
-    service_ms: Annotated[
-        float, typer.Option("--service-ms", help="How long a task takes undisturbed.")
-    ],
+    service_ms: Annotated[float, typer.Option("--service-ms", help="How long a task takes undisturbed.")],
     slowness: Annotated[
         str,
         typer.Option(

@@ -42,7 +42,7 @@ class Worth(Strict):
 
     Attributes:
         tails_s: Percentiles of the latency by names of `TAILS`, in seconds. The interval is one in which a fresh
-            stretch of as many queries has its percentile with 95 %; it holds those of all stretches that were simulated.
+            stretch of as many queries has its percentile with 95 %; it holds those of all that were simulated.
         agreement: How many answers are what the model says without coding: own answers and copies always, decoded ones
             as often as on the table's held-out queries. The interval is such a one around the table's own.
         means: Means over the repeats, with the intervals of means.
