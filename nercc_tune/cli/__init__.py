@@ -8,7 +8,18 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from nercc_tune import __version__
-from nercc_tune.cli import advising, benching, comparing, launching, looking, promoting, results, serving, upkeep  # noqa: F401 - each adds its commands
+from nercc_tune.cli import (  # noqa: F401 - each adds its commands
+    advising,
+    benching,
+    comparing,
+    launching,
+    looking,
+    planning,
+    promoting,
+    results,
+    serving,
+    upkeep,
+)
 from nercc_tune.cli.app import app
 from nercc_tune.errors import NerccTuneError
 from nercc_tune.text.console import make_console

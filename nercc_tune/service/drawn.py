@@ -22,6 +22,7 @@ class Stream(IntEnum):
     EXTRA = 2
     PAIRS = 3
     BEGINNING = 4
+    ORDER = 5
 
 
 def generator(seed: int, stream: Stream, *, worker: int = 0, block: int = 0) -> np.random.Generator:

@@ -34,12 +34,13 @@ class TraceSlowness:
         trace: Latencies in any unit.
         workers: How many there are.
         seed: Decides where in the trace it begins.
+        is_shuffled: Whether it also decides which worker takes which column; otherwise they take them in their order.
 
     Raises:
         ValueError: If not workers ≥ 1.
     """
 
-    def __init__(self, trace: Trace, *, workers: int, seed: int) -> None:
+    def __init__(self, trace: Trace, *, workers: int, seed: int, is_shuffled: bool = False) -> None:
         if not workers >= 1:
             raise ValueError(f"`workers` must be at least 1, but got {workers}.")
         latencies = trace.latencies
@@ -51,9 +52,13 @@ class TraceSlowness:
         self._extra: list[list[float]] = extra.T.tolist()
         self._rows = rows
         self._columns = columns
+        places = np.arange(laps * columns)
+        if is_shuffled:
+            generator(seed, Stream.ORDER).shuffle(places)
+        self._places: list[int] = places.tolist()
         self._begins = [int(generator(seed, Stream.BEGINNING, block=lap).integers(rows)) for lap in range(laps)]
 
     def extra_s(self, worker: int, number: int, now_s: float, service_s: float) -> float:  # noqa: D102, ARG002
-        lap, column = divmod(worker, self._columns)
+        lap, column = divmod(self._places[worker], self._columns)
         relative: float = self._extra[column][(self._begins[lap] + number) % self._rows]
         return relative * service_s

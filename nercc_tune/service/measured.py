@@ -26,6 +26,7 @@ class Measured:
         tally: What the front did, warm-up included.
         is_right: [Q] whether the answer was the label; None where nothing was answered but times.
         agrees: [Q] whether the answer was what the model says without coding; None likewise.
+        answers: [Q] how many tasks' answers it was made from, 0 if it was refused; None where nobody counted.
     """
 
     scheme: str
@@ -36,6 +37,7 @@ class Measured:
     tally: Tally
     is_right: NDArray[np.bool_] | None = None
     agrees: NDArray[np.bool_] | None = None
+    answers: NDArray[np.int32] | None = None
 
     @property
     def is_answered(self) -> NDArray[np.bool_]:

@@ -79,7 +79,7 @@ def _plain(settings: SchemeSettings, workers: int, *, share: float) -> Scheme:
 
 def _coded(settings: SchemeSettings, served: ServedTable, model: nn.Module) -> Rival:
     code, table = _code(settings, served), served.table
-    each = _workers_of_each(settings, code.workers)
+    each = 1 if settings.parity_workers is not None else _workers_of_each(settings, code.workers)
     # Which query goes where may differ from group to group, but not how many copies there are.
     bears = bears_of(code.on(torch.linspace(0, 1, code.queries)[:, None]))
     counts, errors = sorted(entry.stragglers for entry in table.policy.entries), _errors(settings, served)
@@ -167,11 +167,20 @@ def _rule(settings: SchemeSettings, code: _Code, counts: Sequence[int], expected
 
 
 def _with_parities(settings: SchemeSettings, code: TrainedCode, *, each: int, rule: Rule) -> Scheme:
+    parity_workers = settings.parity_workers or each
+    workers = each * code.queries
+    if settings.parity_workers is not None:
+        workers = (settings.workers or code.workers) - code.parities * parity_workers
+        if not workers >= 1:
+            raise ServiceError(
+                f"`parity_workers` must leave a worker to the model, but got {parity_workers} for each of "
+                f"{code.parities} parity networks of {settings.workers or code.workers} workers."
+            )
     scheme = with_parities(
         code.queries,
         code.networks[code.queries :],
-        workers=each * code.queries,
-        parity_workers=each,
+        workers=workers,
+        parity_workers=parity_workers,
         max_wait_s=settings.max_wait_s,
     )
     return replace(scheme, name=settings.name, rule=rule, gives_own=not settings.confirm)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from nercc_tune.records import Strict
 from nercc_tune.service.rules import Rule
 
 
@@ -45,7 +46,7 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hedge:
+class Hedge(Strict):
     """When a late query is sent again.
 
     Attributes:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from nercc_tune.records import Strict
 from nercc_tune.service.scheme import Hedge
 
 __all__ = ["SCHEMES", "SchemeName", "SchemeSettings"]
@@ -19,7 +20,7 @@ _CODED = ("parity", "coded", "bacc")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SchemeSettings:
+class SchemeSettings(Strict):
     """A scheme by its name, and what can be set of it; what is not given comes from the table.
 
     `answers`, `deadline_s`, `least` and `error_bound` say when queries that have no answer of their own are decoded:
@@ -28,12 +29,14 @@ class SchemeSettings:
     Attributes:
         name: One of `SCHEMES`.
         workers: How many machines there are in all, N of the table if None. A coded scheme needs a multiple of N, which
-            share the work of each of the N. `none` uses as many of them as it takes without redundancy, a share K / N.
+            share the work of each of the N, unless `parity_workers` is given. `none` uses as many of them as it takes
+            without redundancy, a share K / N.
         answers: F. By default N less the middle one of the table's straggler counts, or with a deadline N.
         deadline_s: After the group was sent.
         least: How many answers are enough at the deadline; as few as the table was tuned for if None.
         error_bound: The most that an estimate may be expected to err, squared, in probabilities.
         max_wait_s: How long a query waits for others to make a group.
+        parity_workers: How many run each parity network, for `parity`; the others run the model.
         copies: Of each query, for `replication`.
         hedge: When late queries are sent again, for `hedging`.
         confirm: Whether queries wait for the decoder even where their own answer is there, since that may be wrong.
@@ -49,6 +52,7 @@ class SchemeSettings:
     least: int | None = None
     error_bound: float | None = None
     max_wait_s: float = 0.01
+    parity_workers: int | None = None
     copies: int = 2
     hedge: Hedge | None = None
     confirm: bool = False
@@ -56,7 +60,7 @@ class SchemeSettings:
     def __post_init__(self) -> None:
         if self.name not in SCHEMES:
             raise ValueError(f"`name` must be one of {', '.join(SCHEMES)}, but got {self.name!r}.")
-        for field in ("workers", "answers", "least", "copies"):
+        for field in ("workers", "answers", "least", "parity_workers", "copies"):
             count = getattr(self, field)
             if count is not None and not count >= 1:
                 raise ValueError(f"`{field}` must be at least 1, but got {count}.")
@@ -82,5 +86,7 @@ class SchemeSettings:
             raise ValueError(f"`error_bound` must be given alone, but got {', '.join(given)}.")
         if self.least is not None and self.deadline_s is None:
             raise ValueError("`least` must come with a `deadline_s`: it is how many answers are enough then.")
+        if self.parity_workers is not None and self.name != "parity":
+            raise ValueError(f"`parity_workers` must be left out for `{self.name}`, which has none.")
         if self.hedge is not None and self.name != "hedging":
             raise ValueError(f"`hedge` must be left out for `{self.name}`, which sends nothing again.")

@@ -57,6 +57,7 @@ class _Simulation:
         self._arrivals: list[float] = load.arrivals_s.tolist()
         self._latency_s = [math.inf] * len(self._arrivals)
         self._sources = [_REFUSED] * len(self._arrivals)
+        self._answers = [0] * len(self._arrivals)
         self._begun = [0] * front.scheme.workers  # how many tasks each worker has begun
         self._deaths = [0] * front.scheme.workers  # how often it died: what it ran before never ends
         self._is_dead = [False] * front.scheme.workers
@@ -88,6 +89,7 @@ class _Simulation:
             latency_s=np.array(self._latency_s[first:]),
             sources=np.array(self._sources[first:], dtype=np.int8),
             tally=self._front.tally,
+            answers=np.array(self._answers[first:], dtype=np.int32),
         )
 
     def _plan(self, at: float, happening: _Happening, worker: int, value: float) -> None:
@@ -128,3 +130,4 @@ class _Simulation:
                 self._latency_s[command.query] = now - self._arrivals[command.query]
                 if isinstance(command, Reply):
                     self._sources[command.query] = _PLACES[command.source]
+                    self._answers[command.query] = len(command.tasks)

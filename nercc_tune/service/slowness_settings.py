@@ -18,7 +18,22 @@ _FORMS = "`none`, `disturbed:pairs=4,factor=2`, `law:NAME,…` or `trace:PATH`"
 
 
 def make_slowness(settings: str, *, workers: int, seed: int) -> Slowness:
-    """Return what makes workers slow.
+    """Return what makes workers slow, as a line says: see `read_slowness`.
+
+    Args:
+        settings: The line.
+        workers: How many there are.
+        seed: Decides all draws; each repeat has its own.
+
+    Raises:
+        SpecError: As for `read_slowness`, or if the line is not for so many workers.
+        TraceError: If the trace cannot be used.
+    """
+    return read_slowness(settings)(workers, seed)
+
+
+def read_slowness(settings: str, *, is_shuffled: bool = False) -> Callable[[int, int], Slowness]:
+    """Return what makes workers slow, by how many there are and a seed; a trace is read once.
 
     ```
     settings  = "none" | "disturbed:" numbers | "law:" NAME "," numbers | ["trace:"] PATH
@@ -31,28 +46,44 @@ def make_slowness(settings: str, *, workers: int, seed: int) -> Slowness:
 
     Args:
         settings: The line.
-        workers: How many there are.
-        seed: Decides all draws; each repeat has its own.
+        is_shuffled: As of `TraceSlowness`.
 
     Raises:
-        SpecError: If the line cannot be meant, or not for so many workers.
+        SpecError: If the line cannot be meant; from what is returned, if it cannot be for so many workers.
         TraceError: If the trace cannot be used.
     """
     kind, _, rest = settings.strip().partition(":")
     try:
         if settings.strip() == "none":
-            return Undisturbed()
+            return lambda workers, seed: Undisturbed()  # noqa: ARG005 - nothing depends on them
         if kind == "disturbed":
-            disturbance = Disturbance(**_numbers(rest, Disturbance))
-            return DisturbedPairs(disturbance, workers=workers, seed=seed)
+            return _saying(settings, _disturbed(Disturbance(**_numbers(rest, Disturbance))))
         if kind == "law":
-            return LawSlowness(_law(rest, workers=workers), seed=seed)
+            _law(rest, workers=1)
+            return _saying(settings, lambda workers, seed: LawSlowness(_law(rest, workers=workers), seed=seed))
     except ValueError as error:
         raise SpecError(f"Cannot use the slowness {one_line(settings)}: {error}") from error
     path = Path(rest if kind == "trace" else settings.strip())
     if not path.is_file():
         raise SpecError(f"Cannot use the slowness {one_line(settings)}: write {_FORMS}; there is no such file.")
-    return TraceSlowness(read_trace(path), workers=workers, seed=seed)
+    trace = read_trace(path)
+    return lambda workers, seed: TraceSlowness(trace, workers=workers, seed=seed, is_shuffled=is_shuffled)
+
+
+def _disturbed(disturbance: Disturbance) -> Callable[[int, int], Slowness]:
+    return lambda workers, seed: DisturbedPairs(disturbance, workers=workers, seed=seed)
+
+
+def _saying(settings: str, make: Callable[[int, int], Slowness]) -> Callable[[int, int], Slowness]:
+    """Let errors say which line they are of."""
+
+    def made(workers: int, seed: int) -> Slowness:
+        try:
+            return make(workers, seed)
+        except ValueError as error:
+            raise SpecError(f"Cannot use the slowness {one_line(settings)}: {error}") from error
+
+    return made
 
 
 def _law(text: str, *, workers: int) -> Law:

@@ -5,6 +5,7 @@ from nercc_tune.terminal.advice import table_of_advice
 from nercc_tune.terminal.comparison import COMPARISON_KEY, table_of_setting
 from nercc_tune.terminal.figures import show_parameter, show_smoothing
 from nercc_tune.terminal.needs import line_of_need, table_of_needs
+from nercc_tune.terminal.planning import lines_of_plan, table_of_plan
 from nercc_tune.terminal.progress import LaunchProgress
 from nercc_tune.terminal.results import (
     closing_lines,
@@ -31,12 +32,14 @@ __all__ = [
     "distrust_lines",
     "family_closing_lines",
     "line_of_need",
+    "lines_of_plan",
     "make_console",
     "policy_lines",
     "show_parameter",
     "show_smoothing",
     "table_of_advice",
     "table_of_needs",
+    "table_of_plan",
     "table_of_results",
     "table_of_setting",
     "table_of_studies",

@@ -14,8 +14,8 @@ _PLAIN_LINES = 20
 
 
 @contextmanager
-def training_progress(console: Console) -> Iterator[LaunchTraining]:
-    """Show a training: `progress(done, total, text)`."""
+def training_progress(console: Console, *, title: str = "training") -> Iterator[LaunchTraining]:
+    """Show a training, or what else goes on in steps: `progress(done, total, text)`."""
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -24,15 +24,15 @@ def training_progress(console: Console) -> Iterator[LaunchTraining]:
         console=console,
         disable=not console.is_terminal,
     ) as bar:
-        yield LaunchTraining(bar)
+        yield LaunchTraining(bar, title=title)
 
 
 class LaunchTraining:
     """Moves the bar of a training; elsewhere than in a terminal, prints a line now and then."""
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: Progress, *, title: str = "training") -> None:
         self._bar = bar
-        self._task = bar.add_task("training", total=None)
+        self._task = bar.add_task(title, total=None)
         self._printed = 0
 
     def __call__(self, done: int, total: int, text: str) -> None:
