@@ -148,8 +148,9 @@ class Front:
                     self._refuse(subject, "no answer in time")
             elif kind == "hedge":
                 self._send_hedges(subject, now)
-            elif (group := self._groups.get(subject)) is not None:
-                self._estimate(subject, group, now - group.sent_at)
+            elif (group := self._groups.get(subject)) is not None and self.scheme.rule is not None:
+                # `now - sent_at` may round to less than the deadline at the very time of the timer.
+                self._estimate(subject, group, max(now - group.sent_at, self.scheme.rule.deadline_s))
                 self._settle(subject)
 
     def _send_query(self, query: int, now: float) -> None:

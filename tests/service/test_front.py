@@ -194,6 +194,22 @@ def test_a_copy_answers_where_the_own_answer_is_late() -> None:
     assert front.commands() == [Reply(0, 1, 0, Source.COPY, (4,))]
 
 
+def test_the_deadline_holds_where_the_sum_of_times_is_rounded() -> None:
+    scheme = replace(_CODED, rule=Deadline(seconds=0.12, least=2, count=4))
+    rounded = [begin for begin in (number / 7 for number in range(1, 200)) if (begin + 0.12) - begin < 0.12]
+    assert rounded
+    for begin in rounded:
+        front = Front(scheme)
+        for query in range(3):
+            front.submit(query, begin)
+        front.finish(1, begin + 0.01)
+        front.finish(3, begin + 0.01)
+        front.tick(front.next_timer)  # that of the groups that are not full, long void
+        while front.next_timer <= begin + 0.12:
+            front.tick(front.next_timer)
+        assert {reply.query for reply in _of(front.commands(), Reply) if isinstance(reply, Reply)} == {0, 1, 2}
+
+
 def test_the_deadline_reads_what_is_there_and_no_less_than_enough() -> None:
     front = Front(_CODED)
     for query in range(3):
