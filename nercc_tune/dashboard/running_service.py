@@ -108,9 +108,8 @@ def read_service(url: str, *, timeout_s: float = 1.0) -> RunningService:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise ServiceError(f"no service answers at {address} ({one_line(_words(reason))}).") from error
     try:
-        values = json.loads(body) if len(body) <= _MOST_BYTES else None
-        about, status = values["about"], values["status"]
-        return RunningService(about=dict(about), status=from_json(ServiceStatus, status))
+        values: Any = json.loads(body) if len(body) <= _MOST_BYTES else None
+        return RunningService(about=dict(values["about"]), status=from_json(ServiceStatus, values["status"]))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it says something else"
         raise ServiceError(
