@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 _INKS = {"light": "#333333", "dark": "#dddddd"}
+_GROUNDS = {"light": "#ffffff", "dark": "#171614"}  # of Streamlit's themes
 
 
 def show_chart(figure: go.Figure, *, key: str) -> None:
@@ -18,8 +19,9 @@ def show_steady_chart(figure: go.Figure, *, key: str) -> None:
     """Show a figure that follows something, without a blank moment.
 
     Streamlit puts a new chart in the place of one whose data differ, and draws it while the reader sees nothing. Here
-    two charts lie on each other, and the older one is seen until the newer one has been drawn.
+    two charts lie on each other, and the older one is seen until the newer one has been drawn over it.
     """
+    figure.update_layout(paper_bgcolor=_GROUNDS[st.context.theme.type or "light"])  # it covers the older one
     turn, before = st.session_state.get(key, (0, None))
     newer = 1 - turn
     st.session_state[key] = (newer, figure)
@@ -39,10 +41,10 @@ def forget_chart(key: str) -> None:
 
 
 _STACKED = """<style>
-.st-key-{key}-both {{ display: grid; }}
-.st-key-{key}-both > * {{ grid-area: 1 / 1; min-width: 0; }}
+.st-key-{key}-both {{ display: grid; grid-template-columns: minmax(0, 1fr); }}
+.st-key-{key}-both > * {{ grid-area: 1 / 1; min-width: 0; width: 100%; }}
 .st-key-{key}-{newer} {{ position: relative; z-index: 1; }}
 .st-key-{key}-{older} {{ animation: leave 0s 1s forwards; }}
 @keyframes leave {{ to {{ visibility: hidden; }} }}
 </style>"""
-"""The older chart leaves after a second."""
+"""The older chart leaves after a second, for those who do not see that it is covered."""

@@ -74,6 +74,9 @@ def test_the_page_is_accessible(site: _Site, page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     site.open(page)
     expect(page.locator(".js-plotly-plot:visible")).to_have_count(6)
+    ground = page.get_by_test_id("stApp").evaluate("part => getComputedStyle(part).backgroundColor")
+    chart = page.locator(".st-key-live-latency-both .main-svg:visible").first
+    assert chart.evaluate("part => getComputedStyle(part).backgroundColor") == ground
     _check_accessible(page)
     site.open(page, f"http://127.0.0.1:{free_port()}")
     expect(page.get_by_text("No service answers at")).to_be_visible()
@@ -86,6 +89,12 @@ def test_nothing_is_cut(site: _Site, page: Page, width: int) -> None:
     site.open(page)
     expect(page.locator(".js-plotly-plot:visible")).to_have_count(6)
     assert page.evaluate(_OUTSIDE) == []
+    settle(page, "Service")
+    page.wait_for_timeout(3000)  # until live charts were drawn anew
+    room = page.get_by_role("region", name="Workers").evaluate("part => part.clientWidth")
+    drawn = page.locator(".js-plotly-plot:visible .bglayer")
+    assert drawn.count() >= 6
+    assert all(plot.evaluate("part => part.getBoundingClientRect().width") > 0.6 * room for plot in drawn.all())
     values = page.get_by_test_id("stMetricValue").locator("*")
     assert values.count() > 0
     assert all(value.evaluate("part => part.scrollWidth <= part.clientWidth + 1") for value in values.all())
