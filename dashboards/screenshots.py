@@ -87,7 +87,8 @@ def _overview(page: Page) -> None:
 
 def _service(page: Page) -> None:
     expect(page.get_by_role("region", name="Workers")).to_be_visible()
-    page.wait_for_timeout(4000)  # until the figures have been drawn
+    expect(page.locator(".st-key-live-latency-both .scatterlayer .point:visible").first).to_be_visible()
+    page.wait_for_timeout(4000)  # until all figures have been drawn
 
 
 def _mlflow(page: Page) -> None:

@@ -10,7 +10,7 @@ from nercc_tune.service.announcement import read_announcement
 
 from .bench import show_bench
 from .context import EXAMPLE, Context
-from .standing import show_standing
+from .standing import begin_standing, show_standing
 
 _EVERY_S = 1.5
 _ADDRESS = "service"
@@ -27,7 +27,9 @@ def show_service(context: Context) -> None:
     st.header("A running service", anchor=False)
     url = _ask_for_address(context)
     if url is not None:
-        st.fragment(_show_running, run_every=_EVERY_S)(url, context)
+        is_followed = st.toggle("Follow it", value=True, help="Off, it stands still, and can be zoomed into.")
+        begin_standing()
+        st.fragment(_show_running, run_every=_EVERY_S if is_followed else None)(url, context)
     st.header("Measured by bench", anchor=False)
     show_bench(context)
 

@@ -19,10 +19,11 @@ from nercc_tune.service.status import ServiceStatus
 from nercc_tune.service.worker_statistics import WorkerStatus
 from nercc_tune.text.one_line import one_line
 
-from .charts import show_chart
+from .charts import forget_chart, show_steady_chart
 from .tables import show_table
 from .wording import write_ms, write_share
 
+_LATENCY, _WORKERS = "live-latency", "live-workers"
 _MOST_ESTIMATES = 10
 _MOST_WORKERS = 24  # beyond, the table is opened by who wants it
 
@@ -42,6 +43,12 @@ def show_standing(running: RunningService) -> None:
     _show_estimates(status.recent)
 
 
+def begin_standing() -> None:
+    """Forget what was shown before, which may have been another service."""
+    for key in (_LATENCY, _WORKERS):
+        forget_chart(key)
+
+
 def _opening(running: RunningService) -> str:
     status = running.status
     about = [f"{name} {one_line(value)}" for name, value in running.about.items() if isinstance(value, str | int)]
@@ -56,7 +63,7 @@ def _show_recent(recent: Sequence[RecentAnswer]) -> None:
     st.markdown(f"The last {figures.queries} queries{span}; one that was refused took forever:")
     shown = {f"p{percent:g}": write_ms(seconds) for percent, seconds in figures.percentiles_s.items()}
     _show_figures({**shown, "estimated": write_share(figures.decoded), "refused": write_share(figures.refused)})
-    show_chart(plot_live_latency(recent), key="live-latency")
+    show_steady_chart(plot_live_latency(recent), key=_LATENCY)
 
 
 def _show_totals(status: ServiceStatus) -> None:
@@ -91,7 +98,7 @@ def _show_figures(figures: Mapping[str, str], notes: Mapping[str, str] | None = 
 
 def _show_workers(workers: Sequence[WorkerStatus]) -> None:
     st.subheader("Stragglers by worker", anchor=False)
-    show_chart(plot_worker_latencies(workers), key="workers")
+    show_steady_chart(plot_worker_latencies(workers), key=_WORKERS)
     if len(workers) <= _MOST_WORKERS:
         _show_worker_table(workers)
     else:

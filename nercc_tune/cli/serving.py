@@ -21,7 +21,9 @@ from nercc_tune.text.console import make_console
 def serve(
     target: Annotated[
         str,
-        typer.Argument(metavar="STUDY|CELL|TABLE", help="A study whose champion is served, or the file of a table."),
+        typer.Argument(
+            metavar="STUDY|CELL|FILE", help="A study whose champion is served, or the file of a table or a plan."
+        ),
     ],
     *,
     code: Annotated[
@@ -108,6 +110,10 @@ def serve(
     found = find_target(
         target, place, name=name, storage=storage, tracking=tracking, model=model, checkpoint=checkpoint
     )
+    if found.scheme is not None:
+        if scheme != choose_scheme("coded"):
+            raise ServiceError("a plan says how the workers are used; leave the options for that out.")
+        scheme = found.scheme
     first = found.source.read()
     offering = Offering.load(found.workload, scheme, home=place, allow_code=allow_code, notify=say)
     offer = offering.offer(first)

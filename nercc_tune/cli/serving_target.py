@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from nercc_tune.home import Home
 
 if TYPE_CHECKING:
     from nercc_tune.hosting.sources import Source
+    from nercc_tune.service.scheme_settings import SchemeSettings
     from nercc_tune.spec.settings import ResourceSettings, WorkloadSettings
 
 
@@ -24,11 +25,13 @@ class Target:
         source: Says which code.
         workload: The model, and the data whose queries are answered.
         resources: What each worker is given on a cluster.
+        scheme: How the workers are used, where a plan says so.
     """
 
     source: Source
     workload: WorkloadSettings
     resources: ResourceSettings
+    scheme: SchemeSettings | None = None
 
 
 def find_target(
@@ -41,15 +44,18 @@ def find_target(
     model: str | None,
     checkpoint: Path | None,
 ) -> Target:
-    """Return what a study, a cell or a table's file stands for.
+    """Return what a study, a cell, a table's file or a plan's stands for.
 
     Raises:
         NerccTuneError: If there is no such thing, or nothing of it is deployed.
     """
+    from nercc_tune.service.plan_record import is_plan
+
     if target.endswith(".json"):
         if name is not None:
             raise ServiceError("`--name` is of a registered model; leave it out with a table's file.")
-        return _table(Path(target), model=model, checkpoint=checkpoint)
+        path = Path(target)
+        return (_plan if is_plan(path) else _table)(path, model=model, checkpoint=checkpoint)
     if model is not None or checkpoint is not None:
         raise ServiceError("a study says its model and weights; leave `--model` and `--checkpoint` out.")
     from nercc_tune.hosting.sources import ChampionSource
@@ -83,3 +89,13 @@ def _table(path: Path, *, model: str | None, checkpoint: Path | None) -> Target:
     table = source.read().served.table
     workload = settings_of_table(table, model=model, checkpoint=None if checkpoint is None else str(checkpoint))
     return Target(source=source, workload=workload, resources=ResourceSettings())
+
+
+def _plan(path: Path, *, model: str | None, checkpoint: Path | None) -> Target:
+    from nercc_tune.service.plan_record import read_plan
+
+    table, scheme = read_plan(path).target
+    found = _table(Path(table.path), model=model, checkpoint=checkpoint)
+    if found.source.read().served.table.digest != table.digest:
+        raise ServiceError(f"the table of `{table.study}` is not the one that was planned with; plan again.")
+    return replace(found, scheme=scheme)

@@ -109,8 +109,7 @@ def read_service(url: str, *, timeout_s: float = 1.0) -> RunningService:
         raise ServiceError(f"no service answers at {address} ({one_line(_words(reason))}).") from error
     try:
         values: Any = json.loads(body) if len(body) <= _MOST_BYTES else None
-        about, status = values["about"], values["status"]
-        return RunningService(about=dict(about), status=from_json(ServiceStatus, status))
+        return RunningService(about=dict(values["about"]), status=from_json(ServiceStatus, values["status"]))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it says something else"
         raise ServiceError(

@@ -15,10 +15,11 @@ from nercc_tune.service.scheme_settings import SchemeSettings
 from nercc_tune.service.summary import TailSummary
 from nercc_tune.text.one_line import one_line
 
-__all__ = ["PLAN_SCHEMA", "Offer", "PlannedTable", "ServicePlan", "Tried", "Worth", "read_plan"]
+__all__ = ["PLAN_SCHEMA", "Offer", "PlannedTable", "ServicePlan", "Tried", "Worth", "is_plan", "read_plan"]
 
 PLAN_SCHEMA = "nercc-tune/plan/1"
 """Name of the file's format; a change that breaks readers changes the number."""
+_ANY_SCHEMA = PLAN_SCHEMA.rpartition("/")[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +152,15 @@ class ServicePlan(Strict):
     def to_json(self) -> str:
         """Return the content of the file."""
         return json.dumps({"schema": PLAN_SCHEMA, **to_json(self)}, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def is_plan(path: Path) -> bool:
+    """Return whether a file says that it is a plan, of whatever version."""
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(values, dict) and str(values.get("schema")).startswith(_ANY_SCHEMA)
 
 
 def read_plan(path: Path) -> ServicePlan:

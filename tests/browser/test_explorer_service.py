@@ -30,6 +30,21 @@ _OUTSIDE = """() => [...document.querySelectorAll('[data-testid="stMain"] *')]
     .map(part => part.outerHTML.slice(0, 120))"""
 """What reaches beyond the right edge of the page; tables may, since they scroll."""
 
+_WATCH = """() => {
+    window.seen = [1, Infinity, 0];
+    const look = () => {
+        for (const part of document.querySelectorAll('.st-key-live [data-testid="stElementContainer"]'))
+            window.seen[0] = Math.min(window.seen[0], Number(getComputedStyle(part).opacity));
+        const drawn = [...document.querySelectorAll('.st-key-live-latency-both .scatterlayer .point')];
+        const shown = drawn.filter(point => getComputedStyle(point).visibility === 'visible');
+        window.seen[1] = Math.min(window.seen[1], shown.length);
+        window.seen[2] += 1;
+        setTimeout(look, 100);
+    };
+    look();
+}"""
+"""Looks at what is live ten times a second: the least opacity, and the fewest points that were to be seen."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Site:
@@ -58,7 +73,10 @@ def site(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) 
 def test_the_page_is_accessible(site: _Site, page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     site.open(page)
-    expect(page.locator(".js-plotly-plot")).to_have_count(6)
+    expect(page.locator(".js-plotly-plot:visible")).to_have_count(6)
+    ground = page.get_by_test_id("stApp").evaluate("part => getComputedStyle(part).backgroundColor")
+    chart = page.locator(".st-key-live-latency-both .main-svg:visible").first
+    assert chart.evaluate("part => getComputedStyle(part).backgroundColor") == ground
     _check_accessible(page)
     site.open(page, f"http://127.0.0.1:{free_port()}")
     expect(page.get_by_text("No service answers at")).to_be_visible()
@@ -69,8 +87,14 @@ def test_the_page_is_accessible(site: _Site, page: Page, scheme: str) -> None:
 def test_nothing_is_cut(site: _Site, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 1000})
     site.open(page)
-    expect(page.locator(".js-plotly-plot")).to_have_count(6)
+    expect(page.locator(".js-plotly-plot:visible")).to_have_count(6)
     assert page.evaluate(_OUTSIDE) == []
+    settle(page, "Service")
+    page.wait_for_timeout(3000)  # until live charts were drawn anew
+    room = page.get_by_role("region", name="Workers").evaluate("part => part.clientWidth")
+    drawn = page.locator(".js-plotly-plot:visible .bglayer")
+    assert drawn.count() >= 6
+    assert all(plot.evaluate("part => part.getBoundingClientRect().width") > 0.6 * room for plot in drawn.all())
     values = page.get_by_test_id("stMetricValue").locator("*")
     assert values.count() > 0
     assert all(value.evaluate("part => part.scrollWidth <= part.clientWidth + 1") for value in values.all())
@@ -81,34 +105,31 @@ def test_a_service_is_shown_as_it_stands_and_followed(site: _Site, page: Page) -
     row = page.get_by_role("region", name="Workers").get_by_role("row", name=re.compile("^3 "))
     expect(row).to_contain_text("150 ms")
     expect(page.get_by_text("100 of the last 400 queries were estimated")).to_be_visible()
-    chart = page.locator(".js-plotly-plot").first
     before = site.service.body
     try:
         site.service.body = status_body(service_status(recent=80), study="digits")
         expect(page.get_by_text("20 of the last 80 queries were estimated")).to_be_visible()
-        names = chart.evaluate("chart => chart.data.map(trace => trace.name)")
-        assert names == ["own answer (40)", "copy (10)", "estimate (20)", "refused (10)"]
+        for name in ("own answer (40)", "copy (10)", "estimate (20)", "refused (10)"):
+            expect(page.locator(".st-key-live .legendtext:visible").get_by_text(name, exact=True).first).to_be_visible()
     finally:
         site.service.body = before
 
 
 def test_what_is_newer_neither_fades_in_nor_flickers(site: _Site, page: Page) -> None:
     site.open(page)
-    expect(page.get_by_role("region", name="Workers")).to_be_visible()
-    expect(page.locator(".st-key-live .js-plotly-plot")).to_have_count(2)
-    opacity, charts = page.evaluate(
-        """async () => {
-            let opacity = 1, charts = 2;
-            for (const end = Date.now() + 5000; Date.now() < end; await new Promise(requestAnimationFrame)) {
-                for (const part of document.querySelectorAll('.st-key-live [data-testid="stElementContainer"]'))
-                    opacity = Math.min(opacity, Number(getComputedStyle(part).opacity));
-                const drawn = document.querySelectorAll('.st-key-live .js-plotly-plot .cartesianlayer');
-                charts = Math.min(charts, drawn.length);
-            }
-            return [opacity, charts];
-        }"""
-    )
-    assert (opacity, charts) == (1, 2)
+    expect(page.locator(".st-key-live .js-plotly-plot .points")).not_to_have_count(0)
+    before = site.service.body
+    bodies = [status_body(service_status(recent=count)) for count in range(1600, 1980, 20)]
+    page.evaluate(_WATCH)
+    try:
+        for site.service.body in bodies:  # each half a second another one
+            page.wait_for_timeout(500)
+    finally:
+        site.service.body = before
+    opacity, points, looks = page.evaluate("window.seen")
+    assert looks > 10
+    assert opacity == 1
+    assert points > 0
 
 
 def test_a_service_that_goes_is_told_and_found_again(site: _Site, page: Page) -> None:
@@ -141,7 +162,8 @@ def test_figures_of_a_bench_are_those_of_its_file(site: _Site, page: Page) -> No
         for cell, interval in zip(cells, (summary.p50_s, summary.p95_s, summary.p99_s, summary.p999_s), strict=False):
             assert interval is not None
             assert float(cell.split()[0]) == pytest.approx(1e3 * interval.mean, rel=5e-3)
-    chart = page.locator(".js-plotly-plot").nth(3)
+    settle(page, "Service")
+    chart = page.locator(".js-plotly-plot", has_text="1 − agreement").first
     marks = chart.evaluate("chart => chart.data.map(trace => [trace.name, trace.x[0]])")
     (setting, _) = site.results.at_rates()
     assert [x for _, x in marks] == pytest.approx([1e3 * setting.summary(code).p999_s.mean for code in setting.runs])  # type: ignore[union-attr]  # none was refused

@@ -24,16 +24,12 @@ _LOOKS: dict[str | None, tuple[str, str, str]] = {
 
 
 def plot_live_latency(recent: Sequence[RecentAnswer]) -> go.Figure:
-    """Draw the latency of each query against when it was answered, by where its answer came from.
-
-    A view that the reader has zoomed into is kept when the figure is drawn anew.
-    """
+    """Draw the latency of each query against when it was answered, by where its answer came from."""
     figure = new_figure([_marks(recent, source) for source in _LOOKS], height=_HEIGHT_PX)
     figure.update_layout(
         xaxis={"title": {"text": "answered at (UTC)"}, "type": "date"},
         yaxis=time_axis((_KILO * answer.latency_s for answer in recent), "latency [ms]"),
         legend={"itemsizing": "constant"},
-        uirevision="live",
     )
     return figure
 

@@ -60,7 +60,6 @@ def plot_worker_latencies(workers: Sequence[WorkerStatus]) -> go.Figure:
     figure.update_layout(
         xaxis={"title": {"text": "worker"}, "range": [-0.6, len(workers) - 0.4], **ticks},
         yaxis={"title": {"text": "mean time of an answer [ms]"}, "rangemode": "tozero"},
-        uirevision="live",
     )
     return figure
 

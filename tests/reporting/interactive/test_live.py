@@ -23,11 +23,6 @@ def test_each_query_is_where_its_answer_came_from() -> None:
     assert figure.layout.yaxis.type == "log"
 
 
-def test_the_view_outlasts_a_refresh() -> None:
-    figures = [plot_live_latency(recent_answers(count)) for count in (8, 16)]
-    assert figures[0].layout.uirevision == figures[1].layout.uirevision is not None
-
-
 def test_a_latency_of_nothing_has_a_place_on_the_axis() -> None:
     (answer, *_) = recent_answers(8)
     figure = plot_live_latency([replace(answer, latency_s=0.0)])
