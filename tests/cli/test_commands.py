@@ -17,8 +17,8 @@ from tests.fakes import finished_home, finished_result, tiny_home
 from tests.program import assert_one_line, run_program
 
 COMMANDS = (
-    "launch", "worker", "dashboard", "export", "promote", "advise", "compare", "plan", "report", "train", "sync",
-    "studies", "doctor",
+    "launch", "worker", "dashboard", "export", "promote", "advise", "compare", "plan", "serve", "bench",
+    "report", "train", "sync", "studies", "doctor",
 )  # fmt: skip
 
 
