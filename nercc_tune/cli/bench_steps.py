@@ -140,7 +140,7 @@ def prepare(loaded: Loaded, codes: Sequence[BenchCode], *, offered: Offered, con
         engine=conditions.engine,
         codes=tuple(code.label for code in codes) or (_SERVICE,),
         workers=entry.workers if given is None else given,
-        slowness="" if conditions.slowness == "none" else conditions.slowness,
+        slowness=_without_place(conditions.slowness),
         service_ms=conditions.service_ms,
         max_wait_ms=conditions.max_wait_ms,
         arrivals="poisson" if conditions.arrivals is None else conditions.arrivals.name,
@@ -151,13 +151,23 @@ def prepare(loaded: Loaded, codes: Sequence[BenchCode], *, offered: Offered, con
         seed=offered.seed,
     )
     rivals = make_rivals(target, codes, tables=loaded.table)
-    plan = BenchPlan(settings=settings, rivals=rivals, questions=target.questions, arrivals_s=arrivals)
+    plan = BenchPlan(
+        settings=settings, rivals=rivals, questions=target.questions, arrivals_s=arrivals, slow_by=conditions.slowness
+    )
     if conditions.url is None:
         for trial in trials(replace(settings, repeats=1)):
             plan.slowness(trial)
     if conditions.engine == "ray":
         return _on_ray(plan)
     return Measurement(settings=settings, measure=_measure(plan, target, conditions))
+
+
+def _without_place(slowness: str) -> str:
+    """Return what results say of the slowness: a trace by the name of its file, and nothing for none."""
+    is_trace = slowness.startswith("trace:") or Path(slowness).is_file()
+    if is_trace:
+        return f"trace:{Path(slowness.removeprefix('trace:')).name}"
+    return "" if slowness == "none" else slowness
 
 
 def _on_ray(plan: BenchPlan) -> Measurement:

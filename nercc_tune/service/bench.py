@@ -127,12 +127,14 @@ class BenchPlan:
         rivals: By name of the code.
         questions: What is asked.
         arrivals_s: Of a trace that is stretched to each rate; None for Poisson arrivals.
+        slow_by: What makes workers slow, as `make_slowness` reads it; the settings name a trace without its place.
     """
 
     settings: BenchSettings
     rivals: Mapping[str, Rival]
     questions: Questions
     arrivals_s: NDArray[np.float64] | None = None
+    slow_by: str = "none"
 
     def load(self, trial: Trial) -> Load:
         """Return the arrivals of a measurement."""
@@ -161,7 +163,7 @@ class BenchPlan:
             TraceError: If its trace cannot be used.
         """
         workers = self.rivals[trial.code].scheme.workers
-        return make_slowness(self.settings.slowness or "none", workers=workers, seed=trial.seed)
+        return make_slowness(self.slow_by, workers=workers, seed=trial.seed)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

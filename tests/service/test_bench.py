@@ -41,7 +41,7 @@ class _Hundredfold(nn.Module):
         return 100 * queries
 
 
-def _plan(**changes: object) -> BenchPlan:
+def _plan(*, slowness: str = "none", **changes: object) -> BenchPlan:
     settings: BenchSettings = replace(
         bench_results().settings,
         codes=("none", "replication"),
@@ -62,7 +62,10 @@ def _plan(**changes: object) -> BenchPlan:
     }
     labels = np.arange(4)
     return BenchPlan(
-        settings=settings, rivals=rivals, questions=Questions(queries=torch.eye(4), plain=labels, labels=labels)
+        settings=settings,
+        rivals=rivals,
+        questions=Questions(queries=torch.eye(4), plain=labels, labels=labels),
+        slow_by=slowness,
     )
 
 

@@ -25,12 +25,12 @@ SETTINGS = {
 
 
 def _plan(scheme: Scheme, slowness: str) -> BenchPlan:
-    settings = replace(bench_results().settings, codes=("code",), queries=700, slowness=slowness, service_ms=40.0)
+    settings = replace(bench_results().settings, codes=("code",), queries=700, service_ms=40.0)
     codec = PlainCodec(tasks=len(scheme.tasks))
     rival = Rival(scheme=scheme, codec=codec, networks=(nn.Identity(),) * scheme.workers)
     labels = np.arange(4)
     questions = Questions(queries=torch.eye(4), plain=labels, labels=labels)
-    return BenchPlan(settings=settings, rivals={"code": rival}, questions=questions)
+    return BenchPlan(settings=settings, rivals={"code": rival}, questions=questions, slow_by=slowness)
 
 
 @pytest.mark.slow
