@@ -2,8 +2,10 @@
 
 `uv run python studies/serving_overhead.py TABLE --data-dir data` serves a table's policy on this machine, and beside
 it, on the same Ray Serve, a deployment of one replica that runs the same model on what it reads. Both are asked by
-HTTP, the same query as `.npy` bytes, in turns: by one client, which waits until its group is padded after
-`--max-wait`, and by K clients at once, which fill a group. It prints medians, and the p99, in milliseconds.
+HTTP, the same query as `.npy` bytes, in turns: by one client, whose group is padded after `--max-wait`, and by K
+clients at once, which fill a group. Then the same workers are served as plain ones. That is what the front itself
+adds: a query costs one task there, and all N for a group of the policy, which on one machine take each other's time. It
+prints medians, and the p99, in milliseconds.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import importlib
 import io
 import time
 import urllib.request
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -55,6 +58,20 @@ def ask(url: str, body: bytes) -> float:
     return time.perf_counter() - began
 
 
+def measure(urls: Mapping[str, str], body: bytes, *, clients: Sequence[int], repeats: int) -> None:
+    """Ask all URLs in turns, and print how long they take."""
+    for count in clients:
+        times: dict[str, list[float]] = {name: [] for name in urls}
+        with ThreadPoolExecutor(count) as pool:
+            for turn in range(_WARM_UP + repeats):
+                for name, url in urls.items():
+                    taken = list(pool.map(lambda _, url=url: ask(url, body), range(count)))
+                    times[name] += taken if turn >= _WARM_UP else []
+        for name, taken in times.items():
+            median, late = np.quantile(taken, (0.5, 0.99)) * 1e3
+            print(f"{count} at once, {name:6}: median {median:.1f} ms, p99 {late:.1f} ms")
+
+
 def main(
     table: Path,
     *,
@@ -80,16 +97,11 @@ def main(
         bare = serve.deployment(Bare, num_replicas=1, max_ongoing_requests=100, ray_actor_options={"num_cpus": 0})
         serve.run(bare.bind(pack_network(offering.workload.model)), name="bare", route_prefix="/bare")
         urls = {"bare": f"{host.url}/bare", "served": f"{host.url}/predict"}
-        for clients in (1, offer.scheme.queries):
-            times: dict[str, list[float]] = {name: [] for name in urls}
-            with ThreadPoolExecutor(clients) as pool:
-                for turn in range(_WARM_UP + repeats):
-                    for name, url in urls.items():
-                        taken = list(pool.map(lambda _, url=url: ask(url, body), range(clients)))
-                        times[name] += taken if turn >= _WARM_UP else []
-            for name, taken in times.items():
-                median, late = np.quantile(taken, (0.5, 0.99)) * 1e3
-                print(f"{clients} at once, {name:6}: median {median:.1f} ms, p99 {late:.1f} ms")
+        measure(urls, body, clients=(1, offer.scheme.queries), repeats=repeats)
+        plain = Offering(workload=offering.workload, settings=choose_scheme("equal-resources"))
+        host.replace(plain.offer(found))
+        print("equal resources")
+        measure(urls, body, clients=(1, offer.scheme.queries), repeats=repeats)
         serve.delete("bare")
 
 

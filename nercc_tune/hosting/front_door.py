@@ -43,6 +43,7 @@ class FrontDoor:
 
         if is_local:
             _listen_here_alone()
+        logging.getLogger("nercc_tune").handlers = logging.getLogger("ray.serve").handlers  # to the replica's log
         self._standing = standing
         self._metrics = ServiceMetrics()
         self._entrance = Entrance(current=self._serving, note=self._metrics.note)

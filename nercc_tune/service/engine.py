@@ -80,7 +80,8 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._recent = RecentAnswers()
         self._count = self._overloads = self._unread = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = math.inf  # kept here: a handle of uvloop that is due at once does not say when
         self._drained: asyncio.Event | None = None
         self._is_closed = False
 
@@ -179,11 +180,11 @@ class Engine:
         if not self._asked and self._drained is not None:
             self._drained.set()
         due = self._front.next_timer
-        if self._timer is not None and self._timer.when() <= due:
+        if self._timer is not None and self._timer_at <= due:
             return  # it looks again when it is there
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None if due == math.inf else loop.call_at(due, self._tick, loop)
+        self._timer, self._timer_at = None if due == math.inf else loop.call_at(due, self._tick, loop), due
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None

@@ -23,15 +23,13 @@ class Front:
     service and a simulator run the same one. Times are seconds on any clock that does not go backwards.
 
     A worker runs one task at a time; what waits, waits here. A task whose worker dies goes to the next one. A group
-    that is not full after `max_wait_s` is padded by its last query. What has begun is never interrupted, since a
-    forward pass cannot be: where nobody needs it any more, it is burned.
+    that is not full after `max_wait_s` is padded by its last query. What has begun is never interrupted, but burned.
 
     Attributes:
-        scheme: How the workers are used.
         tally: What was done so far.
 
     Args:
-        scheme: The same.
+        scheme: How the workers are used.
         arrange: Called for each group before it is sent; None where the scheme's tasks bear the same queries always.
         timeout_s: How long after it was submitted a query is given up.
 
@@ -210,7 +208,8 @@ class Front:
             self._timers.set(now + self.scheme.rule.deadline_s, "deadline", group_id)
 
     def _send(self, group_id: int, group: Group, tasks: Sequence[int], now: float) -> None:
-        """Let tasks wait for workers, and give them to those that are idle."""
+        """Let tasks wait for workers, first those that bear a query, or give them to idle ones."""
+        tasks = sorted(tasks, key=lambda task: group.bears[task] not in group.unanswered)
         pools = [self.scheme.tasks[task].pool for task in tasks]
         for task, pool in zip(tasks, pools, strict=True):
             self._pools[pool].add(group_id, task)

@@ -48,12 +48,12 @@ def test_a_study_of_one_design_gives_it() -> None:
 @pytest.mark.parametrize(
     ("errors", "text"),
     [
-        ({"count": 3}, "3 answers, others in every mask, in turn sign-flip, normal-10; found by residuals"),
+        ({"count": 3}, "3 answers, others in every mask, in turn sign-flip, normal-10; found by residuals or copies"),
         (
             {"probability": 0.05, "sticky": True},
             (
                 "each answer with probability 0.05, the same workers in every mask, in turn sign-flip, normal-10; "
-                "found by residuals"
+                "found by residuals or copies"
             ),
         ),
     ],
