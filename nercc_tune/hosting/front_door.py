@@ -11,6 +11,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from nercc_tune.hosting.metrics import ServiceMetrics
 from nercc_tune.hosting.plan import Plan
 from nercc_tune.service.engine import Engine
 from nercc_tune.service.entrance import Entrance, Serving
@@ -38,9 +39,6 @@ class FrontDoor:
     """
 
     async def __init__(self, standing: Any, *, is_local: bool = False) -> None:  # type: ignore[misc]  # Ray Serve awaits it
-        # Here, not above: it imports Ray Serve, which the process that starts a cluster must not do before.
-        from nercc_tune.hosting.metrics import ServiceMetrics  # noqa: PLC0415
-
         if is_local:
             _listen_here_alone()
         logging.getLogger("nercc_tune").handlers = logging.getLogger("ray.serve").handlers  # to the replica's log

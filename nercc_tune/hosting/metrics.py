@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ray.serve import metrics
+import importlib
+from typing import Any
 
 from nercc_tune.service.answered import Answered
 from nercc_tune.service.status import ServiceStatus
@@ -21,6 +22,8 @@ class ServiceMetrics:
     """
 
     def __init__(self) -> None:
+        # Here, not above: it imports Ray Serve, which the process that starts a cluster must not do before.
+        metrics: Any = importlib.import_module("ray.serve.metrics")
         self._latency = metrics.Histogram(
             "nercc_tune_latency_seconds",
             description="From a query's coming to its answer.",
