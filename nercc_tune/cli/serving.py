@@ -83,7 +83,7 @@ def serve(
     Another champion that is promoted meanwhile takes its place without a lost query, and so does the one before after a
     rollback; SIGHUP looks at once.
 
-    Example: `nercc-tune promote lenet5-digits`, then `nercc-tune serve lenet5-digits`
+    Example: `nercc-tune promote serving-digits`, then `nercc-tune serve serving-digits`
     """
     end_like_ctrl_c()
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("grpc") is None:
