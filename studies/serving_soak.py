@@ -10,7 +10,8 @@ memory is that of one process from there on. For each phase it prints
 - `others'`: own answers and copies that are not what the model says of that very query;
 - `agree`: the share of those decoded that have the model's label;
 - `twice`: connections with two answers, and how many more answers the engine counts than came, if it was one engine;
-- the median and p99 of the answers in ms, the longest wait in s, and the front's memory in MB.
+- the median and p99 of the answers in ms, and the p99 of what the front itself took of it; the longest wait in s, for
+  an answer or a refusal; and the front's memory in MB.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _UNITS = 10.0  # of time, of all phases together
 _PATIENCE_S = 90.0
 _FRONT, _WORKER = "ServeReplica", "_Worker"
 _HEAD = "{} {} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\nContent-Type: application/x-npy\r\nContent-Length: {}"
-_COLUMNS = "phase | asked | answered | refused | others' | agree | twice | p50 | p99 | longest | MB"
+_COLUMNS = "phase | asked | answered | refused | others' | agree | twice | p50 | p99 | front p99 | longest | MB"
 
 _Fault = Callable[[Host, float], Coroutine[Any, Any, None]]
 
@@ -83,6 +84,7 @@ class Load:
     twice: int = 0
     longest: float = 0.0
     seconds: list[float] = field(default_factory=list)
+    inside: list[float] = field(default_factory=list)
 
     async def run(self, rate: float, until: float, fault: asyncio.Task[None]) -> None:
         """Ask until a time, or as long as something happens, each client in its own beats; wait for all answers."""
@@ -114,6 +116,7 @@ class Load:
             self.reasons[status] = " ".join(content.split())[:200]
             return
         self.seconds.append(taken)
+        self.inside.append(content["seconds"])
         self.sources[content["source"]] += 1
         if content["source"] == "decoded":
             self.agreeing += content["label"] == int(self.truth[place].argmax())
@@ -144,10 +147,11 @@ class Load:
         )
         agree = f"{self.agreeing / self.sources['decoded']:.3f}" if self.sources["decoded"] else "-"
         median, late = np.quantile(self.seconds or [np.nan], (0.5, 0.99)) * 1e3
+        inside = np.quantile(self.inside or [np.nan], 0.99) * 1e3
         memory = sum(process.memory_info().rss for process in processes(_FRONT)) / 2**20
         twice = f"{self.twice}" if more is None else f"{self.twice} {more:+d}"
         row = f"{name} | {self.asked} | {answered} | {refused} | {self.others} | {agree} | {twice} | "
-        row += f"{median:.0f} | {late:.0f} | {self.longest:.1f} | {memory:.0f}"
+        row += f"{median:.0f} | {late:.0f} | {inside:.0f} | {self.longest:.1f} | {memory:.0f}"
         return "\n".join([row, *(f"    {status}: {reason}" for status, reason in self.reasons.items())])
 
 
