@@ -140,7 +140,7 @@ def service() -> Iterator[Service]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = HostSettings(port=port, limit=LIMIT, timeout_s=60, placement=Placement(num_cpus=0))
-    began = time.time()
+    began = time.time() - 1.0
     with hosting(FIRST, settings) as host:
         yield Service(host=host, began=began)
 
