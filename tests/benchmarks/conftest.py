@@ -7,6 +7,12 @@ import torch
 
 
 @pytest.fixture
+def is_timed(pytestconfig: pytest.Config) -> bool:
+    """Whether times are asserted: with `--benchmark-enable`, on a machine that does nothing else."""
+    return bool(pytestconfig.getoption("benchmark_enable"))
+
+
+@pytest.fixture
 def one_thread() -> Iterator[None]:
     """Let torch compute on one thread, whose time others on the machine disturb least."""
     threads = torch.get_num_threads()
