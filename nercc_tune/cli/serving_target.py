@@ -13,6 +13,7 @@ from nercc_tune.home import Home
 
 if TYPE_CHECKING:
     from nercc_tune.hosting.sources import Source
+    from nercc_tune.service.plan_record import PlannedTable
     from nercc_tune.service.scheme_settings import SchemeSettings
     from nercc_tune.spec.settings import ResourceSettings, WorkloadSettings
 
@@ -80,13 +81,15 @@ def find_target(
     return Target(source=source, workload=spec.workload, resources=spec.resources)
 
 
-def _table(path: Path, *, model: str | None, checkpoint: Path | None) -> Target:
+def _table(path: Path, *, model: str | None, checkpoint: Path | None, planned: PlannedTable | None = None) -> Target:
     from nercc_tune.hosting.offering import settings_of_table
     from nercc_tune.hosting.sources import TableSource
     from nercc_tune.spec.settings import ResourceSettings
 
     source = TableSource(path=path)
     table = source.read().served.table
+    if planned is not None and table.digest != planned.digest:
+        raise ServiceError(f"the table of `{planned.study}` is not the one that was planned with; plan again.")
     workload = settings_of_table(table, model=model, checkpoint=None if checkpoint is None else str(checkpoint))
     return Target(source=source, workload=workload, resources=ResourceSettings())
 
@@ -94,8 +97,5 @@ def _table(path: Path, *, model: str | None, checkpoint: Path | None) -> Target:
 def _plan(path: Path, *, model: str | None, checkpoint: Path | None) -> Target:
     from nercc_tune.service.plan_record import read_plan
 
-    table, scheme = read_plan(path).target
-    found = _table(Path(table.path), model=model, checkpoint=checkpoint)
-    if found.source.read().served.table.digest != table.digest:
-        raise ServiceError(f"the table of `{table.study}` is not the one that was planned with; plan again.")
-    return replace(found, scheme=scheme)
+    planned, scheme = read_plan(path).target
+    return replace(_table(Path(planned.path), model=model, checkpoint=checkpoint, planned=planned), scheme=scheme)

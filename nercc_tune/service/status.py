@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from nercc_tune.records import Strict
 from nercc_tune.service.commands import Source, Tally
@@ -31,19 +31,7 @@ class TallyStatus(Strict):
     @classmethod
     def of(cls, tally: Tally) -> TallyStatus:
         """Return what a tally says now."""
-        return cls(
-            groups=tally.groups,
-            padded=tally.padded,
-            replies={source.value: tally.replies[source] for source in Source},
-            refused=tally.refused,
-            tasks=tally.tasks,
-            dropped=tally.dropped,
-            unused=tally.unused,
-            hedges=tally.hedges,
-            lost=tally.lost,
-            busy_s=tally.busy_s,
-            burned_s=tally.burned_s,
-        )
+        return cls(**(asdict(tally) | {"replies": {source.value: tally.replies[source] for source in Source}}))
 
 
 @dataclass(frozen=True, kw_only=True)
