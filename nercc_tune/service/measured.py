@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +48,7 @@ class Measured:
 
     def percentile_s(self, percent: float) -> float:
         """Return a percentile of the latency; a query that was refused took forever."""
-        times = np.where(self.is_answered, self.latency_s, np.inf)
-        return float(np.quantile(times, percent / 100, method="higher"))
+        return percentile_of(np.where(self.is_answered, self.latency_s, np.inf), percent)
 
     @property
     def goodput(self) -> float:
@@ -58,3 +58,8 @@ class Measured:
     def share(self, source: Source) -> float:
         """Return the share of queries that were answered from a source."""
         return float((self.sources == SOURCES.index(source)).mean())
+
+
+def percentile_of(times_s: NDArray[np.float64] | Sequence[float], percent: float) -> float:
+    """Return a percentile of times, one of them; those that never came are infinite."""
+    return float(np.quantile(times_s, percent / 100, method="higher"))

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from nercc_tune.service.commands import Source
+from nercc_tune.service.measured import percentile_of
 from nercc_tune.service.recent_answers import RecentAnswer
 
 __all__ = ["PERCENTS", "RecentFigures"]
@@ -51,7 +50,7 @@ class RecentFigures:
         return cls(
             queries=len(recent),
             seconds=max(at) - min(at),
-            percentiles_s={percent: float(np.quantile(times, percent / 100, method="higher")) for percent in PERCENTS},
+            percentiles_s={percent: percentile_of(times, percent) for percent in PERCENTS},
             decoded=sum(answer.source == Source.DECODED.value for answer in recent) / len(recent),
             refused=sum(answer.source is None for answer in recent) / len(recent),
             expected_errors=tuple(sorted(error for error in errors if error is not None)),
